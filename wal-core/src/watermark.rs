@@ -1,0 +1,275 @@
+//! [`Watermark`]: how far the log has got, and waiting for it, blocking and async on one primitive.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use crate::{Error, ErrorKind, Lsn, Result};
+
+/// An LSN that only grows, and the queue of those who wait for it.
+///
+/// Everything at or below the mark has happened; one atomic load tells. A waiter is a waker in a
+/// queue sorted by LSN: a task's own, or one that unparks a thread. Publishing wakes exactly those
+/// whose LSN has been reached.
+///
+/// # Orderings
+///
+/// `mark` is stored with `Release` under the lock of the queue and loaded with `Acquire`: who sees
+/// a mark sees everything the publisher did before. A waiter looks at the mark once more under that
+/// lock before it queues up, so a mark published in between is not missed.
+#[derive(Debug)]
+pub struct Watermark {
+    mark: AtomicU64,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// Sorted by (LSN, ticket). A waiter that gave up leaves its place with no waker in it.
+    waiters: VecDeque<Place>,
+    abandoned: usize,
+    tickets: u64,
+    /// Set once and for ever.
+    failed: Option<Error>,
+    /// The newest [`Watermark::reject`] and the first ticket it does not concern.
+    rejected: Option<(u64, Error)>,
+}
+
+#[derive(Debug)]
+struct Place {
+    lsn: Lsn,
+    ticket: u64,
+    waker: Option<Waker>,
+}
+
+impl Watermark {
+    /// A mark that stands at `lsn`.
+    pub fn new(lsn: Lsn) -> Self {
+        Self { mark: AtomicU64::new(lsn.get()), queue: Mutex::default() }
+    }
+
+    /// Where the mark stands.
+    #[inline]
+    pub fn get(&self) -> Lsn {
+        Lsn::new(self.mark.load(Ordering::Acquire))
+    }
+
+    /// Moves the mark to `lsn`, unless it is there or further already, and wakes everyone it
+    /// reaches. After [`fail`](Self::fail) the mark never moves again.
+    pub fn publish(&self, lsn: Lsn) {
+        let mut queue = self.lock();
+        if queue.failed.is_some() || lsn <= self.get() {
+            return;
+        }
+        self.mark.store(lsn.get(), Ordering::Release);
+        let reached = queue.waiters.partition_point(|place| place.lsn <= lsn);
+        let woken: Vec<_> = queue.take_front(reached);
+        drop(queue);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends all waiting above the mark, now and for ever, with this error. The first one stays.
+    pub fn fail(&self, error: Error) {
+        let mut queue = self.lock();
+        if queue.failed.is_none() {
+            queue.failed = Some(error);
+        }
+        Self::wake_all(queue);
+    }
+
+    /// Ends the waiting of everyone who waits now with this error; who waits later is not concerned.
+    pub fn reject(&self, error: Error) {
+        let mut queue = self.lock();
+        let next = queue.tickets;
+        queue.rejected = Some((next, error));
+        Self::wake_all(queue);
+    }
+
+    /// Puts the mark to `lsn`, also back: for a log whose end was cut off on purpose. Whoever waits
+    /// for a record that is no more gets `error`.
+    pub fn reset(&self, lsn: Lsn, error: Error) {
+        let mut queue = self.lock();
+        let next = queue.tickets;
+        queue.rejected = Some((next, error));
+        self.mark.store(lsn.get(), Ordering::Release);
+        Self::wake_all(queue);
+    }
+
+    /// Resolves when the mark has reached `lsn`, or with the error that ended the waiting. May be
+    /// dropped at any time.
+    pub fn reached(&self, lsn: Lsn) -> Reached<'_> {
+        Reached { watermark: self, lsn, ticket: None }
+    }
+
+    /// As [`reached`](Self::reached), blocking the thread. `registered` runs once the thread is in
+    /// the queue, if it must wait at all.
+    pub fn wait(&self, lsn: Lsn, registered: impl FnOnce() -> Result<()>) -> Result<()> {
+        if self.get() >= lsn {
+            return Ok(());
+        }
+        PARKER.with(|parker| {
+            let waker = Waker::from(Arc::clone(parker));
+            let mut context = Context::from_waker(&waker);
+            let mut reached = pin!(self.reached(lsn));
+            if let Poll::Ready(result) = reached.as_mut().poll(&mut context) {
+                return result;
+            }
+            registered()?;
+            loop {
+                if let Poll::Ready(result) = reached.as_mut().poll(&mut context) {
+                    return result;
+                }
+                parker.park();
+            }
+        })
+    }
+
+    fn wake_all(mut queue: MutexGuard<'_, Queue>) {
+        let all = queue.waiters.len();
+        let woken = queue.take_front(all);
+        drop(queue);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // No code of others runs under the lock but a waker's clone and drop; the queue is whole
+        // also where one of those panicked.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn take_front(&mut self, count: usize) -> Vec<Waker> {
+        let mut woken = Vec::with_capacity(count);
+        for place in self.waiters.drain(..count) {
+            match place.waker {
+                Some(waker) => woken.push(waker),
+                None => self.abandoned -= 1,
+            }
+        }
+        woken
+    }
+
+    fn find(&self, lsn: Lsn, ticket: u64) -> std::result::Result<usize, usize> {
+        self.waiters.binary_search_by_key(&(lsn, ticket), |place| (place.lsn, place.ticket))
+    }
+
+    fn abandon(&mut self, lsn: Lsn, ticket: u64) {
+        let Ok(at) = self.find(lsn, ticket) else { return };
+        if self.waiters[at].waker.take().is_some() {
+            self.abandoned += 1;
+        }
+        // Futures that are made and dropped while the mark stands still must not pile up.
+        if self.abandoned > 32 && self.abandoned * 2 > self.waiters.len() {
+            self.waiters.retain(|place| place.waker.is_some());
+            self.abandoned = 0;
+        }
+    }
+}
+
+/// Waits for a [`Watermark`] to reach an LSN.
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct Reached<'a> {
+    watermark: &'a Watermark,
+    lsn: Lsn,
+    ticket: Option<u64>,
+}
+
+impl Future for Reached<'_> {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.watermark.get() >= self.lsn {
+            return Poll::Ready(Ok(()));
+        }
+        let lsn = self.lsn;
+        let mut queue = self.watermark.lock();
+        if self.watermark.get() >= lsn {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(error) = &queue.failed {
+            return Poll::Ready(Err(indeterminate(error, lsn)));
+        }
+        let Some(ticket) = self.ticket else {
+            let ticket = queue.tickets;
+            queue.tickets += 1;
+            let at = queue.find(lsn, ticket).unwrap_or_else(|at| at);
+            let waker = Some(context.waker().clone());
+            queue.waiters.insert(at, Place { lsn, ticket, waker });
+            drop(queue);
+            self.ticket = Some(ticket);
+            return Poll::Pending;
+        };
+        if let Some((next, error)) = &queue.rejected
+            && ticket < *next
+        {
+            return Poll::Ready(Err(error.clone()));
+        }
+        match queue.find(lsn, ticket) {
+            Ok(at) => match &mut queue.waiters[at].waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            },
+            Err(at) => {
+                let waker = Some(context.waker().clone());
+                queue.waiters.insert(at, Place { lsn, ticket, waker });
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Reached<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.watermark.lock().abandon(self.lsn, ticket);
+        }
+    }
+}
+
+fn indeterminate(first: &Error, lsn: Lsn) -> Error {
+    if first.kind() == ErrorKind::Invalid {
+        return first.clone().lsn(lsn);
+    }
+    let what = "the log is poisoned; the record is indeterminate, the next recovery tells";
+    Error::new(ErrorKind::Poisoned, what).lsn(lsn).because(first.clone())
+}
+
+thread_local! {
+    static PARKER: Arc<Parker> =
+        Arc::new(Parker { thread: thread::current(), woken: AtomicBool::new(false) });
+}
+
+/// Wakes a thread as a waker wakes a task.
+#[derive(Debug)]
+struct Parker {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Parker {
+    fn park(&self) {
+        // `Acquire` pairs with the `Release` of the wake. A wake before the park is kept by the
+        // thread's own token, one of an earlier wait costs one turn of the caller's loop.
+        while !self.woken.swap(false, Ordering::Acquire) {
+            thread::park();
+        }
+    }
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.woken.swap(true, Ordering::Release) {
+            self.thread.unpark();
+        }
+    }
+}
