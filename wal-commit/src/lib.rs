@@ -1,1 +1,31 @@
-//! placeholder
+//! When the bytes are durable: one pipeline, and small strategies that drive it.
+//!
+//! The [`Pipeline`] is the one mechanism: *stage* a record under the lock that orders the log,
+//! *flush* what is staged as frames into segments, *wait* for the watermark to pass an LSN. A
+//! [`CommitStrategy`](wal_core::CommitStrategy) only answers who flushes, and when:
+//!
+//! | strategy | who and when | an acknowledged record |
+//! |---|---|---|
+//! | [`Sync`] | every append, alone | is durable |
+//! | [`GroupCommit`] | the first waiter, for everyone; the next flush starts when the last ends | is durable |
+//! | [`Os`] | every append writes, nobody syncs | is with the operating system |
+//!
+//! A log written under one strategy opens under every other: the bytes are the same.
+//!
+//! # Locks
+//!
+//! Taken in this order, and never the other way round: a strategy's own, `writer` (who writes
+//! frames), `syncing` (who syncs), `tip` (how far is written), `stage` (what is staged), and the
+//! queue of a watermark. No lock but `syncing` is held during a sync, except where a segment ends.
+
+mod flusher;
+mod options;
+mod pipeline;
+mod stage;
+mod strategy;
+mod tip;
+mod writer;
+
+pub use options::Options;
+pub use pipeline::{Pipeline, Wait};
+pub use strategy::{GroupCommit, Os, Sync};

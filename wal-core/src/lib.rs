@@ -37,7 +37,7 @@ pub use resume::{CurrentSegment, Resume};
 pub use store::{
     Durability, Guarantees, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
 };
-pub use watermark::{Reached, Watermark};
+pub use watermark::{Reached, Watermark, Woken};
 
 /// Every seam can be a trait object, and every part can be shared between threads.
 const _: () = {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,15 +62,19 @@ impl Watermark {
     /// Moves the mark to `lsn`, unless it is there or further already, and wakes everyone it
     /// reaches. After [`fail`](Self::fail) the mark never moves again.
     pub fn publish(&self, lsn: Lsn) {
+        drop(self.advance(lsn));
+    }
+
+    /// As [`publish`](Self::publish), but those it reaches wake up when the result is dropped: for
+    /// a publisher that has a lock to let go of first.
+    pub fn advance(&self, lsn: Lsn) -> Woken {
         let mut queue = self.lock();
         if queue.failed.is_some() || lsn <= self.get() {
-            return;
+            return Woken(Vec::new());
         }
         self.mark.store(lsn.get(), Ordering::Release);
         let reached = queue.waiters.partition_point(|place| place.lsn <= lsn);
-        let woken: Vec<_> = queue.take_front(reached);
-        drop(queue);
-        woken.into_iter().for_each(Waker::wake);
+        Woken(queue.take_front(reached))
     }
 
     /// Ends all waiting above the mark, now and for ever, with this error. The first one stays.
@@ -101,7 +106,12 @@ impl Watermark {
 
     /// Resolves when the mark has reached `lsn`, or with the error that ended the waiting. May be
     /// dropped at any time.
-    pub fn reached(&self, lsn: Lsn) -> Reached<'_> {
+    pub fn reached(&self, lsn: Lsn) -> Reached<&Self> {
+        Reached { watermark: self, lsn, ticket: None }
+    }
+
+    /// As [`reached`](Self::reached), for a future that outlives the borrow.
+    pub fn reached_owned(self: Arc<Self>, lsn: Lsn) -> Reached<Arc<Self>> {
         Reached { watermark: self, lsn, ticket: None }
     }
 
@@ -130,14 +140,14 @@ impl Watermark {
 
     fn wake_all(mut queue: MutexGuard<'_, Queue>) {
         let all = queue.waiters.len();
-        let woken = queue.take_front(all);
+        let woken = Woken(queue.take_front(all));
         drop(queue);
-        woken.into_iter().for_each(Waker::wake);
+        drop(woken);
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // No code of others runs under the lock but a waker's clone and drop; the queue is whole
-        // also where one of those panicked.
+        // No code of others runs under the lock but a waker's clone; the queue is whole also where
+        // that panicked. A waker's end is kept out: it may be the end of a task that waits here.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -158,9 +168,11 @@ impl Queue {
         self.waiters.binary_search_by_key(&(lsn, ticket), |place| (place.lsn, place.ticket))
     }
 
-    fn abandon(&mut self, lsn: Lsn, ticket: u64) {
-        let Ok(at) = self.find(lsn, ticket) else { return };
-        if self.waiters[at].waker.take().is_some() {
+    /// Gives the waker back, to be dropped without the lock.
+    fn abandon(&mut self, lsn: Lsn, ticket: u64) -> Option<Waker> {
+        let at = self.find(lsn, ticket).ok()?;
+        let waker = self.waiters[at].waker.take();
+        if waker.is_some() {
             self.abandoned += 1;
         }
         // Futures that are made and dropped while the mark stands still must not pile up.
@@ -168,41 +180,53 @@ impl Queue {
             self.waiters.retain(|place| place.waker.is_some());
             self.abandoned = 0;
         }
+        waker
+    }
+}
+
+/// Waiters whose waiting is over; they wake when this is dropped.
+#[derive(Debug)]
+#[must_use = "the waiters wake when this is dropped: say when"]
+pub struct Woken(Vec<Waker>);
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(Waker::wake);
     }
 }
 
 /// Waits for a [`Watermark`] to reach an LSN.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
-pub struct Reached<'a> {
-    watermark: &'a Watermark,
+pub struct Reached<W: Deref<Target = Watermark>> {
+    watermark: W,
     lsn: Lsn,
     ticket: Option<u64>,
 }
 
-impl Future for Reached<'_> {
+impl<W: Deref<Target = Watermark> + Unpin> Future for Reached<W> {
     type Output = Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
         if self.watermark.get() >= self.lsn {
             return Poll::Ready(Ok(()));
         }
-        let lsn = self.lsn;
-        let mut queue = self.watermark.lock();
-        if self.watermark.get() >= lsn {
+        let this = &mut *self;
+        let lsn = this.lsn;
+        let mut queue = this.watermark.lock();
+        if this.watermark.get() >= lsn {
             return Poll::Ready(Ok(()));
         }
         if let Some(error) = &queue.failed {
             return Poll::Ready(Err(indeterminate(error, lsn)));
         }
-        let Some(ticket) = self.ticket else {
+        let Some(ticket) = this.ticket else {
             let ticket = queue.tickets;
             queue.tickets += 1;
             let at = queue.find(lsn, ticket).unwrap_or_else(|at| at);
             let waker = Some(context.waker().clone());
             queue.waiters.insert(at, Place { lsn, ticket, waker });
-            drop(queue);
-            self.ticket = Some(ticket);
+            this.ticket = Some(ticket);
             return Poll::Pending;
         };
         if let Some((next, error)) = &queue.rejected
@@ -211,10 +235,14 @@ impl Future for Reached<'_> {
             return Poll::Ready(Err(error.clone()));
         }
         match queue.find(lsn, ticket) {
-            Ok(at) => match &mut queue.waiters[at].waker {
-                Some(waker) => waker.clone_from(context.waker()),
-                none => *none = Some(context.waker().clone()),
-            },
+            Ok(at) => {
+                let place = &mut queue.waiters[at].waker;
+                if !place.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                    let old = place.replace(context.waker().clone());
+                    drop(queue);
+                    drop(old);
+                }
+            }
             Err(at) => {
                 let waker = Some(context.waker().clone());
                 queue.waiters.insert(at, Place { lsn, ticket, waker });
@@ -224,10 +252,11 @@ impl Future for Reached<'_> {
     }
 }
 
-impl Drop for Reached<'_> {
+impl<W: Deref<Target = Watermark>> Drop for Reached<W> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.watermark.lock().abandon(self.lsn, ticket);
+            let waker = self.watermark.lock().abandon(self.lsn, ticket);
+            drop(waker);
         }
     }
 }

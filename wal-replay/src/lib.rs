@@ -1,1 +1,45 @@
-//! placeholder
+//! The bytes back to state: recovery, cursors, replay engines, verification.
+//!
+//! - [`survey`] reads a log as a crash left it and changes nothing; [`recover`] repairs it and says
+//!   where a writer goes on; [`truncate`] cuts the end off on purpose. [`verify`] reads every byte.
+//! - A [`Cursor`] walks from any LSN over all segments.
+//! - A [`ReplayEngine`](wal_core::ReplayEngine) feeds a cursor's entries to the user's state;
+//!   [`Sequential`] is the plain one that all others must equal.
+//!
+//! # Torn or corrupt
+//!
+//! A log that was being written when the power went has a *torn tail*: bytes of frames that no sync
+//! had covered. Anything else that is not as it was written is *corruption*, and never cut. At the
+//! first bytes that are no valid frame, where the record `L` was expected at the byte `X`:
+//!
+//! 1. A frame header further on that is sound and [vouches](wal_core::format::FrameHeader::vouches_for)
+//!    for `L` or for `X` means corruption: it was written after a sync of what is damaged. So does a
+//!    successor whose header says that the segment is longer.
+//! 2. Non-zero bytes further from `X` than could ever have been in flight mean corruption.
+//! 3. Nothing but zeros from `X` on is the end of the log; anything else there is a torn tail.
+//!
+//! Zeros alone prove nothing, and neither does garbage: only identity, watermark and the bound on
+//! what was in flight decide.
+
+mod chain;
+mod cursor;
+mod frames;
+mod fresh;
+mod recovery;
+mod scan;
+mod segment;
+mod sequential;
+mod survey;
+mod transforms;
+mod truncation;
+mod verify;
+
+pub use chain::Chain;
+pub use cursor::{Cursor, Until};
+pub use recovery::{RecoverOptions, Recovery, recover};
+pub use scan::{Ending, FrameNote, Scan};
+pub use sequential::Sequential;
+pub use survey::{Survey, survey};
+pub use transforms::Transforms;
+pub use truncation::truncate;
+pub use verify::{Finding, SegmentVerdict, Verdict, Verification, verify};

@@ -20,7 +20,7 @@ pub const UNBOUNDED: u64 = u64::MAX;
 const KNOWN_FEATURES: u32 = 0;
 
 const CRC_AT: usize = HEADER_LEN - 4;
-const FIELDS_END: usize = 160;
+const FIELDS_END: usize = 152;
 
 /// What the first block of a segment says. Durable before the first frame is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct Predecessor {
     pub id: SegmentId,
     /// The end of its last frame that counts, in bytes; a seal may follow.
     pub length: u64,
+    /// Bytes of the seal behind it, or 0: nothing is known of what lies there then.
+    pub seal_len: u64,
     /// The last record in that length.
     pub last_lsn: Lsn,
     /// Its identity, so that no other file of that number takes its place.
@@ -141,11 +143,12 @@ impl SegmentHeader {
         put(&mut bytes, 72, &created.to_le_bytes());
         put(&mut bytes, 80, &in_flight.to_le_bytes());
         put(&mut bytes, 88, &alignment.to_le_bytes());
-        if let Some(Predecessor { id, length, last_lsn, identity }) = predecessor {
+        if let Some(Predecessor { id, length, seal_len, last_lsn, identity }) = predecessor {
             put(&mut bytes, 92, &identity.get().to_le_bytes());
             put(&mut bytes, 96, &id.get().to_le_bytes());
             put(&mut bytes, 104, &length.to_le_bytes());
             put(&mut bytes, 112, &last_lsn.get().to_le_bytes());
+            put(&mut bytes, 144, &seal_len.to_le_bytes());
         }
         put(&mut bytes, 120, &start.encode());
         put(&mut bytes, 136, &carried.get().to_le_bytes());
@@ -181,6 +184,7 @@ impl SegmentHeader {
         let predecessor = Predecessor {
             id: SegmentId::new(u64_at(bytes, 96)),
             length: u64_at(bytes, 104),
+            seal_len: u64_at(bytes, 144),
             last_lsn: Lsn::new(u64_at(bytes, 112)),
             identity: Identity::new(u32_at(bytes, 92)),
         };
@@ -195,7 +199,7 @@ impl SegmentHeader {
             codec: CodecId(u32_at(bytes, 20)),
             alignment: u32_at(bytes, 88),
             in_flight: u64_at(bytes, 80),
-            predecessor: (predecessor.id.get() != 0).then_some(predecessor),
+            predecessor: (!is_blank(&bytes[92..120])).then_some(predecessor),
             start: Start::decode(&bytes[120..136]).ok_or(HeaderFault::Nonsense)?,
             carried: Lsn::new(u64_at(bytes, 136)),
         };
@@ -208,7 +212,8 @@ impl SegmentHeader {
 
     fn makes_sense(&self) -> bool {
         let chained = self.predecessor.is_none_or(|predecessor| {
-            predecessor.id < self.id
+            predecessor.id.get() != 0
+                && predecessor.id < self.id
                 && predecessor.length >= HEADER_LEN as u64
                 && predecessor.last_lsn.next() == self.first_lsn
         });

@@ -25,8 +25,8 @@ pub use header::{
     FORMAT_VERSION, HEADER_LEN, HeaderFault, MAGIC, Predecessor, SegmentHeader, UNBOUNDED,
 };
 pub use identity::Identity;
-pub use open_segment::{OpenSegment, Stamp};
-pub use records::{MAX_PREFIX_LEN, Records, prefix_len, push_record};
+pub use open_segment::{Mark, OpenSegment, Stamp};
+pub use records::{MAX_PREFIX_LEN, RecordWalk, Records, prefix_len, push_record};
 pub use seal::{IndexEntry, SEAL_ALIGN, Seal, seal_offset};
 pub use start::{START_LEN, Start};
 

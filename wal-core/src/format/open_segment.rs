@@ -12,7 +12,7 @@ use super::{
     FRAME_HEADER_LEN, FrameHeader, FrameKind, HEADER_LEN, Identity, IndexEntry, Predecessor,
     SEAL_ALIGN, Seal, SegmentHeader, Start, round_up,
 };
-use crate::{Lsn, Position};
+use crate::{Lsn, Position, TransformId};
 
 /// Frames closer together than this share an index entry, so that an index stays small.
 const INDEX_EVERY: u64 = 64 * 1024;
@@ -30,6 +30,7 @@ pub struct OpenSegment {
     records: u64,
     frames: u64,
     digest: u32,
+    start: Start,
     index: Vec<IndexEntry>,
 }
 
@@ -42,13 +43,28 @@ pub struct Stamp {
     pub timestamp: u64,
 }
 
+/// The contents of an [`OpenSegment`] at some moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    end: u64,
+    last_lsn: Lsn,
+    min_lsn: Lsn,
+    records: u64,
+    frames: u64,
+    digest: u32,
+    start: Start,
+    index_len: usize,
+}
+
 impl OpenSegment {
     /// The segment behind this header, with no frame in it.
     pub fn new(header: SegmentHeader) -> Self {
         let identity = Identity::of(&header);
         let last_lsn = header.first_lsn.previous();
         let end = HEADER_LEN as u64;
+        let start = header.start;
         Self {
+            start,
             header,
             identity,
             end,
@@ -92,11 +108,46 @@ impl OpenSegment {
         self.durable_end = self.durable_end.max(end);
     }
 
-    /// What the next segment's header will say of this one as it stands.
+    /// How long the segment would be with `more` bytes of frames and a seal behind them, in bytes.
+    pub fn sealed_len(&self, more: u64) -> u64 {
+        let index = self.index.len() as u64 + 1 + more / INDEX_EVERY;
+        let seal =
+            (FRAME_HEADER_LEN + FIXED_LEN + TRAILER_LEN) as u64 + index * INDEX_ENTRY_LEN as u64;
+        round_up(self.end + more + seal, SEAL_ALIGN)
+    }
+
+    /// What is in the segment now, for [`undo`](Self::undo).
+    pub fn mark(&self) -> Mark {
+        let &Self { end, last_lsn, min_lsn, records, frames, digest, start, .. } = self;
+        let index_len = self.index.len();
+        Mark { end, last_lsn, min_lsn, records, frames, digest, start, index_len }
+    }
+
+    /// Forgets the frames pushed since the mark was taken: they were not written.
+    pub fn undo(&mut self, mark: Mark) {
+        let Mark { end, last_lsn, min_lsn, records, frames, digest, start, index_len } = mark;
+        self.index.truncate(index_len);
+        *self = Self {
+            end,
+            last_lsn,
+            min_lsn,
+            records,
+            frames,
+            digest,
+            start,
+            header: self.header.clone(),
+            identity: self.identity,
+            durable_end: self.durable_end,
+            index: std::mem::take(&mut self.index),
+        };
+    }
+
+    /// What the next segment's header will say of this one as it stands, with no seal behind it.
     pub fn as_predecessor(&self) -> Predecessor {
         Predecessor {
             id: self.header.id,
             length: self.end,
+            seal_len: 0,
             last_lsn: self.last_lsn,
             identity: self.identity,
         }
@@ -104,20 +155,13 @@ impl OpenSegment {
 
     /// Finishes the frame of `count` records that `frame` holds, its header blank and its body
     /// padded to eight bytes, as the segment's next frame. `body_len` is without the padding.
-    pub fn push_records(&mut self, frame: &mut [u8], body_len: u32, count: u32, stamp: Stamp) {
-        let mut header = FrameHeader::new(FrameKind::Records, self.last_lsn.next());
-        header.count = count;
-        header.body_len = body_len;
-        self.push(frame, header, stamp);
-    }
-
-    /// As [`push_records`](Self::push_records), for a body that went through a transform.
-    pub fn push_transformed(
+    /// `transform` is what the body went through.
+    pub fn push_records(
         &mut self,
         frame: &mut [u8],
         body_len: u32,
         count: u32,
-        transform: crate::TransformId,
+        transform: TransformId,
         stamp: Stamp,
     ) {
         let mut header = FrameHeader::new(FrameKind::Records, self.last_lsn.next());
@@ -130,7 +174,18 @@ impl OpenSegment {
     /// The bytes of a frame that records the log's new start.
     #[must_use = "the frame must be written at the segment's end"]
     pub fn start_frame(&mut self, start: Start, stamp: Stamp) -> Vec<u8> {
+        self.start = start;
         self.bodied_frame(FrameKind::Start, &start.encode(), stamp)
+    }
+
+    /// Takes into account that a frame already [noted](Self::note) says that the log starts here.
+    pub fn note_start(&mut self, start: Start) {
+        self.start = start;
+    }
+
+    /// Where the log begins, as far as this segment knows.
+    pub fn start(&self) -> Start {
+        self.start
     }
 
     /// The bytes of a frame of padding, `len` in all: a multiple of eight, and no less than a frame
@@ -152,7 +207,8 @@ impl OpenSegment {
             records: self.records,
             frames: self.frames,
             digest: self.digest,
-            index: std::mem::take(&mut self.index),
+            start: self.start,
+            index: self.index.clone(),
         };
         let body = seal.encode(offset, frame_len as usize - FRAME_HEADER_LEN);
         self.bodied_frame(FrameKind::Seal, &body, stamp)

@@ -37,50 +37,13 @@ pub fn push_record(body: &mut Vec<u8>, record: &[u8]) {
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
     body: &'a [u8],
-    at: usize,
-    left: u32,
-    broken: bool,
+    walk: RecordWalk,
 }
 
 impl<'a> Records<'a> {
     /// The `count` records of `body`.
     pub fn new(body: &'a [u8], count: u32) -> Self {
-        Self { body, at: 0, left: count, broken: false }
-    }
-
-    fn record(&mut self) -> Option<Range<usize>> {
-        let len = self.prefix()?;
-        let start = self.at;
-        let end = start.checked_add(len)?;
-        if end > self.body.len() {
-            return None;
-        }
-        self.at = end;
-        Some(start..end)
-    }
-
-    #[inline]
-    fn prefix(&mut self) -> Option<usize> {
-        let first = *self.body.get(self.at)?;
-        self.at += 1;
-        if first < 0x80 {
-            return Some(usize::from(first));
-        }
-        let mut len = u64::from(first & 0x7f);
-        for shift in [7, 14, 21, 28] {
-            let byte = *self.body.get(self.at)?;
-            self.at += 1;
-            len |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                // The last byte of the shortest form is not zero, and a length has 32 bits.
-                return if byte == 0 {
-                    None
-                } else {
-                    u32::try_from(len).ok().map(|len| len as usize)
-                };
-            }
-        }
-        None
+        Self { body, walk: RecordWalk::new(count) }
     }
 }
 
@@ -89,19 +52,73 @@ impl Iterator for Records<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        self.walk.next(self.body)
+    }
+}
+
+/// [`Records`] for who owns the body elsewhere.
+#[derive(Clone, Debug)]
+pub struct RecordWalk {
+    at: usize,
+    left: u32,
+    broken: bool,
+}
+
+impl RecordWalk {
+    /// A walk over `count` records.
+    pub fn new(count: u32) -> Self {
+        Self { at: 0, left: count, broken: false }
+    }
+
+    /// The next record of `body`, which is the same at every call; as [`Records`] yields it.
+    #[inline]
+    pub fn next(&mut self, body: &[u8]) -> Option<Option<Range<usize>>> {
         if self.broken {
             return None;
         }
         if self.left == 0 {
-            if self.at == self.body.len() {
+            if self.at == body.len() {
                 return None;
             }
             self.broken = true;
             return Some(None);
         }
         self.left -= 1;
-        let record = self.record();
+        let record = self.record(body);
         self.broken = record.is_none();
         Some(record)
+    }
+
+    #[inline]
+    fn record(&mut self, body: &[u8]) -> Option<Range<usize>> {
+        let len = self.prefix(body)?;
+        let start = self.at;
+        let end = start.checked_add(len)?;
+        if end > body.len() {
+            return None;
+        }
+        self.at = end;
+        Some(start..end)
+    }
+
+    #[inline]
+    fn prefix(&mut self, body: &[u8]) -> Option<usize> {
+        let first = *body.get(self.at)?;
+        self.at += 1;
+        if first < 0x80 {
+            return Some(usize::from(first));
+        }
+        let mut len = u64::from(first & 0x7f);
+        for shift in [7, 14, 21, 28] {
+            let byte = *body.get(self.at)?;
+            self.at += 1;
+            len |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                // The last byte of the shortest form is not zero, and a length has 32 bits.
+                let shortest = byte != 0;
+                return u32::try_from(len).ok().filter(|_| shortest).map(|len| len as usize);
+            }
+        }
+        None
     }
 }

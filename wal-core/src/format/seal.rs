@@ -5,7 +5,7 @@
     reason = "a body has at most MAX_BODY_LEN bytes, so its length fits"
 )]
 
-use super::{put, u32_at, u64_at};
+use super::{START_LEN, Start, put, u32_at, u64_at};
 use crate::Lsn;
 
 /// A seal ends on a multiple of this many bytes, and so does the segment: giving back the space
@@ -13,7 +13,7 @@ use crate::Lsn;
 pub const SEAL_ALIGN: u64 = 4096;
 
 /// Bytes of a seal's body before its index.
-pub(super) const FIXED_LEN: usize = 40;
+pub(super) const FIXED_LEN: usize = 56;
 /// Bytes of an index entry.
 pub(super) const INDEX_ENTRY_LEN: usize = 16;
 /// The body's last bytes: the offset of the seal frame, so that it is found from the file's end.
@@ -36,6 +36,8 @@ pub struct Seal {
     /// CRC32C over the header checksums of all frames, in order: no frame can be missing, doubled
     /// or out of place.
     pub digest: u32,
+    /// Where the log began when the segment ended, so that opening needs no frame before the seal.
+    pub start: Start,
     /// Some of the frames that hold records, in order; the first such frame is always among them.
     pub index: Vec<IndexEntry>,
 }
@@ -53,7 +55,7 @@ impl Seal {
     /// The seal's body, for a frame at `offset`; as long as it must be for the frame to end on
     /// [`SEAL_ALIGN`].
     pub(super) fn encode(&self, offset: u64, body_len: usize) -> Vec<u8> {
-        let Self { min_lsn, max_lsn, records, frames, digest, index } = self;
+        let Self { min_lsn, max_lsn, records, frames, digest, start, index } = self;
         let mut body = vec![0; body_len];
         put(&mut body, 0, &min_lsn.get().to_le_bytes());
         put(&mut body, 8, &max_lsn.get().to_le_bytes());
@@ -61,6 +63,7 @@ impl Seal {
         put(&mut body, 24, &frames.to_le_bytes());
         put(&mut body, 32, &digest.to_le_bytes());
         put(&mut body, 36, &(index.len() as u32).to_le_bytes());
+        put(&mut body, 40, &start.encode());
         for (number, IndexEntry { lsn, offset }) in index.iter().enumerate() {
             let at = FIXED_LEN + number * INDEX_ENTRY_LEN;
             put(&mut body, at, &lsn.get().to_le_bytes());
@@ -90,6 +93,7 @@ impl Seal {
             records: u64_at(body, 16),
             frames: u64_at(body, 24),
             digest: u32_at(body, 32),
+            start: Start::decode(&body[40..40 + START_LEN])?,
             index,
         };
         seal.index.windows(2).all(grows).then_some(seal)
@@ -111,6 +115,7 @@ impl std::fmt::Debug for Seal {
             .field("records", &self.records)
             .field("frames", &self.frames)
             .field("digest", &self.digest)
+            .field("start", &self.start)
             .field("index_entries", &self.index.len())
             .finish()
     }
@@ -121,8 +126,9 @@ impl std::fmt::Debug for Seal {
 pub fn seal_offset(last_bytes: &[u8], segment_len: u64) -> Option<u64> {
     let trailer = last_bytes.len().checked_sub(TRAILER_LEN)?;
     let offset = u64_at(last_bytes, trailer);
+    let least = (super::FRAME_HEADER_LEN + FIXED_LEN + TRAILER_LEN) as u64;
     let fits = offset >= super::HEADER_LEN as u64
         && offset.is_multiple_of(super::FRAME_ALIGN as u64)
-        && offset + ((super::FRAME_HEADER_LEN + FIXED_LEN + TRAILER_LEN) as u64) <= segment_len;
+        && segment_len.checked_sub(offset).is_some_and(|room| room >= least);
     (segment_len.is_multiple_of(SEAL_ALIGN) && fits).then_some(offset)
 }

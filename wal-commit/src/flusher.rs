@@ -1,0 +1,328 @@
+//! [`Flusher`]: stage, flush, publish; everything of a log but who calls it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use wal_core::format::Start;
+use wal_core::{
+    Acknowledgement, Error, ErrorKind, Flush, Lsn, Result, Resume, SegmentId, Watermark,
+};
+
+use crate::Options;
+use crate::stage::{Stage, Staged};
+use crate::tip::{Tip, TipSegment};
+use crate::writer::Writer;
+
+/// The half of a log that a strategy drives; see the crate's page for the order of the locks.
+///
+/// Failing: the first error of a write or a sync, other than a full disk before anything was lost,
+/// poisons the log. It is set once, ends every wait above the watermark and every later append, and
+/// no sync is ever tried again.
+#[derive(Debug)]
+pub(crate) struct Flusher {
+    pub(crate) stage: Mutex<Stage>,
+    tip: Mutex<Tip>,
+    syncing: Mutex<()>,
+    writing: Mutex<Writing>,
+    pub(crate) written: Arc<Watermark>,
+    pub(crate) durable: Arc<Watermark>,
+    poison: OnceLock<Error>,
+    syncs: AtomicU64,
+    in_flight: u64,
+}
+
+/// What the one who writes has in hand.
+#[derive(Debug)]
+struct Writing {
+    writer: Option<Writer>,
+    /// Taken from the stage and not written to the end: the frames from `next` on.
+    taken: Staged,
+    next: usize,
+}
+
+impl Flusher {
+    pub(crate) fn new(writer: Writer, options: &Options) -> Self {
+        let last_lsn = writer.last_lsn();
+        let in_flight = match writer.acknowledges() {
+            Acknowledgement::Written => u64::MAX,
+            _ => options.in_flight(),
+        };
+        let flusher = Self {
+            stage: Mutex::new(Stage::new(last_lsn, options.frame_size)),
+            tip: Mutex::default(),
+            syncing: Mutex::default(),
+            writing: Mutex::new(Writing { writer: None, taken: Staged::default(), next: 0 }),
+            written: Arc::new(Watermark::new(last_lsn)),
+            durable: Arc::new(Watermark::new(last_lsn)),
+            poison: OnceLock::new(),
+            syncs: AtomicU64::new(0),
+            in_flight,
+        };
+        flusher.install(&mut lock(&flusher.writing), writer);
+        flusher
+    }
+
+    /// Puts a writer in place whose log is durable to its last record.
+    fn install(&self, writing: &mut Writing, writer: Writer) {
+        lock(&self.tip).segment = None;
+        self.show_tip(&writer);
+        if let Some(current) = writer.current() {
+            lock(&self.tip).synced(current.open.header().id, current.open.end());
+        }
+        writing.writer = Some(writer);
+    }
+
+    /// How many syncs the log has asked its store for, those of segments' ends and headers not
+    /// counted.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// The first failure, if the log is poisoned.
+    pub(crate) fn poisoned(&self) -> Result<()> {
+        match self.poison.get() {
+            None => Ok(()),
+            Some(first) => Err(poisoned(first)),
+        }
+    }
+
+    /// Poisons the log; the first reason stays.
+    fn poison(&self, why: &Error) -> Error {
+        let first = self.poison.get_or_init(|| why.clone());
+        lock(&self.stage).close(poisoned(first));
+        self.written.fail(first.clone());
+        self.durable.fail(first.clone());
+        poisoned(first)
+    }
+
+    /// What the log does about a failed write: a full disk is told to whoever waits now and
+    /// nothing is lost, all else poisons.
+    fn write_failed(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::StorageFull {
+            return self.poison(&error);
+        }
+        self.written.reject(error.clone());
+        self.durable.reject(error.clone());
+        error
+    }
+
+    /// The segment being written and its end, in bytes.
+    pub(crate) fn current(&self) -> Option<(SegmentId, u64)> {
+        lock(&self.tip).segment.as_ref().map(|segment| (segment.id, segment.end))
+    }
+
+    /// Where the log begins.
+    pub(crate) fn start(&self) -> Option<Start> {
+        lock(&self.writing).writer.as_ref().and_then(Writer::start)
+    }
+
+    /// Records, durably, that the log begins at `start` from now on.
+    pub(crate) fn set_start(&self, start: Start) -> Result<()> {
+        self.poisoned()?;
+        let _armed = Armed(self);
+        let mut writing = lock(&self.writing);
+        let Some(writer) = &mut writing.writer else { return Err(closed()) };
+        let result = writer.write_start(start, self.durable.get());
+        self.show_tip(writer);
+        drop(writing);
+        result.map_err(|error| self.write_failed(error))?;
+        self.sync()
+    }
+
+    /// Writes and syncs what is left, ends the segment and gives its writer up, so that a second
+    /// call finds nothing to do.
+    pub(crate) fn finish(&self) -> Result<()> {
+        if lock(&self.writing).writer.is_none() {
+            return self.poisoned();
+        }
+        self.write()?;
+        self.sync()?;
+        let _armed = Armed(self);
+        let mut writing = lock(&self.writing);
+        let Some(writer) = &mut writing.writer else { return Ok(()) };
+        lock(&self.tip).segment = None;
+        let ended = writer.end_segment();
+        writing.writer = None;
+        drop(writing);
+        ended.map_err(|error| self.poison(&error))
+    }
+
+    /// Swaps the written log for another one that ends earlier: everything is written and durable,
+    /// `cut` gets the writer's idea of the log and gives the new one back.
+    pub(crate) fn replace(
+        &self,
+        cut: impl FnOnce(Resume) -> Result<Writer>,
+        gone: impl Fn(Lsn) -> Error,
+    ) -> Result<()> {
+        self.poisoned()?;
+        let _armed = Armed(self);
+        let mut writing = lock(&self.writing);
+        let syncing = lock(&self.syncing);
+        let mut stage = lock(&self.stage);
+        if stage.len() > 0 || writing.next < writing.taken.frames.len() {
+            let what = "records were appended while the log was being truncated";
+            return Err(Error::new(ErrorKind::Invalid, what));
+        }
+        let Some(writer) = writing.writer.take() else { return Err(closed()) };
+        match cut(writer.into_resume()) {
+            Ok(writer) => {
+                // All under the lock of the stage: a record appended next has an LSN that the marks
+                // have already been taken back from.
+                let last_lsn = writer.last_lsn();
+                stage.reset(last_lsn);
+                self.install(&mut writing, writer);
+                self.written.reset(last_lsn, gone(last_lsn));
+                self.durable.reset(last_lsn, gone(last_lsn));
+                Ok(())
+            }
+            Err(error) => {
+                drop((stage, syncing, writing));
+                Err(self.poison(&error))
+            }
+        }
+    }
+
+    /// Writes frames until nothing taken is left.
+    fn drain(&self, writing: &mut Writing) -> Result<()> {
+        let Writing { writer, taken, next } = writing;
+        let Some(writer) = writer else { return Err(closed()) };
+        while *next < taken.frames.len() {
+            if !writer.fits(taken, *next) {
+                self.rotate(writer)?;
+            }
+            self.bound_in_flight(Writer::next_write(taken, *next))?;
+            if let Some(segment) = &lock(&self.tip).segment {
+                writer.synced(segment.synced_end);
+            }
+            let count = writer.write(taken, *next, self.durable.get())?;
+            *next += count;
+            self.show_tip(writer);
+            self.written.publish(writer.last_lsn());
+        }
+        Ok(())
+    }
+
+    /// Ends the current segment: everything in it is durable before its seal says so, and before a
+    /// successor can exist.
+    fn rotate(&self, writer: &mut Writer) -> Result<()> {
+        self.sync()?;
+        let _syncing = lock(&self.syncing);
+        lock(&self.tip).segment = None;
+        writer.end_segment()
+    }
+
+    /// Syncs first where `more` bytes would leave more in flight than the segment's header allows.
+    fn bound_in_flight(&self, more: u64) -> Result<()> {
+        let unsynced = match &lock(&self.tip).segment {
+            Some(segment) => segment.end - segment.synced_end,
+            None => 0,
+        };
+        if unsynced > 0 && unsynced + more > self.in_flight { self.sync() } else { Ok(()) }
+    }
+
+    fn show_tip(&self, writer: &Writer) {
+        let mut tip = lock(&self.tip);
+        tip.last_lsn = writer.last_lsn();
+        let Some(current) = writer.current() else { return };
+        let (id, end) = (current.open.header().id, current.open.end());
+        match &mut tip.segment {
+            Some(segment) if segment.id == id => segment.end = end,
+            segment => {
+                let syncer = current.writer.syncer();
+                *segment = Some(TipSegment { id, syncer, end, synced_end: 0 });
+            }
+        }
+    }
+}
+
+impl Flush for Flusher {
+    fn staged(&self) -> Lsn {
+        lock(&self.stage).last_lsn()
+    }
+
+    fn written(&self) -> Lsn {
+        self.written.get()
+    }
+
+    fn durable(&self) -> Lsn {
+        self.durable.get()
+    }
+
+    fn write(&self) -> Result<()> {
+        self.poisoned()?;
+        let _armed = Armed(self);
+        let mut writing = lock(&self.writing);
+        if writing.writer.is_none() {
+            // Closed, and so written to the end.
+            return Ok(());
+        }
+        let result = self.drain(&mut writing).and_then(|()| {
+            // What was left over from a full disk is out; now what was staged since.
+            let Writing { taken, next, .. } = &mut *writing;
+            let mut stage = lock(&self.stage);
+            if stage.len() == 0 {
+                return Ok(());
+            }
+            *taken = stage.take(std::mem::take(taken));
+            *next = 0;
+            drop(stage);
+            self.drain(&mut writing)
+        });
+        drop(writing);
+        result.map_err(|error| self.write_failed(error))
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.poisoned()?;
+        let _armed = Armed(self);
+        let syncing = lock(&self.syncing);
+        // A sync that failed while this one waited for its turn.
+        self.poisoned()?;
+        let tip = lock(&self.tip);
+        let last_lsn = tip.last_lsn;
+        let segment = tip.segment.clone();
+        drop(tip);
+        if let Some(TipSegment { id, syncer, end, .. }) = segment {
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+            if let Err(cause) = syncer.sync() {
+                // Whatever kind it is: also "storage full" here means that bytes are lost.
+                let error = Error::new(ErrorKind::Io, "syncing a segment failed");
+                return Err(self.poison(&error.segment(id).because(cause)));
+            }
+            lock(&self.tip).synced(id, end);
+        }
+        // Published under the lock, so that a truncation is not overtaken; the waking is not.
+        let woken = self.durable.advance(last_lsn);
+        drop(syncing);
+        drop(woken);
+        Ok(())
+    }
+}
+
+/// Poisons the log where its holder panics: a part that dies in the middle of a flush must not
+/// leave waiters waiting.
+struct Armed<'a>(&'a Flusher);
+
+impl Drop for Armed<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let error = Error::new(ErrorKind::Io, "a thread panicked while it flushed the log");
+            self.0.poison(&error);
+        }
+    }
+}
+
+fn poisoned(first: &Error) -> Error {
+    let what = "an earlier failure poisoned the log; close it and reopen";
+    Error::new(ErrorKind::Poisoned, what).because(first.clone())
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Invalid, "the log is closed")
+}
+
+/// A panic elsewhere has poisoned the log already where it matters; the data under each lock is
+/// whole at every point where other code can panic.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,78 @@
+//! [`Options`]: the sizes a pipeline works with.
+
+use std::sync::Arc;
+
+use wal_core::format::{HEADER_LEN, MAX_BODY_LEN};
+use wal_core::{CodecId, Error, ErrorKind, Result, Transform};
+
+/// The sizes a [`Pipeline`](crate::Pipeline) works with. All in bytes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// A segment ends before it would grow beyond this; one record or batch that is larger gets a
+    /// segment of its own.
+    pub segment_size: u64,
+    /// A frame ends before its body would grow beyond this; one record or batch that is larger gets
+    /// a frame of its own.
+    pub frame_size: usize,
+    /// The most a record may have.
+    pub record_limit: usize,
+    /// The most a batch may have, with a length prefix of up to five bytes a record.
+    pub batch_limit: usize,
+    /// An append that finds more than this staged first writes it out.
+    pub buffer_size: usize,
+    /// Every flush is padded to a multiple of this, a power of two: 8 for no padding, the device's
+    /// block for never rewriting a block that holds acknowledged records.
+    pub alignment: u32,
+    /// The codec of the records, for the segment headers.
+    pub codec: CodecId,
+    /// What frame bodies go through on their way to the store.
+    pub transform: Option<Arc<dyn Transform>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            segment_size: 128 << 20,
+            frame_size: 256 << 10,
+            record_limit: 16 << 20,
+            batch_limit: 64 << 20,
+            buffer_size: 8 << 20,
+            alignment: 8,
+            codec: CodecId::RAW,
+            transform: None,
+        }
+    }
+}
+
+impl Options {
+    /// Refuses sizes that no log can work with, naming the field.
+    pub fn validate(&self) -> Result<()> {
+        let invalid = |what| Err(Error::new(ErrorKind::Invalid, what));
+        if self.segment_size < 4 * HEADER_LEN as u64 {
+            return invalid("segment_size is below 16384 bytes");
+        }
+        if self.frame_size == 0 || self.frame_size > MAX_BODY_LEN / 4 {
+            return invalid("frame_size is zero or above 256 MiB");
+        }
+        if self.record_limit == 0 || self.record_limit > self.batch_limit {
+            return invalid("record_limit is zero or above batch_limit");
+        }
+        if self.batch_limit > MAX_BODY_LEN / 2 {
+            return invalid("batch_limit is above 512 MiB");
+        }
+        if self.buffer_size == 0 || self.buffer_size > MAX_BODY_LEN {
+            return invalid("buffer_size is zero or above 1 GiB");
+        }
+        if !self.alignment.is_power_of_two() || !(8..=4096).contains(&self.alignment) {
+            return invalid("alignment is not a power of two from 8 to 4096 bytes");
+        }
+        Ok(())
+    }
+
+    /// The most bytes that are ever unsynced at once, where anything syncs at all: what is staged
+    /// when a flush begins, and as much again.
+    pub(crate) fn in_flight(&self) -> u64 {
+        2 * (self.buffer_size + self.batch_limit) as u64
+    }
+}

@@ -1,0 +1,35 @@
+//! The strategies: who flushes, and when.
+
+mod group_commit;
+mod os;
+mod sync;
+
+pub use group_commit::GroupCommit;
+pub use os::Os;
+pub use sync::Sync;
+
+use std::sync::{Arc, OnceLock};
+
+use wal_core::{Error, ErrorKind, Flush, Result};
+
+/// The log that a strategy drives, from `start` on.
+#[derive(Default)]
+struct Driven(OnceLock<Arc<dyn Flush>>);
+
+impl Driven {
+    fn set(&self, log: Arc<dyn Flush>) -> Result<()> {
+        let twice = |_| Error::new(ErrorKind::Invalid, "a strategy drives one log, once");
+        self.0.set(log).map_err(twice)
+    }
+
+    fn get(&self) -> Result<&dyn Flush> {
+        let early = || Error::new(ErrorKind::Invalid, "the strategy was not started");
+        self.0.get().map(|log| &**log).ok_or_else(early)
+    }
+}
+
+impl std::fmt::Debug for Driven {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.get().is_some() { "Driven(log)" } else { "Driven(none)" })
+    }
+}

@@ -1,0 +1,347 @@
+//! [`Writer`]: frames into segments, one segment after the other.
+
+use std::sync::Arc;
+
+use wal_core::format::{
+    FRAME_HEADER_LEN, HEADER_LEN, OpenSegment, Predecessor, SegmentHeader, Stamp, Start, UNBOUNDED,
+    round_up,
+};
+use wal_core::{
+    Acknowledgement, CurrentSegment, Env, Epoch, Error, ErrorKind, LogId, Lsn, Position, Result,
+    Resume, SegmentId, SegmentStore, TransformId,
+};
+
+use crate::Options;
+use crate::stage::{Staged, StagedFrame};
+
+/// Knows the segment being written and how to make the next one. Everything here runs under one
+/// lock; what is durable is somebody else's to know and comes in with each call.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    store: Arc<dyn SegmentStore>,
+    env: Arc<dyn Env>,
+    options: Options,
+    acknowledges: Acknowledgement,
+    log: LogId,
+    epoch: Epoch,
+    next_segment: SegmentId,
+    predecessor: Option<Predecessor>,
+    start: Option<Start>,
+    last_lsn: Lsn,
+    dead: Vec<SegmentId>,
+    current: Option<CurrentSegment>,
+    /// Bodies as transformed; kept for its memory.
+    outgoing: Vec<u8>,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        store: Arc<dyn SegmentStore>,
+        env: Arc<dyn Env>,
+        options: Options,
+        acknowledges: Acknowledgement,
+        resume: Resume,
+    ) -> Self {
+        let Resume {
+            log, epoch, next_segment, last_lsn, predecessor, start, current, dead, ..
+        } = resume;
+        Self {
+            store,
+            env,
+            options,
+            acknowledges,
+            log,
+            epoch,
+            next_segment,
+            predecessor,
+            start,
+            last_lsn,
+            dead,
+            current,
+            outgoing: Vec::new(),
+        }
+    }
+
+    /// The segment being written.
+    pub(crate) fn current(&self) -> Option<&CurrentSegment> {
+        self.current.as_ref()
+    }
+
+    /// Where the log begins, once it has a segment.
+    pub(crate) fn start(&self) -> Option<Start> {
+        self.start
+    }
+
+    /// What the headers of its segments say of how it is driven.
+    pub(crate) fn acknowledges(&self) -> Acknowledgement {
+        self.acknowledges
+    }
+
+    /// The last record written.
+    pub(crate) fn last_lsn(&self) -> Lsn {
+        self.last_lsn
+    }
+
+    /// How the next segment will know the log before it, with nothing being written.
+    pub(crate) fn into_resume(self) -> Resume {
+        let mut resume = Resume::fresh(self.log);
+        resume.epoch = self.epoch;
+        resume.next_segment = self.next_segment;
+        resume.last_lsn = self.last_lsn;
+        resume.predecessor = self.predecessor;
+        resume.start = self.start;
+        resume.dead = self.dead;
+        resume.current = self.current;
+        resume
+    }
+
+    /// Whether these frames go into the current segment; if not, it must be ended first.
+    pub(crate) fn fits(&self, staged: &Staged, from: usize) -> bool {
+        let Some(current) = &self.current else { return true };
+        let Some(frame) = staged.frames.get(from) else { return true };
+        let empty = current.open.frames() == 0;
+        empty || current.open.sealed_len(self.padded(frame)) <= self.options.segment_size
+    }
+
+    /// Writes the frames from number `from` on, as many as the current segment takes and at least
+    /// one, and says how many; makes a segment first where there is none.
+    ///
+    /// After a failure nothing of them is written, and the same call may be made again.
+    pub(crate) fn write(
+        &mut self,
+        staged: &mut Staged,
+        from: usize,
+        watermark: Lsn,
+    ) -> Result<usize> {
+        if self.current.is_none() {
+            let first = staged.frames.get(from).map_or(0, |frame| self.padded(frame));
+            self.create(first)?;
+        }
+        let stamp = self.stamp(watermark);
+        let segment_size = self.options.segment_size;
+        let alignment = u64::from(self.options.alignment);
+        let Self { current, options, outgoing, .. } = self;
+        let Some(CurrentSegment { open, writer }) = current else {
+            return Err(Error::new(ErrorKind::Invalid, "no segment was made"));
+        };
+        let before = open.mark();
+        let mut count = 0;
+        outgoing.clear();
+        let bytes: &[u8] = match &options.transform {
+            None => {
+                let first = staged.frames[from].start;
+                let mut end = first;
+                for &frame in &staged.frames[from..] {
+                    let more = (frame.end() - frame.start) as u64 + alignment;
+                    if count > 0 && open.sealed_len(more) > segment_size {
+                        break;
+                    }
+                    let bytes = &mut staged.buffer[frame.start..frame.end()];
+                    push(open, bytes, frame, frame.body_len, TransformId::NONE, stamp);
+                    end = frame.end();
+                    count += 1;
+                }
+                if padding(open.end(), options.alignment).is_none() {
+                    &staged.buffer[first..end]
+                } else {
+                    outgoing.extend_from_slice(&staged.buffer[first..end]);
+                    outgoing
+                }
+            }
+            Some(transform) => {
+                for &frame in &staged.frames[from..] {
+                    let body = &staged.buffer[frame.start + FRAME_HEADER_LEN..][..frame.body_len];
+                    let start = outgoing.len();
+                    outgoing.resize(start + FRAME_HEADER_LEN, 0);
+                    let id = match transform.apply(body, outgoing) {
+                        Ok(wal_core::Applied::Stored) => transform.id(),
+                        Ok(wal_core::Applied::Skipped) => {
+                            outgoing.truncate(start + FRAME_HEADER_LEN);
+                            outgoing.extend_from_slice(body);
+                            TransformId::NONE
+                        }
+                        Err(error) => {
+                            open.undo(before);
+                            return Err(error);
+                        }
+                    };
+                    let stored = outgoing.len() - start - FRAME_HEADER_LEN;
+                    let end = outgoing.len().next_multiple_of(8);
+                    outgoing.resize(end, 0);
+                    let more = (end - start) as u64 + alignment;
+                    if count > 0 && open.sealed_len(more) > segment_size {
+                        outgoing.truncate(start);
+                        break;
+                    }
+                    push(open, &mut outgoing[start..], frame, stored, id, stamp);
+                    count += 1;
+                }
+                outgoing
+            }
+        };
+        let bytes = match padding(open.end(), options.alignment) {
+            None => bytes,
+            Some(len) => {
+                outgoing.extend(open.padding_frame(len, stamp));
+                outgoing
+            }
+        };
+        if let Err(cause) = writer.append(bytes) {
+            let place = Position { segment: open.header().id, offset: writer.end() };
+            open.undo(before);
+            return Err(Error::io("writing frames failed", cause).at(place));
+        }
+        self.last_lsn = open.last_lsn();
+        Ok(count)
+    }
+
+    /// Appends a frame that says where the log begins now. Not synced yet when it returns.
+    pub(crate) fn write_start(&mut self, start: Start, watermark: Lsn) -> Result<()> {
+        if self.current.is_none() {
+            self.create(0)?;
+        }
+        let stamp = self.stamp(watermark);
+        let Some(CurrentSegment { open, writer }) = &mut self.current else {
+            return Err(Error::new(ErrorKind::Invalid, "no segment was made"));
+        };
+        let before = open.mark();
+        let mut bytes = open.start_frame(start, stamp);
+        if let Some(len) = padding(open.end(), self.options.alignment) {
+            bytes.extend(open.padding_frame(len, stamp));
+        }
+        if let Err(cause) = writer.append(&bytes) {
+            let place = Position { segment: open.header().id, offset: writer.end() };
+            open.undo(before);
+            return Err(Error::io("writing the log's new start failed", cause).at(place));
+        }
+        self.start = Some(start);
+        Ok(())
+    }
+
+    /// Ends the current segment, all of which is durable already: seals it and gives back the space
+    /// behind the seal. A full disk leaves it without a seal, which costs time later and nothing
+    /// else.
+    pub(crate) fn end_segment(&mut self) -> Result<()> {
+        let Some(CurrentSegment { mut open, mut writer }) = self.current.take() else {
+            return Ok(());
+        };
+        let id = open.header().id;
+        let mut predecessor = open.as_predecessor();
+        let stamp = self.stamp(open.last_lsn());
+        let end = open.end();
+        open.synced(end);
+        let seal = open.seal_frame(stamp);
+        let len = match writer.append(&seal) {
+            Ok(()) => {
+                let synced = writer.syncer().sync();
+                synced.map_err(|cause| Error::io("syncing a seal failed", cause).segment(id))?;
+                predecessor.seal_len = seal.len() as u64;
+                open.end()
+            }
+            Err(cause) => {
+                let error = Error::io("writing a seal failed", cause).segment(id).offset(end);
+                if error.kind() != ErrorKind::StorageFull {
+                    return Err(error);
+                }
+                end
+            }
+        };
+        drop(writer);
+        self.predecessor = Some(predecessor);
+        let trimmed = self.store.trim(id, len);
+        trimmed.map_err(|cause| Error::io("trimming a segment failed", cause).segment(id))
+    }
+
+    /// Makes the next segment, large enough for a first frame of `first` bytes, its header durable.
+    fn create(&mut self, first: u64) -> Result<()> {
+        let id = self.next_segment;
+        let mut header =
+            SegmentHeader::new(self.log, id, self.epoch, self.last_lsn.next(), self.env.random());
+        let start = self.start.unwrap_or(header.start);
+        header.created = self.env.now();
+        header.codec = self.options.codec;
+        header.alignment = self.options.alignment;
+        header.in_flight = match self.acknowledges {
+            Acknowledgement::Written => UNBOUNDED,
+            _ => self.options.in_flight(),
+        };
+        header.predecessor = self.predecessor;
+        header.start = start;
+        let open = OpenSegment::new(header);
+        let size = self.options.segment_size.max(open.sealed_len(first));
+        // The number is spent also where this fails: what is left of the attempt keeps its name.
+        self.next_segment = id.next();
+        let place = |error: Error| error.segment(id);
+        let mut writer = self
+            .store
+            .create(id, size)
+            .map_err(|cause| place(Error::io("making a segment failed", cause)))?;
+        if let Err(cause) = writer.append(&open.header().encode()) {
+            let error = place(Error::io("writing a segment header failed", cause));
+            if error.kind() == ErrorKind::StorageFull {
+                drop(writer);
+                let removed = self.store.remove(&[id]);
+                removed.map_err(|cause| place(Error::io("removing a segment failed", cause)))?;
+            }
+            return Err(error);
+        }
+        let synced = writer.syncer().sync();
+        synced.map_err(|cause| {
+            // Not "storage full": after a sync failed, nothing may be tried again.
+            place(Error::new(ErrorKind::Io, "syncing a segment header failed").because(cause))
+        })?;
+        self.start = Some(start);
+        self.current = Some(CurrentSegment { open, writer });
+        if !self.dead.is_empty() {
+            let removed = self.store.remove(&self.dead);
+            removed.map_err(|cause| Error::io("removing dead segments failed", cause))?;
+            self.dead.clear();
+        }
+        Ok(())
+    }
+
+    /// Marks the current segment as durable up to `end`.
+    pub(crate) fn synced(&mut self, end: u64) {
+        if let Some(current) = &mut self.current {
+            current.open.synced(end);
+        }
+    }
+
+    fn stamp(&self, watermark: Lsn) -> Stamp {
+        Stamp { watermark, timestamp: self.env.now() }
+    }
+
+    /// What a frame takes up at the most, with the padding of a flush behind it.
+    fn padded(&self, frame: &StagedFrame) -> u64 {
+        let raw = (frame.end() - frame.start) as u64;
+        raw + u64::from(self.options.alignment) + FRAME_HEADER_LEN as u64
+    }
+
+    /// The longest run of frames that a call of [`write`](Self::write) could write now, in bytes.
+    pub(crate) fn next_write(staged: &Staged, from: usize) -> u64 {
+        let start = staged.frames.get(from).map_or(staged.buffer.len(), |frame| frame.start);
+        (staged.buffer.len() - start + HEADER_LEN) as u64
+    }
+}
+
+/// How long a padding frame must be for a flush that ends at `end` to end on `alignment`.
+fn padding(end: u64, alignment: u32) -> Option<usize> {
+    if end.is_multiple_of(u64::from(alignment)) {
+        return None;
+    }
+    let len = round_up(end + FRAME_HEADER_LEN as u64, u64::from(alignment)) - end;
+    usize::try_from(len).ok()
+}
+
+fn push(
+    open: &mut OpenSegment,
+    bytes: &mut [u8],
+    frame: StagedFrame,
+    stored: usize,
+    transform: TransformId,
+    stamp: Stamp,
+) {
+    // A body is at most MAX_BODY_LEN, which the options see to.
+    let stored = u32::try_from(stored).unwrap_or(u32::MAX);
+    open.push_records(bytes, stored, frame.count, transform, stamp);
+}

@@ -1,0 +1,1 @@
+//! FORMAT.md shows true bytes, and describes every one of them.

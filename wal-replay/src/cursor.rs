@@ -1,0 +1,288 @@
+//! [`Cursor`]: the entries of a log, in order, from any LSN on.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wal_core::format::{FrameFault, FrameKind, HEADER_LEN, RecordWalk, Seal};
+use wal_core::{Entry, Error, ErrorKind, Lsn, Position, Result, SegmentStore};
+
+use crate::chain::{Chain, follows};
+use crate::frames::{Frame, FrameReader, Step};
+use crate::scan::{judge, sealed_end};
+use crate::segment::Segment;
+use crate::transforms::Transforms;
+
+/// How far a [`Cursor`] goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Until {
+    /// Through this record, which is known to be written; anything that is not there is damage.
+    Lsn(Lsn),
+    /// To the end of the log as it lies there: a torn tail ends it, damage is an error.
+    End,
+}
+
+/// Walks over a log's entries, across segments, every frame verified on the way. Reads beside a
+/// writer, and holds one segment open at a time.
+///
+/// After an error it ends.
+pub struct Cursor {
+    store: Arc<dyn SegmentStore>,
+    transforms: Transforms,
+    /// Segments still to come.
+    rest: VecDeque<wal_core::SegmentId>,
+    next: Lsn,
+    until: Until,
+    place: Option<Place>,
+    frame: Option<OpenFrame>,
+}
+
+/// The segment that is being read.
+struct Place {
+    segment: Segment,
+    frames: FrameReader,
+    /// The header of the segment after, where there is one; it bounds this one.
+    successor: Option<Segment>,
+}
+
+/// The frame that is being read.
+struct OpenFrame {
+    body: Bytes,
+    walk: RecordWalk,
+    /// The record that the walk comes to next.
+    lsn: Lsn,
+    position: Position,
+    timestamp: u64,
+}
+
+impl Cursor {
+    /// A cursor over the log of `chain` that begins with the record `from`.
+    ///
+    /// A record before the log's start is [`NotFound`](ErrorKind::NotFound): it was pruned. One
+    /// behind the log's end gives no entries.
+    pub fn new(
+        store: Arc<dyn SegmentStore>,
+        transforms: Transforms,
+        chain: &Chain,
+        from: Lsn,
+        until: Until,
+    ) -> Result<Self> {
+        let from = from.max(Lsn::FIRST);
+        if from < chain.start.lsn {
+            return Err(Error::new(ErrorKind::NotFound, "the record was pruned").lsn(from));
+        }
+        let at = chain.find(&*store, from)?;
+        let rest = chain.segments[at..].iter().copied().collect();
+        let mut cursor =
+            Self { store, transforms, rest, next: from, until, place: None, frame: None };
+        if let Some(id) = cursor.rest.pop_front() {
+            let segment = Segment::open_sound(&*cursor.store, id)?;
+            let offset = seek(&segment, from)?;
+            cursor.enter(segment, offset)?;
+        }
+        Ok(cursor)
+    }
+
+    /// A cursor over no log at all.
+    pub fn empty(store: Arc<dyn SegmentStore>) -> Self {
+        Self {
+            store,
+            transforms: Transforms::default(),
+            rest: VecDeque::new(),
+            next: Lsn::FIRST,
+            until: Until::End,
+            place: None,
+            frame: None,
+        }
+    }
+
+    /// The LSN of the next entry, if there is one.
+    pub fn next_lsn(&self) -> Lsn {
+        self.next
+    }
+
+    fn enter(&mut self, segment: Segment, offset: u64) -> Result<()> {
+        let successor = match self.rest.front() {
+            Some(&id) => Some(Segment::open_sound(&*self.store, id)?),
+            None => None,
+        };
+        let mut limit = segment.size;
+        if let Some(successor) = &successor {
+            follows(&segment.header, segment.identity, &successor.header)?;
+            if let Some(this) = successor.header.predecessor {
+                limit = this.length;
+            }
+        }
+        let frames = FrameReader::new(offset, limit);
+        self.place = Some(Place { segment, frames, successor });
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<Option<Entry>> {
+        loop {
+            if let Until::Lsn(last) = self.until
+                && self.next > last
+            {
+                return Ok(None);
+            }
+            if let Some(frame) = &mut self.frame {
+                if let Some(entry) = frame.entry(self.next)? {
+                    self.next = self.next.next();
+                    return Ok(Some(entry));
+                }
+                self.frame = None;
+            }
+            if !self.next_frame()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Opens the next frame with records; says whether there is one.
+    fn next_frame(&mut self) -> Result<bool> {
+        loop {
+            let Some(place) = &mut self.place else { return Ok(false) };
+            let offset = place.frames.offset();
+            match place.frames.step(&place.segment)? {
+                Step::Frame(frame) if frame.header.kind == FrameKind::Records => {
+                    if frame.header.last_lsn() < self.next {
+                        continue;
+                    }
+                    self.frame = Some(self.open(&frame)?);
+                    return Ok(true);
+                }
+                Step::Frame(frame) if frame.header.kind == FrameKind::Seal => {
+                    self.leave()?;
+                }
+                Step::Frame(_) => {}
+                Step::Limit => self.leave()?,
+                Step::Fault(fault) => {
+                    self.stop(fault, offset)?;
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    fn open(&self, frame: &Frame) -> Result<OpenFrame> {
+        let Some(place) = &self.place else {
+            return Err(Error::new(ErrorKind::Invalid, "the cursor has ended"));
+        };
+        let header = frame.header;
+        let position = Position { segment: place.segment.header.id, offset: frame.offset };
+        if header.first_lsn > self.next {
+            let what = "frame is out of order";
+            return Err(place.segment.corrupt(what, frame.offset, self.next));
+        }
+        let body = self.transforms.undo(header.transform, &frame.body);
+        let body = body.map_err(|error| error.at(position))?;
+        Ok(OpenFrame {
+            body,
+            walk: RecordWalk::new(header.count),
+            lsn: header.first_lsn,
+            position,
+            timestamp: header.timestamp,
+        })
+    }
+
+    /// Goes on with the next segment, if there is one.
+    fn leave(&mut self) -> Result<()> {
+        let Some(place) = self.place.take() else { return Ok(()) };
+        let Some(successor) = place.successor else {
+            // The end of the newest segment; more of the log may be behind it by now, but nothing
+            // that this cursor was made for.
+            return match self.until {
+                Until::Lsn(last) if self.next <= last => {
+                    let what = "log ends before a record that was durable";
+                    Err(place.segment.corrupt(what, place.frames.offset(), self.next))
+                }
+                _ => Ok(()),
+            };
+        };
+        self.rest.pop_front();
+        if self.next < successor.header.first_lsn {
+            let what = "segment ends before the record that the next one begins behind";
+            return Err(place.segment.corrupt(what, place.frames.offset(), self.next));
+        }
+        self.enter(successor, HEADER_LEN as u64)
+    }
+
+    /// The end of the log, or damage.
+    fn stop(&mut self, fault: FrameFault, offset: u64) -> Result<()> {
+        let Some(place) = self.place.take() else { return Ok(()) };
+        let segment = &place.segment;
+        if matches!(fault, FrameFault::Kind(_) | FrameFault::Flags(_)) {
+            let what = "frame is of a kind that this build does not know";
+            let error = Error::new(ErrorKind::Unsupported, what);
+            return Err(error.segment(segment.header.id).offset(offset));
+        }
+        if place.successor.is_some() {
+            let what = "frame is damaged, and the next segment vouches for it";
+            return Err(segment.corrupt(what, offset, self.next));
+        }
+        match self.until {
+            Until::Lsn(_) => {
+                Err(segment.corrupt("frame of a durable record is damaged", offset, self.next))
+            }
+            Until::End => judge(segment, offset, self.next).map(|_| ()),
+        }
+    }
+}
+
+impl OpenFrame {
+    /// The frame's next entry from the record `from` on.
+    #[inline]
+    fn entry(&mut self, from: Lsn) -> Result<Option<Entry>> {
+        while let Some(record) = self.walk.next(&self.body) {
+            let Some(range) = record else {
+                let what = "frame does not hold the records it counts";
+                return Err(Error::new(ErrorKind::Corrupt, what).at(self.position).lsn(self.lsn));
+            };
+            let lsn = self.lsn;
+            self.lsn = lsn.next();
+            if lsn >= from {
+                let payload = self.body.slice(range);
+                return Ok(Some(Entry::new(lsn, self.position, self.timestamp, payload)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Cursor {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.advance();
+        if entry.is_err() {
+            (self.place, self.frame) = (None, None);
+            self.until = Until::End;
+        }
+        entry.transpose()
+    }
+}
+
+/// Where to start reading for the record `lsn`: by the seal's index where there is one.
+fn seek(segment: &Segment, lsn: Lsn) -> Result<u64> {
+    if lsn > segment.header.first_lsn
+        && let Some(frame) = sealed_end(segment)?
+        && let Some(seal) = Seal::decode(&frame.body)
+        && let Some(offset) = seal.seek(lsn)
+        && (HEADER_LEN as u64..frame.offset).contains(&offset)
+    {
+        return Ok(offset);
+    }
+    Ok(HEADER_LEN as u64)
+}
+
+impl fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cursor")
+            .field("next", &self.next)
+            .field("until", &self.until)
+            .field("segments_to_come", &self.rest.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,116 @@
+//! [`FrameReader`]: the frames of a segment, one after the other, each verified.
+
+use bytes::{Bytes, BytesMut};
+use wal_core::Result;
+use wal_core::format::{FRAME_HEADER_LEN, FrameFault, FrameHeader};
+
+use crate::segment::Segment;
+
+/// Bytes read ahead.
+const CHUNK: u64 = 1 << 20;
+
+/// Reads frames in order from some offset to a limit. Knows the place it is at and nothing of what
+/// the frames mean.
+#[derive(Debug)]
+pub(crate) struct FrameReader {
+    offset: u64,
+    limit: u64,
+    chunk: Bytes,
+    chunk_at: u64,
+}
+
+/// A frame whose checksums are right.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) header: FrameHeader,
+    pub(crate) offset: u64,
+    /// The header's bytes.
+    pub(crate) encoded: Bytes,
+    /// The body as stored, without padding.
+    pub(crate) body: Bytes,
+}
+
+/// What is at the reader's place.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// A frame; the place is behind it now.
+    Frame(Frame),
+    /// No frame, for this reason; the place has not moved.
+    Fault(FrameFault),
+    /// The limit.
+    Limit,
+}
+
+impl FrameReader {
+    pub(crate) fn new(offset: u64, limit: u64) -> Self {
+        Self { offset, limit, chunk: Bytes::new(), chunk_at: offset }
+    }
+
+    /// Where the next frame is expected.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Reads no further than this.
+    pub(crate) fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
+    /// The next frame of `segment`, which is the same one at every call.
+    pub(crate) fn step(&mut self, segment: &Segment) -> Result<Step> {
+        if self.offset >= self.limit {
+            return Ok(Step::Limit);
+        }
+        let header_len = FRAME_HEADER_LEN as u64;
+        let encoded = self.bytes(segment, header_len)?;
+        let header = match FrameHeader::decode(&encoded, segment.identity, self.offset) {
+            Ok(header) => header,
+            Err(fault) => return Ok(Step::Fault(fault)),
+        };
+        if header.frame_len() > self.limit - self.offset {
+            return Ok(Step::Fault(FrameFault::Damaged));
+        }
+        let frame = self.bytes(segment, header.frame_len())?;
+        if !header.matches(
+            frame.get(FRAME_HEADER_LEN..).unwrap_or(&[]),
+            segment.identity,
+            self.offset,
+        ) {
+            return Ok(Step::Fault(FrameFault::Damaged));
+        }
+        let body = frame.slice(FRAME_HEADER_LEN..FRAME_HEADER_LEN + header.body_len as usize);
+        let frame = Frame { header, offset: self.offset, encoded, body };
+        self.offset += header.frame_len();
+        Ok(Step::Frame(frame))
+    }
+
+    /// The `len` bytes at the reader's place, or as many as there are before the limit.
+    fn bytes(&mut self, segment: &Segment, len: u64) -> Result<Bytes> {
+        let len = len.min(self.limit - self.offset);
+        let from = self.offset - self.chunk_at;
+        if from + len > self.chunk.len() as u64 {
+            self.fill(segment, len)?;
+        }
+        let from = usize::try_from(self.offset - self.chunk_at).unwrap_or(usize::MAX);
+        let end = from.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
+        Ok(self.chunk.slice(from.min(self.chunk.len())..end.min(self.chunk.len())))
+    }
+
+    fn fill(&mut self, segment: &Segment, len: u64) -> Result<()> {
+        // At most what the segment really has: a length is never believed before that.
+        let there = segment.size.max(self.limit).saturating_sub(self.offset);
+        let wanted = len.max(CHUNK).min(self.limit - self.offset).min(there);
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        // The memory of the last chunk, where no record of it is in use any more.
+        let mut chunk = match std::mem::take(&mut self.chunk).try_into_mut() {
+            Ok(chunk) => chunk,
+            Err(_) => BytesMut::new(),
+        };
+        chunk.resize(wanted, 0);
+        let read = segment.read_at(self.offset, &mut chunk)?;
+        chunk.truncate(read);
+        self.chunk = chunk.freeze();
+        self.chunk_at = self.offset;
+        Ok(())
+    }
+}

@@ -1,0 +1,361 @@
+//! [`Scan`]: what a segment holds, how it ends, and whether that is damage.
+
+use std::collections::VecDeque;
+
+use wal_core::format::{
+    FRAME_ALIGN, FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, HEADER_LEN, OpenSegment,
+    Predecessor, Seal, Start, UNBOUNDED, is_blank, seal_offset,
+};
+use wal_core::{Error, ErrorKind, Lsn, Position, Result};
+
+use crate::frames::{Frame, FrameReader, Step};
+use crate::segment::Segment;
+
+/// Bytes looked through at a time behind the first fault.
+const CHUNK: usize = 256 * 1024;
+
+/// What a segment holds.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Scan {
+    /// The end of its last sound frame, in bytes, a seal not counted.
+    pub end: u64,
+    /// The last record in or before it.
+    pub last_lsn: Lsn,
+    /// Bytes of the seal behind it, or 0.
+    pub seal_len: u64,
+    /// Its records.
+    pub records: u64,
+    /// Its frames, of every kind but a seal.
+    pub frames: u64,
+    /// Where it says that the log begins.
+    pub start: Start,
+    /// The last record that something later in the segment, or its header, vouches for.
+    pub vouched: Lsn,
+    /// Where the first frame begins that holds a record nothing vouches for; [`end`](Self::end)
+    /// where there is none.
+    pub doubt: u64,
+    /// The last record before [`doubt`](Self::doubt).
+    pub doubt_lsn: Lsn,
+    /// How it ends.
+    pub ending: Ending,
+    /// Bytes read.
+    pub scanned: u64,
+}
+
+/// How the bytes of a segment end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// With a seal: rotation or a clean close.
+    Sealed,
+    /// With space never written, or with the end of the file.
+    Open,
+    /// With bytes of a write that no sync had covered.
+    Torn {
+        /// Where they begin.
+        offset: u64,
+        /// How many there are, up to the last block that is not zero.
+        bytes: u64,
+    },
+}
+
+/// A frame as a scan meets it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct FrameNote {
+    /// Its header.
+    pub header: FrameHeader,
+    /// Where it is.
+    pub position: Position,
+}
+
+impl Scan {
+    /// What a successor's header says of this segment if it takes all of it.
+    pub(crate) fn as_predecessor(&self, segment: &Segment) -> Predecessor {
+        Predecessor {
+            id: segment.header.id,
+            length: self.doubt,
+            seal_len: if self.doubt == self.end { self.seal_len } else { 0 },
+            last_lsn: self.doubt_lsn,
+            identity: segment.identity,
+        }
+    }
+
+    /// The last segment of a log: by its seal alone where it has one at its very end, else frame by
+    /// frame.
+    pub(crate) fn tail(segment: &Segment) -> Result<Self> {
+        match sealed_end(segment)? {
+            Some(frame) => Self::by_seal(segment, &frame),
+            None => Self::whole(segment, &mut |_| Ok(())),
+        }
+    }
+
+    /// Every frame of a segment that nothing follows.
+    pub(crate) fn whole(
+        segment: &Segment,
+        visit: &mut dyn FnMut(&Frame) -> Result<()>,
+    ) -> Result<Self> {
+        let mut reader = FrameReader::new(HEADER_LEN as u64, segment.size);
+        let mut tally = Tally::new(segment);
+        loop {
+            let offset = reader.offset();
+            match reader.step(segment)? {
+                Step::Frame(frame) => {
+                    tally.add(segment, &frame)?;
+                    visit(&frame)?;
+                    if frame.header.kind == FrameKind::Seal {
+                        let behind = reader.offset();
+                        let ending = match segment.last_written(behind)? {
+                            None => Ending::Sealed,
+                            Some(end) => Ending::Torn { offset: behind, bytes: end - behind },
+                        };
+                        return Ok(tally.finish(ending, segment.size));
+                    }
+                }
+                Step::Fault(FrameFault::Kind(_) | FrameFault::Flags(_)) => {
+                    return Err(newer(segment, offset));
+                }
+                Step::Fault(FrameFault::Nonsense) => {
+                    return Err(segment.corrupt(
+                        "frame header makes no sense",
+                        offset,
+                        tally.next(),
+                    ));
+                }
+                Step::Fault(_) | Step::Limit => match judge(segment, offset, tally.next()) {
+                    Ok(ending) => return Ok(tally.finish(ending, segment.size)),
+                    Err(damage) => {
+                        // Or the log is being written: its frames appear while they are looked at.
+                        reader = FrameReader::new(offset, segment.size);
+                        match reader.step(segment)? {
+                            Step::Frame(_) => reader = FrameReader::new(offset, segment.size),
+                            _ => return Err(damage),
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Every frame of a segment whose successor says how much of it counts.
+    pub(crate) fn bounded(
+        segment: &Segment,
+        successor: &Predecessor,
+        visit: &mut dyn FnMut(&Frame) -> Result<()>,
+    ) -> Result<Self> {
+        let mut reader = FrameReader::new(HEADER_LEN as u64, successor.length);
+        let mut tally = Tally::new(segment);
+        loop {
+            let offset = reader.offset();
+            match reader.step(segment)? {
+                Step::Frame(frame) => {
+                    tally.add(segment, &frame)?;
+                    visit(&frame)?;
+                }
+                Step::Limit => break,
+                Step::Fault(FrameFault::Kind(_) | FrameFault::Flags(_)) => {
+                    return Err(newer(segment, offset));
+                }
+                Step::Fault(_) => {
+                    let what = "frame is damaged, and the next segment vouches for it";
+                    return Err(segment.corrupt(what, offset, tally.next()));
+                }
+            }
+        }
+        if tally.open.last_lsn() != successor.last_lsn {
+            let what = "segment does not end with the record that the next one says";
+            return Err(segment.corrupt(what, successor.length, tally.next()));
+        }
+        // The seal is not needed here; where it is damaged, no record is hurt.
+        let mut ending = Ending::Open;
+        let sealed_len = successor.length + successor.seal_len;
+        if successor.seal_len > 0 {
+            ending = Ending::Torn { offset: successor.length, bytes: successor.seal_len };
+            reader.set_limit(sealed_len);
+            if let Step::Frame(frame) = reader.step(segment)?
+                && frame.header.kind == FrameKind::Seal
+                && reader.offset() == sealed_len
+            {
+                tally.add(segment, &frame)?;
+                visit(&frame)?;
+                ending = match segment.last_written(sealed_len)? {
+                    None => Ending::Sealed,
+                    Some(end) => Ending::Torn { offset: sealed_len, bytes: end - sealed_len },
+                };
+            }
+        }
+        Ok(tally.finish(ending, segment.size))
+    }
+
+    fn by_seal(segment: &Segment, frame: &Frame) -> Result<Self> {
+        let Some(seal) = Seal::decode(&frame.body) else {
+            return Err(segment.corrupt("seal makes no sense", frame.offset, Lsn::ZERO));
+        };
+        Ok(Self {
+            end: frame.offset,
+            last_lsn: seal.max_lsn,
+            seal_len: frame.header.frame_len(),
+            records: seal.records,
+            frames: seal.frames,
+            start: seal.start,
+            vouched: seal.max_lsn,
+            doubt: frame.offset,
+            doubt_lsn: seal.max_lsn,
+            ending: Ending::Sealed,
+            scanned: HEADER_LEN as u64 + frame.header.frame_len(),
+        })
+    }
+}
+
+/// The seal at the very end of a segment, found from there.
+pub(crate) fn sealed_end(segment: &Segment) -> Result<Option<Frame>> {
+    let mut trailer = [0; 8];
+    let Some(last) = segment.size.checked_sub(trailer.len() as u64) else { return Ok(None) };
+    let read = segment.read_at(last, &mut trailer)?;
+    let Some(offset) = seal_offset(&trailer[..read], segment.size) else { return Ok(None) };
+    match FrameReader::new(offset, segment.size).step(segment)? {
+        Step::Frame(frame)
+            if frame.header.kind == FrameKind::Seal
+                && offset + frame.header.frame_len() == segment.size =>
+        {
+            Ok(Some(frame))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What a scan has met so far.
+struct Tally {
+    open: OpenSegment,
+    seal_len: u64,
+    vouched: Lsn,
+    /// Frames with records that nothing vouches for yet, in order: offset, first and last record.
+    doubtful: VecDeque<(u64, Lsn, Lsn)>,
+}
+
+impl Tally {
+    fn new(segment: &Segment) -> Self {
+        let open = OpenSegment::new(segment.header.clone());
+        let vouched = open.last_lsn();
+        Self { open, seal_len: 0, vouched, doubtful: VecDeque::new() }
+    }
+
+    fn next(&self) -> Lsn {
+        self.open.last_lsn().next()
+    }
+
+    fn add(&mut self, segment: &Segment, frame: &Frame) -> Result<()> {
+        let header = &frame.header;
+        let next = self.next();
+        if header.first_lsn != next {
+            return Err(segment.corrupt("frame is out of order", frame.offset, next));
+        }
+        match header.kind {
+            FrameKind::Seal => self.check_seal(segment, frame)?,
+            FrameKind::Start => {
+                let what = "frame with the log's start makes no sense";
+                let start = Start::decode(&frame.body);
+                let wrong = || segment.corrupt(what, frame.offset, next);
+                self.open.note_start(start.ok_or_else(wrong)?);
+            }
+            FrameKind::Records => {
+                self.doubtful.push_back((frame.offset, header.first_lsn, header.last_lsn()));
+            }
+            _ => {}
+        }
+        self.vouched = self.vouched.max(header.watermark.min(header.last_lsn()));
+        while self.doubtful.front().is_some_and(|&(_, _, last)| last <= self.vouched) {
+            self.doubtful.pop_front();
+        }
+        if header.kind == FrameKind::Seal {
+            self.seal_len = header.frame_len();
+        } else {
+            self.open.note(header, &frame.encoded);
+        }
+        Ok(())
+    }
+
+    fn check_seal(&self, segment: &Segment, frame: &Frame) -> Result<()> {
+        let right = Seal::decode(&frame.body).is_some_and(|seal| {
+            seal.digest == self.open.digest()
+                && seal.frames == self.open.frames()
+                && seal.records == self.open.records()
+                && seal.max_lsn == self.open.last_lsn()
+        });
+        if right {
+            return Ok(());
+        }
+        Err(segment.corrupt("seal does not fit the frames before it", frame.offset, self.next()))
+    }
+
+    fn finish(self, ending: Ending, scanned: u64) -> Scan {
+        let end = self.open.end();
+        let (doubt, doubt_lsn) = match self.doubtful.front() {
+            Some(&(offset, first, _)) => (offset, first.previous()),
+            None => (end, self.open.last_lsn()),
+        };
+        Scan {
+            end,
+            last_lsn: self.open.last_lsn(),
+            seal_len: self.seal_len,
+            records: self.open.records(),
+            frames: self.open.frames(),
+            start: self.open.start(),
+            vouched: self.vouched,
+            doubt,
+            doubt_lsn,
+            ending,
+            scanned,
+        }
+    }
+}
+
+/// The end of the log, a torn tail, or corruption: the rules are on the crate's page.
+pub(crate) fn judge(segment: &Segment, offset: u64, lsn: Lsn) -> Result<Ending> {
+    let mut last_written = None;
+    let mut chunk = vec![0; CHUNK + FRAME_HEADER_LEN];
+    let mut at = offset;
+    while at < segment.size {
+        let read = segment.read_at(at, &mut chunk)?;
+        if read == 0 {
+            break;
+        }
+        let advance = read.min(CHUNK);
+        for block in (0..advance).step_by(4096) {
+            let block_end = (block + 4096).min(advance);
+            if is_blank(&chunk[block..block_end]) {
+                continue;
+            }
+            last_written = Some(at + block_end as u64);
+            // Headers may reach into the next block, and the chunk has room for the last one.
+            for from in (block..block_end).step_by(FRAME_ALIGN) {
+                let place = at + from as u64;
+                let end = (from + FRAME_HEADER_LEN).min(read);
+                if place == offset {
+                    continue;
+                }
+                let header = FrameHeader::decode(&chunk[from..end], segment.identity, place);
+                if header.is_ok_and(|header| header.vouches_for(place, lsn, offset)) {
+                    let what = "frame is damaged, and a later one vouches for it";
+                    return Err(segment.corrupt(what, offset, lsn));
+                }
+            }
+        }
+        at += advance as u64;
+    }
+    let Some(end) = last_written else { return Ok(Ending::Open) };
+    let bytes = end - offset;
+    // Rounded up to the block, as `end` is.
+    let bound = segment.header.in_flight;
+    if bound != UNBOUNDED && bytes > bound.saturating_add(4096) {
+        let what = "damage is wider than what can have been in flight";
+        return Err(segment.corrupt(what, offset, lsn));
+    }
+    Ok(Ending::Torn { offset, bytes })
+}
+
+fn newer(segment: &Segment, offset: u64) -> Error {
+    let what = "frame is of a kind that this build does not know";
+    Error::new(ErrorKind::Unsupported, what).segment(segment.header.id).offset(offset)
+}

@@ -1,0 +1,118 @@
+//! [`Segment`]: an existing segment, opened for reading, its header understood.
+
+use wal_core::format::{HEADER_LEN, HeaderFault, Identity, SegmentHeader, is_blank};
+use wal_core::{Error, ErrorKind, Result, SegmentId, SegmentReader, SegmentStore};
+
+/// Bytes read at a time where a segment is only looked through.
+const CHUNK: usize = 256 * 1024;
+
+/// A segment with a sound header.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) header: SegmentHeader,
+    pub(crate) identity: Identity,
+    /// Bytes it had when it was opened, prepared space included.
+    pub(crate) size: u64,
+    reader: Box<dyn SegmentReader>,
+}
+
+/// What is behind a segment's name.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// A segment.
+    Sound(Segment),
+    /// The beginning of one that a crash interrupted: no sound header, and nothing behind it. A
+    /// header is durable before anything else is written, so nothing can have been lost with it.
+    Incomplete,
+}
+
+impl Segment {
+    /// Opens a segment that may be an interrupted beginning.
+    pub(crate) fn open(store: &dyn SegmentStore, id: SegmentId) -> Result<Opened> {
+        let io = |what, cause| Error::io(what, cause).segment(id);
+        let reader = store.open(id).map_err(|cause| io("opening a segment failed", cause))?;
+        let size = reader.size().map_err(|cause| io("measuring a segment failed", cause))?;
+        let mut header = vec![0; HEADER_LEN];
+        let read = reader
+            .read_at(0, &mut header)
+            .map_err(|cause| io("reading a segment header failed", cause))?;
+        header.truncate(read);
+        let error = |kind, what: String| Error::new(kind, what).segment(id).offset(0);
+        match SegmentHeader::decode(&header) {
+            Ok(header) if header.id == id => {
+                let identity = Identity::of(&header);
+                Ok(Opened::Sound(Self { header, identity, size, reader }))
+            }
+            Ok(header) => {
+                let what = format!("the file of this segment holds segment {}", header.id);
+                Err(error(ErrorKind::Corrupt, what))
+            }
+            Err(HeaderFault::Version(version)) => {
+                let what = format!("format version {version} is newer than this build knows");
+                Err(error(ErrorKind::Unsupported, what))
+            }
+            Err(HeaderFault::Features(bits)) => {
+                let what = format!("features {bits:#x} are not known to this build");
+                Err(error(ErrorKind::Unsupported, what))
+            }
+            Err(HeaderFault::Blank | HeaderFault::Damaged) => {
+                let written = last_written(&*reader, HEADER_LEN as u64, size)
+                    .map_err(|cause| io("reading a segment failed", cause))?;
+                match written {
+                    None => Ok(Opened::Incomplete),
+                    Some(_) => Err(error(ErrorKind::Corrupt, "segment header is damaged".into())),
+                }
+            }
+            Err(_) => Err(error(ErrorKind::Corrupt, "segment header makes no sense".into())),
+        }
+    }
+
+    /// Opens a segment that other segments vouch for.
+    pub(crate) fn open_sound(store: &dyn SegmentStore, id: SegmentId) -> Result<Self> {
+        match Self::open(store, id)? {
+            Opened::Sound(segment) => Ok(segment),
+            Opened::Incomplete => {
+                let what = "segment header is damaged";
+                Err(Error::new(ErrorKind::Corrupt, what).segment(id).offset(0))
+            }
+        }
+    }
+
+    /// Fills as much of `buffer` as there is from `offset` on.
+    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.reader.read_at(offset, buffer).map_err(|cause| {
+            Error::io("reading a segment failed", cause).segment(self.header.id).offset(offset)
+        })
+    }
+
+    /// Damage at this byte, where this record was expected.
+    pub(crate) fn corrupt(&self, what: &'static str, offset: u64, lsn: wal_core::Lsn) -> Error {
+        Error::new(ErrorKind::Corrupt, what).segment(self.header.id).offset(offset).lsn(lsn)
+    }
+
+    /// The end of the last 4096-byte block from `from` on that holds anything but zeros.
+    pub(crate) fn last_written(&self, from: u64) -> Result<Option<u64>> {
+        last_written(&*self.reader, from, self.size).map_err(|cause| {
+            Error::io("reading a segment failed", cause).segment(self.header.id).offset(from)
+        })
+    }
+}
+
+fn last_written(reader: &dyn SegmentReader, from: u64, size: u64) -> std::io::Result<Option<u64>> {
+    let mut last = None;
+    let mut chunk = vec![0; CHUNK];
+    let mut offset = from;
+    while offset < size {
+        let read = reader.read_at(offset, &mut chunk)?;
+        if read == 0 {
+            break;
+        }
+        for (number, block) in chunk[..read].chunks(4096).enumerate() {
+            if !is_blank(block) {
+                last = Some(offset + (number * 4096 + block.len()) as u64);
+            }
+        }
+        offset += read as u64;
+    }
+    Ok(last)
+}

@@ -1,0 +1,99 @@
+//! [`survey`]: a log as it lies there, read without changing anything.
+
+use wal_core::format::SegmentHeader;
+use wal_core::{Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore};
+
+use crate::chain::{Chain, listed};
+use crate::scan::{Ending, Scan};
+use crate::segment::{Opened, Segment};
+
+/// A log as it lies there. Only its newest segment was read, and headers where numbers leave a gap.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Survey {
+    /// The segments that make up the log.
+    pub chain: Chain,
+    /// The header of the newest segment in force.
+    pub newest: SegmentHeader,
+    /// What the newest segment holds.
+    pub tail: Scan,
+    /// Segments that are there and are no part of the log: pruned, cut off, or beginnings that a
+    /// crash interrupted.
+    pub dead: Vec<SegmentId>,
+    /// The highest number there is.
+    pub highest: SegmentId,
+}
+
+impl Survey {
+    /// The last record that can be read.
+    pub fn last_lsn(&self) -> Lsn {
+        self.tail.last_lsn
+    }
+
+    /// How many records the log has.
+    pub fn records(&self) -> u64 {
+        self.tail.last_lsn.since(self.chain.start.lsn.previous())
+    }
+
+    /// Whether the newest segment is known to have been durable before this process came: it holds
+    /// a frame, and frames are written only into a segment whose name and header are durable.
+    pub(crate) fn proven(&self) -> bool {
+        self.tail.frames > 0 || self.tail.ending == Ending::Sealed
+    }
+}
+
+/// Reads the log in `store` without changing anything and without a lock, also while another
+/// process writes it; `None` where there is no log.
+///
+/// Damage to what the log vouches for is an error of kind [`Corrupt`](ErrorKind::Corrupt), as far
+/// as the newest segment and the list of segments show it; [`verify`](crate::verify) reads all.
+pub fn survey(store: &dyn SegmentStore) -> Result<Option<Survey>> {
+    // A log that is being written can lose segments to pruning while it is looked at.
+    let mut attempts = 0;
+    loop {
+        match look(store) {
+            Err(error) if error.kind() == ErrorKind::NotFound && attempts < 16 => attempts += 1,
+            looked => return looked.map(|found| found.map(|(survey, _)| survey)),
+        }
+    }
+}
+
+/// The survey, and the newest segment, opened.
+pub(crate) fn look(store: &dyn SegmentStore) -> Result<Option<(Survey, Segment)>> {
+    let present = listed(store)?;
+    let mut dead = Vec::new();
+    let mut carried = Lsn::ZERO;
+    let mut carried_by = SegmentId::default();
+    for &id in present.iter().rev() {
+        let Opened::Sound(segment) = Segment::open(store, id)? else {
+            dead.push(id);
+            continue;
+        };
+        let tail = Scan::tail(&segment)?;
+        if tail.last_lsn < segment.header.carried {
+            // A recovery or truncation that a crash interrupted: what it carried is still where it
+            // was, or else something is wrong.
+            if segment.header.carried > carried {
+                (carried, carried_by) = (segment.header.carried, id);
+            }
+            dead.push(id);
+            continue;
+        }
+        if tail.last_lsn < carried {
+            let what = "records that a recovery carried over are gone from both places";
+            return Err(Error::new(ErrorKind::Corrupt, what).segment(carried_by).lsn(carried));
+        }
+        let chain = Chain::new(store, &present, tail.start, &segment.header)?;
+        let belongs = |id: &SegmentId| chain.segments.contains(id);
+        dead.extend(present.iter().filter(|&&other| other < id && !belongs(&other)));
+        dead.sort_unstable();
+        let highest = present.last().copied().unwrap_or(id);
+        let newest = segment.header.clone();
+        return Ok(Some((Survey { chain, newest, tail, dead, highest }, segment)));
+    }
+    if carried > Lsn::ZERO {
+        let what = "records that a recovery carried over are gone from both places";
+        return Err(Error::new(ErrorKind::Corrupt, what).segment(carried_by).lsn(carried));
+    }
+    Ok(None)
+}

@@ -1,0 +1,239 @@
+//! [`verify`]: every byte of a log, read and judged, and nothing changed.
+
+use std::cmp::Reverse;
+
+use wal_core::format::{FrameHeader, FrameKind, Predecessor, Records, SegmentHeader};
+use wal_core::{Error, ErrorKind, Lsn, Position, Result, SegmentId, SegmentStore, TransformId};
+
+use crate::chain::{follows, listed};
+use crate::frames::Frame;
+use crate::scan::{Ending, FrameNote, Scan};
+use crate::segment::Segment;
+use crate::survey::{Survey, survey};
+
+/// What [`verify`] found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Verification {
+    /// The worst of what was found.
+    pub verdict: Verdict,
+    /// Each segment of the log, oldest first, as far as they could be told.
+    pub segments: Vec<SegmentVerdict>,
+    /// What is wrong, worst first; empty where the log is clean.
+    pub findings: Vec<Finding>,
+    /// Segments that are there and no part of the log.
+    pub dead: Vec<SegmentId>,
+    /// The first record of the log, where that is known.
+    pub first_lsn: Lsn,
+    /// The last record that a recovery would return, where that is known.
+    pub last_lsn: Lsn,
+}
+
+/// How a log is, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Every byte is as it was written.
+    Clean,
+    /// Some bytes are not, and nothing that the log vouches for is hurt: a torn tail, the beginning
+    /// of a segment, a damaged seal.
+    Torn,
+    /// Bytes that the log vouches for are damaged or missing.
+    Corrupt,
+}
+
+/// One segment of the log.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SegmentVerdict {
+    /// Its number.
+    pub id: SegmentId,
+    /// Its header, if that is sound.
+    pub header: Option<SegmentHeader>,
+    /// What it holds, if it is sound.
+    pub scan: Option<Scan>,
+    /// Bytes it takes up, prepared space included.
+    pub size: u64,
+}
+
+/// Something that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// How bad it is.
+    pub verdict: Verdict,
+    /// What it is.
+    pub what: String,
+    /// The segment it is in.
+    pub segment: Option<SegmentId>,
+    /// Bytes from the start of the segment.
+    pub offset: Option<u64>,
+    /// The record it hits first, where that is known.
+    pub lsn: Option<Lsn>,
+}
+
+/// Reads every byte of the log in `store` and says how it is; changes nothing, needs no lock, and
+/// may be called beside a writer. `visit` gets every sound frame, oldest first.
+///
+/// Damage is a finding, not an error. An error is what keeps it from reading: the storage, or a
+/// format version that this build does not know.
+pub fn verify(store: &dyn SegmentStore, visit: &mut dyn FnMut(&FrameNote)) -> Result<Verification> {
+    let mut found = Verification {
+        verdict: Verdict::Clean,
+        segments: Vec::new(),
+        findings: Vec::new(),
+        dead: Vec::new(),
+        first_lsn: Lsn::ZERO,
+        last_lsn: Lsn::ZERO,
+    };
+    match survey(store) {
+        Ok(Some(survey)) => found.log(store, &survey, visit)?,
+        Ok(None) => found.begun(&listed(store)?),
+        // Damage keeps it from being a log: each segment by itself, then.
+        Err(error) => {
+            found.note(&error)?;
+            found.segments(store, &listed(store)?, visit)?;
+        }
+    }
+    found.findings.sort_by_key(|finding| Reverse(finding.verdict));
+    Ok(found)
+}
+
+impl Verification {
+    fn log(
+        &mut self,
+        store: &dyn SegmentStore,
+        survey: &Survey,
+        visit: &mut dyn FnMut(&FrameNote),
+    ) -> Result<()> {
+        self.first_lsn = survey.chain.start.lsn;
+        self.last_lsn = survey.tail.last_lsn;
+        self.dead.clone_from(&survey.dead);
+        let begun: Vec<_> =
+            survey.dead.iter().copied().filter(|&id| id > survey.newest.id).collect();
+        self.begun(&begun);
+        self.segments(store, &survey.chain.segments, visit)
+    }
+
+    /// These segments, each bounded by the header of the one behind it.
+    fn segments(
+        &mut self,
+        store: &dyn SegmentStore,
+        ids: &[SegmentId],
+        visit: &mut dyn FnMut(&FrameNote),
+    ) -> Result<()> {
+        let mut successor = None;
+        for (at, &id) in ids.iter().enumerate() {
+            let segment = match successor.take() {
+                Some(segment) => segment,
+                None => self.open(store, id)?,
+            };
+            let next = ids.get(at + 1).map(|&next| self.open(store, next)).transpose()?;
+            let bound = match (&segment, &next) {
+                (Some(segment), Some(Some(next))) => {
+                    match follows(&segment.header, segment.identity, &next.header) {
+                        Ok(()) => next.header.predecessor,
+                        Err(error) => {
+                            self.note(&error)?;
+                            None
+                        }
+                    }
+                }
+                _ => None,
+            };
+            match segment {
+                Some(segment) => self.segment(&segment, bound, visit)?,
+                None => {
+                    self.segments.push(SegmentVerdict { id, header: None, scan: None, size: 0 });
+                }
+            }
+            successor = next;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, store: &dyn SegmentStore, id: SegmentId) -> Result<Option<Segment>> {
+        match Segment::open_sound(store, id) {
+            Ok(segment) => Ok(Some(segment)),
+            Err(error) => self.note(&error).map(|()| None),
+        }
+    }
+
+    fn segment(
+        &mut self,
+        segment: &Segment,
+        bound: Option<Predecessor>,
+        visit: &mut dyn FnMut(&FrameNote),
+    ) -> Result<()> {
+        let id = segment.header.id;
+        let mut visit = |frame: &Frame| {
+            let position = Position { segment: id, offset: frame.offset };
+            visit(&FrameNote { header: frame.header, position });
+            records(segment, frame)
+        };
+        let scan = match bound {
+            Some(bound) => Scan::bounded(segment, &bound, &mut visit),
+            None => Scan::whole(segment, &mut visit),
+        };
+        if let Err(error) = &scan {
+            self.note(error)?;
+        }
+        let scan = scan.ok();
+        if let Some(Ending::Torn { offset, bytes }) = scan.as_ref().map(|scan| scan.ending) {
+            let what = match bound {
+                Some(_) => "the seal is damaged; no record is hurt".to_owned(),
+                None => format!("torn tail: {bytes} bytes that no sync had covered"),
+            };
+            self.torn(what, id, Some(offset));
+        }
+        let header = Some(segment.header.clone());
+        self.segments.push(SegmentVerdict { id, header, scan, size: segment.size });
+        Ok(())
+    }
+
+    /// Beginnings of segments that a crash interrupted.
+    fn begun(&mut self, ids: &[SegmentId]) {
+        for &id in ids {
+            let what = "a crash interrupted the making of this segment; nothing is lost with it";
+            self.torn(what.to_owned(), id, None);
+        }
+    }
+
+    fn torn(&mut self, what: String, segment: SegmentId, offset: Option<u64>) {
+        self.verdict = self.verdict.max(Verdict::Torn);
+        let (verdict, segment) = (Verdict::Torn, Some(segment));
+        self.findings.push(Finding { verdict, what, segment, offset, lsn: None });
+    }
+
+    /// Takes damage as a finding, once, and passes on what is none.
+    fn note(&mut self, error: &Error) -> Result<()> {
+        if error.kind() != ErrorKind::Corrupt {
+            return Err(error.clone());
+        }
+        self.verdict = Verdict::Corrupt;
+        let finding = Finding {
+            verdict: Verdict::Corrupt,
+            what: error.what().to_owned(),
+            segment: error.at_segment(),
+            offset: error.at_offset(),
+            lsn: error.at_lsn(),
+        };
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+        Ok(())
+    }
+}
+
+/// Checks that a body which went through no transform is the records it counts.
+fn records(segment: &Segment, frame: &Frame) -> Result<()> {
+    let FrameHeader { kind, transform, count, first_lsn, .. } = frame.header;
+    if kind != FrameKind::Records || transform != TransformId::NONE {
+        return Ok(());
+    }
+    if Records::new(&frame.body, count).all(|record| record.is_some()) {
+        return Ok(());
+    }
+    let what = "frame does not hold the records it counts";
+    Err(segment.corrupt(what, frame.offset, first_lsn))
+}
