@@ -111,9 +111,9 @@ impl Flusher {
         lock(&self.tip).segment.as_ref().map(|segment| (segment.id, segment.end))
     }
 
-    /// Where the log begins.
-    pub(crate) fn start(&self) -> Option<Start> {
-        lock(&self.writing).writer.as_ref().and_then(Writer::start)
+    /// Where the log begins, and its newest segment.
+    pub(crate) fn extent(&self) -> Option<(Start, SegmentId)> {
+        lock(&self.tip).extent
     }
 
     /// Records, durably, that the log begins at `start` from now on.
@@ -223,6 +223,7 @@ impl Flusher {
     fn show_tip(&self, writer: &Writer) {
         let mut tip = lock(&self.tip);
         tip.last_lsn = writer.last_lsn();
+        tip.extent = writer.extent();
         let Some(current) = writer.current() else { return };
         let (id, end) = (current.open.header().id, current.open.end());
         match &mut tip.segment {

@@ -155,9 +155,14 @@ impl Pipeline {
         self.flusher.current()
     }
 
-    /// Where the log begins; `None` while nothing was ever written.
-    pub fn log_start(&self) -> Option<Start> {
-        self.flusher.start()
+    /// Where the log begins, and its newest segment; `None` while it has no segment.
+    pub fn extent(&self) -> Option<(Start, SegmentId)> {
+        self.flusher.extent()
+    }
+
+    /// The last record that is acknowledged, as the strategy understands it.
+    pub fn acknowledged_lsn(&self) -> Lsn {
+        self.acknowledged().get()
     }
 
     /// Syncs asked of the store so far, those at the end and the beginning of segments not counted.

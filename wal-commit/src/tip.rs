@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use wal_core::format::Start;
 use wal_core::{Lsn, SegmentId, SegmentSyncer};
 
 /// What a sync needs to know of the segment being written. Its own small lock, so that a sync does
@@ -12,6 +13,8 @@ pub(crate) struct Tip {
     pub(crate) segment: Option<TipSegment>,
     /// The last record written.
     pub(crate) last_lsn: Lsn,
+    /// The newest segment of the log, and where the log begins; `None` while it has no segment.
+    pub(crate) extent: Option<(Start, SegmentId)>,
 }
 
 /// The segment a sync would sync.

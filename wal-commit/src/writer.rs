@@ -67,9 +67,11 @@ impl Writer {
         self.current.as_ref()
     }
 
-    /// Where the log begins, once it has a segment.
-    pub(crate) fn start(&self) -> Option<Start> {
-        self.start
+    /// Where the log begins, and its newest segment, once it has one.
+    pub(crate) fn extent(&self) -> Option<(Start, SegmentId)> {
+        let current = self.current.as_ref().map(|current| current.open.header().id);
+        let newest = current.or(self.predecessor.map(|predecessor| predecessor.id))?;
+        Some((self.start?, newest))
     }
 
     /// What the headers of its segments say of how it is driven.

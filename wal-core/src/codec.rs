@@ -9,7 +9,8 @@ use crate::{CodecId, Result, TransformId};
 /// What an implementation must hold:
 /// - What was encoded decodes to an equal record, from exactly the bytes that were encoded.
 /// - Decoding is total: any bytes give a record or an error of kind
-///   [`Corrupt`](crate::ErrorKind::Corrupt), never a panic, never an allocation beyond a small
+///   [`Corrupt`](crate::ErrorKind::Corrupt), or [`Unsupported`](crate::ErrorKind::Unsupported) where
+///   a newer version of the codec wrote them; never a panic, never an allocation beyond a small
 ///   multiple of the input, and bytes left over are an error.
 /// - What cannot be encoded whole (a field too long for its length) is refused with
 ///   [`Invalid`](crate::ErrorKind::Invalid), never shortened.

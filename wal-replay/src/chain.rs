@@ -61,6 +61,16 @@ impl Chain {
         Ok(Self { segments, start })
     }
 
+    /// Where the log would begin if everything before `lsn` were pruned, a segment at a time.
+    pub fn start_at(&self, store: &dyn SegmentStore, lsn: Lsn) -> Result<Start> {
+        let at = self.find(store, lsn)?;
+        if at == 0 {
+            return Ok(self.start);
+        }
+        let header = Segment::open_sound(store, self.segments[at])?.header;
+        Ok(Start { segment: header.id, lsn: header.first_lsn })
+    }
+
     /// The place in [`segments`](Self::segments) of the one that holds `lsn`, or would.
     pub(crate) fn find(&self, store: &dyn SegmentStore, lsn: Lsn) -> Result<usize> {
         // The last segment whose first record is not behind `lsn`: O(log n) headers.

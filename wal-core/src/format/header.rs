@@ -181,6 +181,7 @@ impl SegmentHeader {
         }
         let mut log = [0; 16];
         log.copy_from_slice(&bytes[24..40]);
+        let chained = !is_blank(&bytes[92..120]) || !is_blank(&bytes[144..152]);
         let predecessor = Predecessor {
             id: SegmentId::new(u64_at(bytes, 96)),
             length: u64_at(bytes, 104),
@@ -199,7 +200,7 @@ impl SegmentHeader {
             codec: CodecId(u32_at(bytes, 20)),
             alignment: u32_at(bytes, 88),
             in_flight: u64_at(bytes, 80),
-            predecessor: (!is_blank(&bytes[92..120])).then_some(predecessor),
+            predecessor: chained.then_some(predecessor),
             start: Start::decode(&bytes[120..136]).ok_or(HeaderFault::Nonsense)?,
             carried: Lsn::new(u64_at(bytes, 136)),
         };

@@ -44,6 +44,7 @@ fn successor() -> (SegmentHeader, OpenSegment) {
     header.predecessor = Some(Predecessor {
         id: first.id,
         length: 6144,
+        seal_len: 0,
         last_lsn: Lsn::new(40),
         identity: Identity::of(&first),
     });
@@ -166,7 +167,7 @@ fn a_segment_of_every_kind_of_frame() {
     assert_eq!(frames[0].records(), [&[][..], &long(127), &long(128)]);
     let start = Start::decode(&frames[1].body);
     assert_eq!(start, Some(Start { segment: SegmentId::new(2), lsn: Lsn::new(42) }));
-    assert_eq!((frames[2].header.unsynced, frames[3].offset), (456, 8192));
+    assert_eq!((frames[2].header.unsynced, frames[3].offset), (376, 8192));
     assert_eq!(frames[3].body, b"of a later version");
     assert_eq!((frames[4].header.transform, frames[4].header.count), (TransformId(200), 2));
     assert_eq!(frames[4].body, b"stored otherwise");

@@ -26,6 +26,7 @@ fn full() -> SegmentHeader {
     header.predecessor = Some(Predecessor {
         id: SegmentId::new(5),
         length: 8192,
+        seal_len: 4096,
         last_lsn: Lsn::new(99),
         identity: Identity::new(0xdead_beef),
     });
@@ -171,7 +172,7 @@ fn chained(header: &mut SegmentHeader) -> &mut Predecessor {
 /// Space that version 1 leaves empty is free for later features only if it was surely empty.
 #[test]
 fn reserved_bytes_are_zero() {
-    for at in 144..HEADER_CRC_AT {
+    for at in 152..HEADER_CRC_AT {
         let mut bytes = full().encode();
         bytes[at] = 1;
         mend(&mut bytes);
@@ -184,7 +185,7 @@ prop_compose! {
         log: [u8; 16], epoch: u64, salt: u64, created: u64, codec: u32, optional: u32,
         id in 2..u64::MAX, first in 1..u64::MAX / 2, alignment in 3_u32..31,
         in_flight in prop_oneof![Just(UNBOUNDED), any::<u64>()],
-        length in HEADER_LEN as u64.., identity: u32, chained: bool, carried in 0..1000_u64,
+        length in HEADER_LEN as u64.., seal_len: u64, identity: u32, chained: bool, carried in 0..1000_u64,
         before in 1_u64.., start in 1_u64..,
     ) -> SegmentHeader {
         let (id, first_lsn) = (SegmentId::new(id), Lsn::new(first));
@@ -197,6 +198,7 @@ prop_compose! {
         header.predecessor = chained.then(|| Predecessor {
             id: SegmentId::new(before % (id.get() - 1) + 1),
             length,
+            seal_len,
             last_lsn: first_lsn.previous(),
             identity: Identity::new(identity),
         });

@@ -61,6 +61,7 @@ fn a_fresh_segment_ends_behind_its_header() {
     let named = Predecessor {
         id: SegmentId::FIRST,
         length: 4096,
+        seal_len: 0,
         last_lsn: Lsn::ZERO,
         identity: Identity::of(&header()),
     };
@@ -134,6 +135,9 @@ proptest! {
             prop_assert_eq!(frame.offset, reader.end());
             let at = usize::try_from(frame.offset).unwrap();
             reader.note(&frame.header, &segment[at..at + FRAME_HEADER_LEN]);
+            if frame.header.kind == FrameKind::Start {
+                reader.note_start(Start::decode(&frame.body).unwrap());
+            }
         }
         prop_assert_eq!(reader.end(), segment.len() as u64);
         prop_assert_eq!(reader.end(), writer.end());
@@ -141,6 +145,7 @@ proptest! {
         prop_assert_eq!(reader.records(), writer.records());
         prop_assert_eq!(reader.frames(), writer.frames());
         prop_assert_eq!(reader.digest(), writer.digest());
+        prop_assert_eq!(reader.start(), writer.start());
         prop_assert_eq!(reader.as_predecessor(), writer.as_predecessor());
         reader.synced(reader.end());
         writer.synced(writer.end());

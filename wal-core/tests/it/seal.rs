@@ -42,6 +42,7 @@ fn the_seal_of_an_empty_segment_says_so() {
     let (_, seal) = read(&segment);
     assert_eq!((seal.min_lsn, seal.max_lsn), (Lsn::ZERO, Lsn::ZERO));
     assert_eq!((seal.records, seal.frames, seal.digest), (0, 0, 0));
+    assert_eq!(seal.start, header().start);
     assert_eq!(seal.index, []);
     assert_eq!(seal.seek(Lsn::FIRST), None);
     assert_eq!(seal.seek(Lsn::MAX), None);
@@ -55,7 +56,7 @@ fn a_seal_ends_on_a_block_wherever_it_begins() {
         let segment = sealed(&[vec![record]]);
         assert!((segment.len() as u64).is_multiple_of(SEAL_ALIGN), "a record of {record} bytes");
         let (frames, seal) = read(&segment);
-        let least = frames[0].offset + frames[0].header.frame_len() + 48 + 40 + 16 + 8;
+        let least = frames[0].offset + frames[0].header.frame_len() + 48 + 56 + 16 + 8;
         assert_eq!(segment.len() as u64, least.next_multiple_of(SEAL_ALIGN));
         assert_eq!(seal.index, [IndexEntry { lsn: Lsn::FIRST, offset: 4096 }]);
     }
@@ -112,7 +113,7 @@ fn a_body_that_is_no_seal_is_refused() {
     let (all, _) = frames(&segment, Identity::of(&header()));
     let body = all.last().unwrap().body.clone();
     assert_eq!(Seal::decode(&body).unwrap().index.len(), 2);
-    for len in 0..40 + 2 * 16 + 8 {
+    for len in 0..56 + 2 * 16 + 8 {
         assert_eq!(Seal::decode(&body[..len]), None, "{len} bytes");
     }
     for count in [u32::MAX, 1 << 28, 300] {
@@ -120,11 +121,14 @@ fn a_body_that_is_no_seal_is_refused() {
         lying[36..40].copy_from_slice(&count.to_le_bytes());
         assert_eq!(Seal::decode(&lying), None, "an index of {count}");
     }
+    let mut nowhere = body.clone();
+    nowhere[40..48].fill(0);
+    assert_eq!(Seal::decode(&nowhere), None, "a start in no segment");
     let mut unordered = body.clone();
-    unordered[56..64].copy_from_slice(&1_u64.to_le_bytes());
+    unordered[72..80].copy_from_slice(&1_u64.to_le_bytes());
     assert_eq!(Seal::decode(&unordered), None, "the same record twice");
     let mut unordered = body;
-    unordered[64..72].copy_from_slice(&4096_u64.to_le_bytes());
+    unordered[80..88].copy_from_slice(&4096_u64.to_le_bytes());
     assert_eq!(Seal::decode(&unordered), None, "the same offset twice");
 }
 
@@ -132,8 +136,8 @@ fn a_body_that_is_no_seal_is_refused() {
 fn what_cannot_be_a_seal_offset_is_none() {
     let trailer = |offset: u64| offset.to_le_bytes();
     assert_eq!(seal_offset(&trailer(4096), 8192), Some(4096));
-    assert_eq!(seal_offset(&trailer(8192 - 96), 8192), Some(8192 - 96));
-    assert_eq!(seal_offset(&trailer(8192 - 88), 8192), None, "too near the end");
+    assert_eq!(seal_offset(&trailer(8192 - 112), 8192), Some(8192 - 112));
+    assert_eq!(seal_offset(&trailer(8192 - 104), 8192), None, "too near the end");
     assert_eq!(seal_offset(&trailer(4088), 8192), None, "in the segment's header");
     assert_eq!(seal_offset(&trailer(0), 8192), None, "blank space");
     assert_eq!(seal_offset(&trailer(4100), 8192), None, "between two frames");

@@ -1,0 +1,147 @@
+//! [`Builder`]: puts a log together and opens it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use wal_commit::Pipeline;
+use wal_core::{CodecId, CommitStrategy, Env, Error, ErrorKind, Result, SegmentStore, Transform};
+use wal_replay::{RecoverOptions, Recovery, Transforms, recover};
+use wal_segment::FileStore;
+
+use crate::log::Parts;
+use crate::{Config, Strategy, SystemEnv, Wal};
+
+/// Puts a log together out of settings and parts, and opens it. Every part has a default; any of
+/// them can be a trait object of your own.
+#[derive(Debug)]
+pub struct Builder {
+    place: Place,
+    config: Config,
+    strategy: Option<Arc<dyn CommitStrategy>>,
+    env: Arc<dyn Env>,
+    codec: CodecId,
+    transform: Option<Arc<dyn Transform>>,
+    readable: Vec<Arc<dyn Transform>>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Directory(PathBuf),
+    Store(Arc<dyn SegmentStore>),
+}
+
+impl Builder {
+    pub(crate) fn in_directory(dir: PathBuf) -> Self {
+        Self::new(Place::Directory(dir))
+    }
+
+    pub(crate) fn in_store(store: Arc<dyn SegmentStore>) -> Self {
+        Self::new(Place::Store(store))
+    }
+
+    fn new(place: Place) -> Self {
+        Self {
+            place,
+            config: Config::default(),
+            strategy: None,
+            env: Arc::new(SystemEnv),
+            codec: CodecId::RAW,
+            transform: None,
+            readable: Vec::new(),
+        }
+    }
+
+    /// Takes all settings from here.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// A segment ends before it would grow beyond this many bytes.
+    pub fn segment_size(mut self, bytes: u64) -> Self {
+        self.config.segment_size = bytes;
+        self
+    }
+
+    /// Commits by a strategy of the kit.
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.config.strategy = strategy;
+        self
+    }
+
+    /// Commits by a strategy of your own, made for this one log.
+    pub fn custom_strategy(mut self, strategy: Arc<dyn CommitStrategy>) -> Self {
+        self.strategy = Some(strategy);
+        self
+    }
+
+    /// Names the codec of the records in every segment header. A log that was written with another
+    /// one is then refused, instead of decoded into nonsense.
+    pub fn codec(mut self, codec: CodecId) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// Sends every frame through this on its way to the store, and back.
+    pub fn transform(mut self, transform: Arc<dyn Transform>) -> Self {
+        self.readable.push(Arc::clone(&transform));
+        self.transform = Some(transform);
+        self
+    }
+
+    /// Reads frames that went through this, without writing any.
+    pub fn also_reads(mut self, transform: Arc<dyn Transform>) -> Self {
+        self.readable.push(transform);
+        self
+    }
+
+    /// Takes time and chance from here.
+    pub fn env(mut self, env: Arc<dyn Env>) -> Self {
+        self.env = env;
+        self
+    }
+
+    /// Opens the log, repairing what a crash left, and says what was found. Makes the directory if
+    /// there is none; the log's first segment is made when something is written.
+    ///
+    /// - [`Locked`](ErrorKind::Locked): somebody has it open for writing.
+    /// - [`Corrupt`](ErrorKind::Corrupt): something that the log vouches for is damaged or missing;
+    ///   nothing has been changed.
+    /// - [`Unsupported`](ErrorKind::Unsupported): written by a newer version, or with another codec.
+    pub fn open(self) -> Result<(Wal, Recovery)> {
+        self.config.validate()?;
+        let store = match self.place {
+            Place::Store(store) => store,
+            Place::Directory(dir) => {
+                let store = FileStore::open(&dir).map_err(|cause| {
+                    Error::io(format!("opening the directory {} failed", dir.display()), cause)
+                })?;
+                Arc::new(store.preparation(self.config.preparation.into()))
+            }
+        };
+        let lock = store.lock().map_err(|cause| match cause.kind() {
+            std::io::ErrorKind::WouldBlock => {
+                Error::new(ErrorKind::Locked, "the log is open for writing").because(cause)
+            }
+            _ => Error::io("locking the log failed", cause),
+        })?;
+        let mut options = self.config.options();
+        let mut recovering = RecoverOptions::default();
+        recovering.codec = self.codec;
+        recovering.alignment = options.alignment.max(store.guarantees().alignment);
+        recovering.segment_size = options.segment_size;
+        let (resume, recovery) = recover(&*store, &*self.env, &recovering)?;
+        options.codec = if self.codec == CodecId::RAW { recovery.codec } else { self.codec };
+        options.transform = self.transform;
+        recovering.codec = options.codec;
+        let codec = options.codec;
+        let strategy = self.strategy.unwrap_or_else(|| self.config.strategy.build());
+        let pipeline =
+            Pipeline::start(Arc::clone(&store), Arc::clone(&self.env), strategy, options, resume)?;
+        let transforms = Transforms::new(self.readable);
+        let env = self.env;
+        let parts =
+            Parts { pipeline: Arc::new(pipeline), store, env, transforms, recovering, codec };
+        Ok((Wal::assemble(parts, lock), recovery))
+    }
+}

@@ -1,0 +1,264 @@
+//! [`Wal`]: the log.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wal_commit::{Pipeline, Wait};
+use wal_core::format::Start;
+use wal_core::{
+    Acknowledgement, Codec, CodecId, Env, Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore,
+    StoreLock,
+};
+use wal_replay::{Chain, Cursor, RecoverOptions, Transforms, Until, truncate};
+
+use crate::{Builder, Typed};
+
+/// A write-ahead log. A handle: clones share the log, from any thread.
+///
+/// An append stages a record and gives it its LSN; a wait returns when the record is acknowledged,
+/// which under the default strategy means durable. The last handle to go away closes the log; call
+/// [`close`](Self::close) to know that it went well.
+#[derive(Clone)]
+pub struct Wal {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Parts {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) store: Arc<dyn SegmentStore>,
+    pub(crate) env: Arc<dyn Env>,
+    pub(crate) transforms: Transforms,
+    pub(crate) recovering: RecoverOptions,
+    pub(crate) codec: CodecId,
+}
+
+struct Inner {
+    parts: Parts,
+    lock: Mutex<Option<Box<dyn StoreLock>>>,
+    /// One change of the list of segments at a time.
+    pruning: Mutex<()>,
+}
+
+impl Wal {
+    /// A log in the files of this directory.
+    ///
+    /// ```no_run
+    /// # fn main() -> wal::Result<()> {
+    /// let (wal, recovery) = wal::Wal::builder("orders.wal").open()?;
+    /// println!("{} orders so far", recovery.valid_records);
+    /// # wal.close() }
+    /// ```
+    pub fn builder(dir: impl Into<PathBuf>) -> Builder {
+        Builder::in_directory(dir.into())
+    }
+
+    /// A log in this store.
+    pub fn with_store(store: Arc<dyn SegmentStore>) -> Builder {
+        Builder::in_store(store)
+    }
+
+    pub(crate) fn assemble(parts: Parts, lock: Box<dyn StoreLock>) -> Self {
+        let (lock, pruning) = (Mutex::new(Some(lock)), Mutex::default());
+        Self { inner: Arc::new(Inner { parts, lock, pruning }) }
+    }
+
+    /// Stages a record and returns its LSN. Under the default strategy this never waits for the
+    /// disk, unless more is staged than [`buffer_size`](crate::Config::buffer_size).
+    ///
+    /// - [`Invalid`](ErrorKind::Invalid): over the record limit, or the log is closed. Nothing was
+    ///   staged.
+    /// - [`StorageFull`](ErrorKind::StorageFull): nothing is lost. Where the error carries an LSN
+    ///   the record is staged under it and can be waited for, else it was not staged.
+    /// - [`Poisoned`](ErrorKind::Poisoned): an earlier write or sync failed; close and reopen.
+    #[inline]
+    pub fn append(&self, record: impl AsRef<[u8]>) -> Result<Lsn> {
+        self.pipeline().append(record.as_ref())
+    }
+
+    /// Stages all of these records or none and returns their LSNs, which follow each other. After a
+    /// crash, too, they are all there or not there. Errors as for [`append`](Self::append); an empty
+    /// batch gives no LSNs.
+    pub fn append_batch<T: AsRef<[u8]>>(
+        &self,
+        records: impl IntoIterator<Item = T>,
+    ) -> Result<Vec<Lsn>> {
+        let records: Vec<T> = records.into_iter().collect();
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (first, last) = self.pipeline().append_batch(&records)?;
+        Ok((first.get()..=last.get()).map(Lsn::new).collect())
+    }
+
+    /// Waits until this record, and so every one before it, is acknowledged: `.await` in any async
+    /// runtime, or `.wait()` to block the thread. Dropping it never loses or stalls a record.
+    ///
+    /// An LSN that was never issued is an error of kind [`Invalid`](ErrorKind::Invalid), not a hang.
+    /// After [`Poisoned`](ErrorKind::Poisoned) the record is indeterminate: the next recovery finds
+    /// it or not.
+    #[must_use = "the record is not known to be durable before this is awaited"]
+    pub fn wait_for_lsn(&self, lsn: Lsn) -> Wait {
+        self.pipeline().wait_async(lsn)
+    }
+
+    /// Makes everything appended before the call durable, whatever the strategy. Does nothing where
+    /// it is so already.
+    pub fn sync(&self) -> Result<()> {
+        self.pipeline().sync()
+    }
+
+    /// The entries from this LSN on, through the last one acknowledged at the time of the call;
+    /// across segments, and beside writers.
+    ///
+    /// A record that was pruned is [`NotFound`](ErrorKind::NotFound); an LSN behind the end gives no
+    /// entries.
+    pub fn read_from(&self, lsn: Lsn) -> Result<Cursor> {
+        let Parts { store, transforms, pipeline, .. } = &self.inner.parts;
+        let mut attempts = 0;
+        loop {
+            let until = Until::Lsn(pipeline.acknowledged_lsn());
+            let Some((start, newest)) = pipeline.extent() else {
+                return Ok(Cursor::empty(Arc::clone(store)));
+            };
+            let cursor = Chain::of_live(&**store, start, newest).and_then(|chain| {
+                Cursor::new(Arc::clone(store), transforms.clone(), &chain, lsn, until)
+            });
+            match cursor {
+                // A rotation, pruning or truncation in between: look again.
+                Err(_) if attempts < 3 && pipeline.extent() != Some((start, newest)) => {
+                    attempts += 1;
+                }
+                cursor => return cursor,
+            }
+        }
+    }
+
+    /// Gives back the disk space of records before `lsn`, a segment at a time: what is in the same
+    /// segment as `lsn` stays. Returns the new first LSN of the log.
+    ///
+    /// The boundary is durable before anything is deleted; nothing pruned ever comes back.
+    pub fn prune_before(&self, lsn: Lsn) -> Result<Lsn> {
+        let Parts { store, pipeline, .. } = &self.inner.parts;
+        let _one_at_a_time = lock(&self.inner.pruning);
+        if lsn > pipeline.staged_lsn().next() {
+            return Err(Error::new(ErrorKind::Invalid, "the LSN was never issued").lsn(lsn));
+        }
+        let Some((start, newest)) = pipeline.extent() else { return Ok(Lsn::FIRST) };
+        let chain = Chain::of_live(&**store, start, newest)?;
+        let start = chain.start_at(&**store, lsn)?;
+        if start == chain.start {
+            return Ok(start.lsn);
+        }
+        pipeline.set_start(start)?;
+        let gone: Vec<_> =
+            chain.segments.iter().copied().filter(|&id| id < start.segment).collect();
+        let removed = store.remove(&gone);
+        removed.map_err(|cause| Error::io("removing pruned segments failed", cause))?;
+        Ok(start.lsn)
+    }
+
+    /// Drops every record behind `lsn`, durably; their LSNs are given out again. For a log that is
+    /// overruled, as in consensus. Nothing may be appended while it runs: that is refused with
+    /// [`Invalid`](ErrorKind::Invalid), and nothing is dropped.
+    ///
+    /// After a crash in the middle the log is whole or cut; nothing cut off ever comes back.
+    pub fn truncate_after(&self, lsn: Lsn) -> Result<()> {
+        let Parts { store, env, transforms, recovering, pipeline, .. } = &self.inner.parts;
+        let _one_at_a_time = lock(&self.inner.pruning);
+        if lsn > pipeline.staged_lsn() {
+            return Err(Error::new(ErrorKind::Invalid, "the LSN was never issued").lsn(lsn));
+        }
+        if lsn < self.first_lsn().previous() {
+            return Err(Error::new(ErrorKind::Invalid, "the LSN was pruned").lsn(lsn));
+        }
+        if lsn == pipeline.staged_lsn() {
+            return Ok(());
+        }
+        pipeline.truncate(|resume| truncate(&**store, &**env, recovering, transforms, resume, lsn))
+    }
+
+    /// The first record of the log, or the one that will be.
+    pub fn first_lsn(&self) -> Lsn {
+        self.start().map_or(Lsn::FIRST, |start| start.lsn)
+    }
+
+    /// The last record appended, or [`Lsn::ZERO`].
+    pub fn last_lsn(&self) -> Lsn {
+        self.pipeline().staged_lsn()
+    }
+
+    /// The last record known to be durable, or [`Lsn::ZERO`].
+    pub fn durable_lsn(&self) -> Lsn {
+        self.pipeline().durable_lsn()
+    }
+
+    /// What an acknowledgement means under the log's strategy.
+    pub fn acknowledges(&self) -> Acknowledgement {
+        self.pipeline().acknowledges()
+    }
+
+    /// The segment being written and its end in bytes, where there is one.
+    pub fn current_segment(&self) -> Option<(SegmentId, u64)> {
+        self.pipeline().current_segment()
+    }
+
+    /// How often the store was asked to sync records, since the log was opened.
+    pub fn syncs(&self) -> u64 {
+        self.pipeline().syncs()
+    }
+
+    /// The codec that the segment headers name.
+    pub fn codec(&self) -> CodecId {
+        self.inner.parts.codec
+    }
+
+    /// The same log over records of type `R`. Refused with [`Invalid`](ErrorKind::Invalid) where the
+    /// log names another codec; name it in the [`Builder`], and the log itself remembers.
+    pub fn typed<R, C: Codec<R> + 'static>(&self, codec: C) -> Result<Typed<R>> {
+        Typed::new(self.clone(), Arc::new(codec))
+    }
+
+    /// Writes and syncs everything, seals the log and lets go of it. Later calls of all handles are
+    /// refused; a second close finds nothing to do.
+    ///
+    /// An error means that something may be missing on disk; the next open recovers what is there.
+    pub fn close(&self) -> Result<()> {
+        let closed = self.pipeline().close();
+        if !matches!(&closed, Err(error) if error.kind() == ErrorKind::StorageFull) {
+            lock(&self.inner.lock).take();
+        }
+        closed
+    }
+
+    fn start(&self) -> Option<Start> {
+        self.pipeline().extent().map(|(start, _)| start)
+    }
+
+    #[inline]
+    fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.inner.parts.pipeline
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Nobody is left to tell; who must know calls `close`.
+        self.parts.pipeline.close().ok();
+    }
+}
+
+impl fmt::Debug for Wal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wal")
+            .field("store", &self.inner.parts.store)
+            .field("last_lsn", &self.last_lsn())
+            .field("durable_lsn", &self.durable_lsn())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A panic in between leaves nothing half done: both locks guard a moment, not data.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,60 @@
+//! [`Reader`]: a log read without opening it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use wal_core::{Error, Lsn, Result, SegmentStore};
+use wal_replay::{Cursor, FrameNote, Survey, Transforms, Until, Verification, survey, verify};
+use wal_segment::FileStore;
+
+/// A log read as it lies there, without a lock and without changing a byte: also while another
+/// process writes it, and also when it is damaged. For tools and for the curious.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    store: Arc<dyn SegmentStore>,
+    transforms: Transforms,
+}
+
+impl Reader {
+    /// The log in this directory, which must be there.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        let dir = dir.as_ref();
+        let store = FileStore::open_read_only(dir).map_err(|cause| {
+            Error::io(format!("opening the directory {} failed", dir.display()), cause)
+        })?;
+        Ok(Self::with_store(Arc::new(store)))
+    }
+
+    /// The log in this store.
+    pub fn with_store(store: Arc<dyn SegmentStore>) -> Self {
+        Self { store, transforms: Transforms::default() }
+    }
+
+    /// Reads frames that went through these.
+    pub fn transforms(mut self, transforms: Transforms) -> Self {
+        self.transforms = transforms;
+        self
+    }
+
+    /// What is there, by its newest segment and the list of all; `None` where there is no log.
+    pub fn survey(&self) -> Result<Option<Survey>> {
+        survey(&*self.store)
+    }
+
+    /// The entries from this LSN on, to the end of what can be read. A torn tail ends them; damage
+    /// is an error.
+    pub fn read_from(&self, lsn: Lsn) -> Result<Cursor> {
+        let store = Arc::clone(&self.store);
+        match self.survey()? {
+            None => Ok(Cursor::empty(store)),
+            Some(survey) => {
+                Cursor::new(store, self.transforms.clone(), &survey.chain, lsn, Until::End)
+            }
+        }
+    }
+
+    /// Reads every byte and says how the log is; `visit` gets every sound frame.
+    pub fn verify(&self, mut visit: impl FnMut(&FrameNote)) -> Result<Verification> {
+        verify(&*self.store, &mut visit)
+    }
+}
