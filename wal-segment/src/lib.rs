@@ -1,1 +1,45 @@
-//! placeholder
+//! Segment stores: where the bytes of a log live.
+//!
+//! - [`FileStore`]: one file a segment, in one directory. Survives a power cut.
+//! - [`MemoryStore`]: the same contract in memory, for tests and for logs that need not outlive
+//!   their process.
+//!
+//! Both are [`SegmentStore`](wal_core::SegmentStore)s and know nothing of what is in a segment.
+//! Below [`FileStore`] lies [`Files`], the few file operations it needs: [`OsFiles`] is the
+//! operating system's, and a simulated disk can stand in for it, so that what is tested is the code
+//! that ships.
+//!
+//! ```
+//! use wal_core::{SegmentId, SegmentStore};
+//! use wal_segment::{FileStore, Preparation};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! # let dir = tempfile::tempdir()?;
+//! let store = FileStore::open(dir.path().join("orders.wal"))?.preparation(Preparation::ZeroFill);
+//! let _lock = store.lock()?;
+//! let mut writer = store.create(SegmentId::FIRST, 1 << 20)?;
+//! writer.append(b"paid 4711")?;
+//! writer.syncer().sync()?; // From here on the bytes survive a power cut.
+//!
+//! let mut bytes = [0; 9];
+//! store.open(SegmentId::FIRST)?.read_at(0, &mut bytes)?;
+//! assert_eq!(&bytes, b"paid 4711");
+//! # Ok(())
+//! # }
+//! ```
+
+mod file;
+mod memory;
+
+pub use file::{Access, FileStore, Files, OpenFile, OsFiles, Preparation};
+pub use memory::MemoryStore;
+
+/// Every store can be shared between threads, and the layer below can be a trait object.
+const _: () = {
+    const fn shared<T: Send + Sync + ?Sized>() {}
+    shared::<FileStore>();
+    shared::<MemoryStore>();
+    shared::<OsFiles>();
+    shared::<dyn Files>();
+    shared::<dyn OpenFile>();
+};

@@ -31,7 +31,8 @@
 //! # let dir = tempfile::tempdir().expect("a temporary directory");
 //! # let (wal, _) = Wal::builder(dir.path()).open()?;
 //! # pollster::block_on(commit(&wal, b"paid 4711"))?;
-//! # wal.close()
+//! # wal.close()?;
+//! # Ok::<(), wal::Error>(())
 //! ```
 //!
 //! This crate assembles the parts of the kit; each can be exchanged for one of your own through the

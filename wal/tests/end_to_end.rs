@@ -47,7 +47,8 @@ fn every_strategy_reads_what_every_other_wrote() {
 fn records_cross_segments_and_a_large_one_gets_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let (wal, _) = Wal::builder(dir.path()).segment_size(16 * 1024).open().unwrap();
-    let record = |n: usize| vec![u8::try_from(n % 251).unwrap(); if n == 50 { 100_000 } else { n * 30 }];
+    let record =
+        |n: usize| vec![u8::try_from(n % 251).unwrap(); if n == 50 { 100_000 } else { n * 30 }];
     for n in 0..100 {
         let lsn = wal.append(record(n)).unwrap();
         if n % 3 == 0 {
@@ -158,8 +159,10 @@ fn an_lsn_never_issued_is_an_error_and_not_a_hang() {
 fn a_log_opened_and_closed_without_an_append_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let files = || {
-        let mut names: Vec<_> =
-            std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         names.sort();
         names
     };

@@ -1,0 +1,98 @@
+//! [`Files`]: the file operations that a [`FileStore`](super::FileStore) is made of.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// The files of one directory.
+///
+/// Every method is one system call and promises what POSIX promises, and no more: the store above
+/// makes the rest of its contract itself, out of these. A simulated disk may therefore do anything
+/// that POSIX allows. In particular:
+///
+/// - After a power cut, a file that was made or removed since the last
+///   [`sync_dir`](Self::sync_dir) is there or not, each for itself, in no order, and whether or not
+///   the file's own bytes were synced.
+/// - Bytes written since the last sync of their file are there or not, block by block, in no order,
+///   and the file's length apart from them.
+///
+/// Any call may fail, before or after it took effect. A name is a plain file name, with no
+/// directory in it.
+pub trait Files: Send + Sync + fmt::Debug {
+    /// Makes a file that is empty, for reading and writing (`open` with `O_CREAT | O_EXCL`). Fails
+    /// with [`io::ErrorKind::AlreadyExists`] where there is anything of that name.
+    fn create_new(&self, name: &str) -> io::Result<Arc<dyn OpenFile>>;
+
+    /// Opens a file that exists (`open`). Fails with [`io::ErrorKind::NotFound`] where there is
+    /// none.
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn OpenFile>>;
+
+    /// The names of all regular files, in no order (`readdir`). May leave out names that are not
+    /// UTF-8: nothing the store makes is called so.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Takes the name away (`unlink`). The space is free once nobody has the file open. Fails with
+    /// [`io::ErrorKind::NotFound`] where there is none.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes every earlier [`create_new`](Self::create_new) and [`remove`](Self::remove) survive a
+    /// power cut (`fsync` of the directory). After a failure nothing is known about any of them,
+    /// and a later success says nothing about them.
+    fn sync_dir(&self) -> io::Result<()>;
+}
+
+/// One open file: an *open file description* in the words of POSIX. All calls are safe from any
+/// number of threads; the file stays open until this is dropped.
+pub trait OpenFile: Send + Sync + fmt::Debug {
+    /// The file's length in bytes (`fstat`).
+    fn size(&self) -> io::Result<u64>;
+
+    /// The unit in bytes that the file system keeps the file in (`st_blksize` of `fstat`).
+    fn block_size(&self) -> io::Result<u64>;
+
+    /// Reads bytes from `offset` on into the start of `buffer` and says how many (`pread`): any
+    /// number, zero only at the end of the file or for an empty buffer. What was never written
+    /// reads as zeros. May fail with [`io::ErrorKind::Interrupted`].
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes bytes from the start of `bytes` at `offset` and says how many (`pwrite`): any number,
+    /// also fewer than asked for. Readers see them at once, in this process and in others. May fail
+    /// with [`io::ErrorKind::Interrupted`], having written nothing.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Sees to it that writes to these `len` bytes find room, and makes the file at least as long
+    /// as they reach; what was not there reads as zeros (`fallocate`).
+    ///
+    /// Fails with [`io::ErrorKind::StorageFull`] where there is no room; a part may stay taken.
+    /// Fails with [`io::ErrorKind::Unsupported`] where the file system cannot do this.
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()>;
+
+    /// Makes the file this long (`ftruncate`): what is cut off is gone, what is added reads as
+    /// zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Makes every byte written before the call survive a power cut, with as much of the file's
+    /// length as it takes to read them (`fdatasync`). Says nothing of the file's name.
+    ///
+    /// After a failure nothing is known about those bytes, and a later success says nothing about
+    /// them. Where two calls overlap, a failure may be told to only one of them.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// As [`sync_data`](Self::sync_data), and everything else the file system knows about the file,
+    /// its exact length included (`fsync`).
+    fn sync_all(&self) -> io::Result<()>;
+
+    /// Locks the file for this open file alone (`flock` with `LOCK_EX | LOCK_NB`), until it is
+    /// dropped or the process ends. Fails with [`io::ErrorKind::WouldBlock`] where another open
+    /// file holds the lock, in this process or another.
+    fn try_lock(&self) -> io::Result<()>;
+}
+
+/// What an existing file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Reading alone.
+    Read,
+    /// Reading and writing.
+    Write,
+}

@@ -1,0 +1,65 @@
+//! The names of segment files.
+
+use wal_core::SegmentId;
+
+/// Digits of a segment's number in its name: as many as the largest number has, so that names sort
+/// as numbers do.
+const DIGITS: usize = 20;
+const SUFFIX: &str = ".wal";
+
+/// `00000000000000000007.wal`.
+pub(super) fn of(id: SegmentId) -> String {
+    format!("{:0DIGITS$}{SUFFIX}", id.get())
+}
+
+/// The segment that a file of this name is; `None` for any name that [`of`] does not give.
+pub(super) fn parse(name: &str) -> Option<SegmentId> {
+    let digits = name.strip_suffix(SUFFIX)?;
+    let plain = digits.len() == DIGITS && digits.bytes().all(|digit| digit.is_ascii_digit());
+    plain.then(|| digits.parse().ok().map(SegmentId::new)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_gives_the_number_back() {
+        for number in [0, 1, 7, 10_u64.pow(19), u64::MAX] {
+            let name = of(SegmentId::new(number));
+            assert_eq!(name.len(), 24);
+            assert_eq!(parse(&name), Some(SegmentId::new(number)));
+        }
+        assert_eq!(of(SegmentId::new(7)), "00000000000000000007.wal");
+    }
+
+    #[test]
+    fn names_sort_as_numbers_do() {
+        let numbers = [0, 1, 9, 10, 99, 1 << 40, u64::MAX];
+        assert!(numbers.map(|number| of(SegmentId::new(number))).is_sorted());
+    }
+
+    #[test]
+    fn other_names_are_no_segments() {
+        for name in [
+            "",
+            ".wal",
+            "LOCK",
+            "1.wal",
+            "0000000000000000001.wal",
+            "000000000000000000001.wal",
+            "00000000000000000001.WAL",
+            "00000000000000000001.wal.bak",
+            "00000000000000000001",
+            "+0000000000000000001.wal",
+            "-0000000000000000001.wal",
+            " 0000000000000000001.wal",
+            "0000000000000000000a.wal",
+            "٠٠٠٠٠٠٠٠٠١.wal",
+            // One more than there are numbers.
+            "18446744073709551616.wal",
+        ] {
+            assert_eq!(parse(name), None, "{name:?}");
+        }
+    }
+}

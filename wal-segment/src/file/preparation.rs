@@ -1,0 +1,109 @@
+//! [`Preparation`]: taking a segment's space before its bytes come.
+
+use std::io;
+
+use super::OpenFile;
+use super::transfer::{uninterrupted, write_zeros};
+
+/// When a segment's space is taken from the file system.
+///
+/// | policy | the disk is found full | `create` costs | a sync costs |
+/// |---|---|---|---|
+/// | `None` | by an append | least | most: each records the new length and its blocks |
+/// | `Whole` | by `create` | little | less: the length stands, blocks turn from unwritten to written |
+/// | `Chunks` | by an append, a chunk ahead | least | as `Whole`, and once a chunk more |
+/// | `ZeroFill` | by `create` | writing the segment once | least: about half of `Whole` on ext4 |
+///
+/// Where the file system copies on write or compresses (btrfs, ZFS), preparing does not promise
+/// that a later write finds room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Preparation {
+    /// When bytes are written.
+    None,
+    /// All of it when the segment is made, by `fallocate`; by writing zeros where the file system
+    /// cannot do that.
+    #[default]
+    Whole,
+    /// By `fallocate`, in steps of this many bytes (at least 4096), ahead of the segment's end and
+    /// up to its size. Where the file system cannot do that, or has no room for a whole step, as
+    /// [`None`](Self::None).
+    Chunks(u64),
+    /// All of it when the segment is made, by writing zeros and syncing them.
+    ZeroFill,
+}
+
+impl Preparation {
+    /// Prepares an empty file that is to hold a segment of `size` bytes.
+    pub(super) fn prepare(self, file: &dyn OpenFile, size: u64) -> io::Result<Prepared> {
+        match self {
+            Self::None => Ok(Prepared { step: None, size, end: 0 }),
+            Self::Whole => {
+                if allocate(file, 0, size)? == Allocated::Unsupported {
+                    write_zeros(file, 0, size)?;
+                }
+                Ok(Prepared { step: None, size, end: size })
+            }
+            Self::Chunks(step) => {
+                let mut prepared = Prepared { step: Some(step.max(4096)), size, end: 0 };
+                prepared.reach(file, size.min(1))?;
+                Ok(prepared)
+            }
+            Self::ZeroFill => {
+                write_zeros(file, 0, size)?;
+                Ok(Prepared { step: None, size, end: size })
+            }
+        }
+    }
+}
+
+/// How far the space of a segment is prepared, and how to go on.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// `None` where nothing more will be prepared.
+    step: Option<u64>,
+    size: u64,
+    end: u64,
+}
+
+impl Prepared {
+    /// Prepares the next steps if the segment is about to reach `needed` bytes and they are not
+    /// there. A full disk is no error here: what is to be written may still fit.
+    pub(super) fn reach(&mut self, file: &dyn OpenFile, needed: u64) -> io::Result<()> {
+        let Some(step) = self.step else { return Ok(()) };
+        if needed <= self.end {
+            return Ok(());
+        }
+        let whole_steps = needed.checked_next_multiple_of(step).unwrap_or(needed);
+        let end = whole_steps.min(self.size.max(needed));
+        match allocate(file, self.end, end - self.end) {
+            Ok(Allocated::Done) => self.end = end,
+            Ok(Allocated::Unsupported) => self.step = None,
+            Err(error) if is_full(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Allocated {
+    Done,
+    Unsupported,
+}
+
+fn allocate(file: &dyn OpenFile, offset: u64, len: u64) -> io::Result<Allocated> {
+    if len == 0 {
+        return Ok(Allocated::Done);
+    }
+    match uninterrupted(|| file.allocate(offset, len)) {
+        Ok(()) => Ok(Allocated::Done),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Allocated::Unsupported),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether there is no room, on the disk or in what the user may take of it.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

@@ -1,0 +1,6 @@
+//! Segments in memory.
+
+mod segment;
+mod store;
+
+pub use store::MemoryStore;

@@ -1,0 +1,146 @@
+//! Opening a directory of files, whatever is there.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use wal_core::{SegmentId, SegmentStore};
+use wal_segment::{FileStore, OsFiles, Preparation};
+
+const ONE: SegmentId = SegmentId::FIRST;
+const FIRST_FILE: &str = "00000000000000000001.wal";
+
+fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| (path.clone(), fs::read(path).unwrap_or_default())).collect()
+}
+
+#[test]
+fn open_makes_the_directory_and_all_above_it() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("a/b/c");
+    FileStore::open(&dir).unwrap().create(ONE, 10).unwrap();
+    assert!(dir.join(FIRST_FILE).is_file());
+    assert_eq!(FileStore::open(&dir).unwrap().list().unwrap(), [ONE]);
+    assert_eq!(OsFiles::open(&dir).unwrap().dir(), dir);
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_found_and_not_made() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("missing");
+    let error = FileStore::open_read_only(&dir).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains(dir.to_str().unwrap()), "{error}");
+    assert!(!dir.exists());
+}
+
+#[test]
+fn a_path_that_is_a_file_is_no_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("file");
+    fs::write(&file, "x").unwrap();
+    for path in [file.clone(), file.join("below")] {
+        for error in
+            [FileStore::open(&path).unwrap_err(), FileStore::open_read_only(&path).unwrap_err()]
+        {
+            assert_eq!(error.kind(), ErrorKind::NotADirectory, "{error}");
+            assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
+        }
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"x");
+}
+
+#[test]
+fn reading_only_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    FileStore::open(dir.path()).unwrap().create(ONE, 9000).unwrap().append(b"kept").unwrap();
+    let before = tree(dir.path());
+
+    let store = FileStore::open_read_only(dir.path()).unwrap();
+    assert_eq!(store.list().unwrap(), [ONE]);
+    let mut bytes = [0; 4];
+    store.open(ONE).unwrap().read_at(0, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"kept");
+    let errors = [
+        store.lock().unwrap_err(),
+        store.create(ONE.next(), 10).unwrap_err(),
+        store.trim(ONE, 0).unwrap_err(),
+        store.remove(&[ONE]).unwrap_err(),
+    ];
+    assert!(errors.iter().all(|error| error.kind() == ErrorKind::PermissionDenied), "{errors:?}");
+
+    assert_eq!(tree(dir.path()), before);
+}
+
+#[test]
+fn foreign_files_are_not_listed_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["README", "1.wal", "00000000000000000001.wal.bak", "x.tmp", "LOCK2"] {
+        fs::write(dir.path().join(name), name).unwrap();
+    }
+    // A directory of a segment's name is no segment either.
+    fs::create_dir(dir.path().join("00000000000000000009.wal")).unwrap();
+    let before = tree(dir.path());
+
+    let store = FileStore::open(dir.path()).unwrap();
+    assert_eq!(store.list().unwrap(), []);
+    let error = store.create(SegmentId::new(9), 10).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    store.create(ONE, 10).unwrap();
+    assert_eq!(store.list().unwrap(), [ONE]);
+    store.remove(&[ONE]).unwrap();
+
+    assert_eq!(tree(dir.path()), before);
+}
+
+#[test]
+fn a_directory_that_vanished_is_an_error_at_every_call() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("log");
+    let store = FileStore::open(&dir).unwrap();
+    fs::remove_dir(&dir).unwrap();
+    let kinds = [
+        store.list().unwrap_err().kind(),
+        store.create(ONE, 10).unwrap_err().kind(),
+        store.open(ONE).unwrap_err().kind(),
+        store.lock().unwrap_err().kind(),
+    ];
+    assert_eq!(kinds, [ErrorKind::NotFound; 4]);
+    assert!(!dir.exists());
+}
+
+#[test]
+fn the_file_is_as_long_as_its_preparation_says() {
+    const STEP: u64 = 16 * 1024;
+    let lengths = |preparation: Preparation, size: u64| {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FileStore::open(dir.path()).unwrap().preparation(preparation);
+        let mut writer = store.create(ONE, size).unwrap();
+        let len = || fs::metadata(dir.path().join(FIRST_FILE)).unwrap().len();
+        [0, 1, STEP - 1, 1, 3 * STEP].map(|more| {
+            writer.append(&vec![7; usize::try_from(more).unwrap()]).unwrap();
+            len()
+        })
+    };
+    let size = 2 * STEP + 100;
+    let end = 4 * STEP + 1;
+    assert_eq!(lengths(Preparation::None, size), [0, 1, STEP, STEP + 1, end]);
+    assert_eq!(lengths(Preparation::Whole, size), [size, size, size, size, end]);
+    assert_eq!(lengths(Preparation::ZeroFill, size), [size, size, size, size, end]);
+    assert_eq!(lengths(Preparation::Chunks(STEP), size), [STEP, STEP, STEP, 2 * STEP, end]);
+    assert_eq!(lengths(Preparation::Chunks(STEP), 100)[0], 100);
+    assert_eq!(lengths(Preparation::Chunks(0), size)[..2], [4096, 4096]);
+}
+
+#[test]
+fn a_size_beyond_every_file_is_refused_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    let error = store.create(ONE, u64::MAX).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+    assert_eq!(store.list().unwrap(), []);
+}

@@ -1,0 +1,126 @@
+//! Which system calls stand behind each verb, in which order: what a power cut may take follows
+//! from that.
+
+use wal_core::SegmentStore;
+use wal_segment::{FileStore, Files, Preparation};
+
+use super::disk::Call::{
+    self, Allocate, BlockSize, CreateNew, Open, Remove, SetLen, Size, SyncAll, SyncData, SyncDir,
+    TryLock, WriteAt,
+};
+use super::disk::{Disk, Kind};
+use super::{SIZE, id};
+
+fn calls(disk: &Disk) -> Vec<Call> {
+    disk.take_calls().into_iter().map(|(call, _)| call).collect()
+}
+
+#[test]
+fn create_prepares_then_syncs_the_file_then_the_directory() {
+    for (preparation, prepares) in [
+        (Preparation::None, None),
+        (Preparation::Whole, Some(Allocate)),
+        (Preparation::Chunks(4096), Some(Allocate)),
+        (Preparation::ZeroFill, Some(WriteAt)),
+    ] {
+        let disk = Disk::new(Kind::Usual);
+        let store = FileStore::over(disk.clone()).preparation(preparation);
+        store.create(id(1), SIZE).unwrap();
+        let expected: Vec<_> =
+            [CreateNew].into_iter().chain(prepares).chain([SyncAll, SyncDir]).collect();
+        assert_eq!(calls(&disk), expected, "{preparation:?}");
+    }
+}
+
+#[test]
+fn an_append_is_one_write_and_a_sync_one_sync() {
+    let disk = Disk::new(Kind::Usual);
+    let store = FileStore::over(disk.clone());
+    let mut writer = store.create(id(1), SIZE).unwrap();
+    let syncer = writer.syncer();
+    calls(&disk);
+    writer.append(&[1; 500]).unwrap();
+    assert_eq!(calls(&disk), [WriteAt]);
+    syncer.sync().unwrap();
+    assert_eq!(calls(&disk), [SyncData]);
+}
+
+#[test]
+fn chunks_are_taken_ahead_of_the_end_and_once_each() {
+    let disk = Disk::new(Kind::Usual);
+    let store = FileStore::over(disk.clone()).preparation(Preparation::Chunks(4096));
+    let mut writer = store.create(id(1), SIZE).unwrap();
+    calls(&disk);
+    for (len, expected) in [
+        (4096, vec![WriteAt]),
+        (1, vec![Allocate, WriteAt]),
+        (4095, vec![WriteAt]),
+        (5000, vec![Allocate, WriteAt]),
+    ] {
+        writer.append(&vec![1; len]).unwrap();
+        assert_eq!(calls(&disk), expected, "{len}");
+    }
+}
+
+#[test]
+fn remove_syncs_the_directory_after_every_segment() {
+    let disk = Disk::new(Kind::Usual);
+    let store = FileStore::over(disk.clone());
+    store.create(id(1), SIZE).unwrap();
+    store.create(id(3), SIZE).unwrap();
+    calls(&disk);
+    store.remove(&[id(1), id(2), id(3)]).unwrap();
+    assert_eq!(calls(&disk), [Remove, SyncDir, Remove, SyncDir, Remove, SyncDir]);
+}
+
+/// Also where there is nothing to cut: a process that cut it may have died before its sync.
+#[test]
+fn trim_always_syncs() {
+    let disk = Disk::new(Kind::Usual);
+    let store = FileStore::over(disk.clone());
+    store.create(id(1), SIZE).unwrap();
+    calls(&disk);
+    store.trim(id(1), 1).unwrap();
+    assert_eq!(calls(&disk), [Open, BlockSize, Size, SetLen, SyncAll]);
+    store.trim(id(1), 1).unwrap();
+    assert_eq!(calls(&disk), [Open, BlockSize, Size, SyncAll]);
+}
+
+/// Also the lock makes what the directory shows durable: the process that was here before may have
+/// died between a change and its sync.
+#[test]
+fn the_lock_syncs_the_directory() {
+    let disk = Disk::new(Kind::Usual);
+    let store = FileStore::over(disk.clone());
+    drop(store.lock().unwrap());
+    assert_eq!(calls(&disk), [CreateNew, TryLock, WriteAt, SetLen, SyncDir]);
+    drop(store.lock().unwrap());
+    assert_eq!(calls(&disk), [CreateNew, Open, TryLock, WriteAt, SetLen, SyncDir]);
+}
+
+/// A cut inside a block makes the file system write zeros into the rest of it, and so the bytes
+/// before the cut again.
+#[test]
+fn trim_never_cuts_inside_a_block_of_the_file_system() {
+    for (block, len, left) in [(512, 1, 4096), (4096, 5000, 8192), (16384, 5000, 16384)] {
+        let disk = Disk::new(Kind::Blocks(block));
+        let store = FileStore::over(disk.clone());
+        store.create(id(1), 100_000).unwrap().append(&vec![1; 20_000]).unwrap();
+        store.trim(id(1), len).unwrap();
+        assert_eq!(store.open(id(1)).unwrap().size().unwrap(), left);
+    }
+}
+
+#[test]
+fn a_file_system_that_cannot_allocate_gets_zeros_or_nothing() {
+    for (preparation, size) in [(Preparation::Whole, SIZE), (Preparation::Chunks(4096), 0)] {
+        let disk = Disk::new(Kind::NoAllocate);
+        let store = FileStore::over(disk.clone()).preparation(preparation);
+        let mut writer = store.create(id(1), SIZE).unwrap();
+        assert_eq!(store.open(id(1)).unwrap().size().unwrap(), size, "{preparation:?}");
+        calls(&disk);
+        writer.append(&[1; 500]).unwrap();
+        assert_eq!(calls(&disk), [WriteAt], "{preparation:?}");
+        assert_eq!(disk.list().unwrap().len(), 1);
+    }
+}
