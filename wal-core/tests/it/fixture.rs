@@ -33,7 +33,9 @@ pub(crate) fn records_frame<R: AsRef<[u8]>>(
     stamp: Stamp,
 ) -> Vec<u8> {
     let mut body = Vec::new();
-    records.iter().for_each(|record| push_record(&mut body, record.as_ref()));
+    for record in records {
+        push_record(&mut body, record.as_ref());
+    }
     body_frame(segment, &body, records.len(), TransformId::NONE, stamp)
 }
 

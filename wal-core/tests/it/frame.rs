@@ -11,6 +11,9 @@ use crate::fixture::{HandFrame, body_frame, header, records_frame, seeded, stamp
 
 const AT: u64 = HEADER_LEN as u64;
 
+/// Makes a good frame a bad one.
+type Change = fn(&mut HandFrame<'_>);
+
 fn identity() -> Identity {
     Identity::of(&header())
 }
@@ -240,7 +243,7 @@ fn fields_that_make_no_sense_together_are_nonsense() {
         hand
     };
     assert!(whole_frame(&good().encode(&header(), AT), identity(), AT).is_ok());
-    let cases: [(&str, fn(&mut HandFrame<'_>)); 7] = [
+    let cases: [(&str, Change); 7] = [
         ("records without a count", |hand| hand.count = 0),
         ("records without a body", |hand| hand.body_len = 0),
         ("a count without records", |hand| hand.kind = 2),

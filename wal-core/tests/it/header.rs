@@ -9,6 +9,9 @@ use wal_core::{CodecId, Epoch, LogId, Lsn, SegmentId};
 
 use crate::fixture::{HEADER_CRC_AT, header, mend, seeded};
 
+/// Makes a good header a bad one.
+type Change = fn(&mut SegmentHeader);
+
 /// A header with every field set, as recovery writes it.
 fn full() -> SegmentHeader {
     let mut header = SegmentHeader::new(
@@ -137,7 +140,7 @@ fn another_magic_is_damage() {
 
 #[test]
 fn fields_that_make_no_sense_together_are_nonsense() {
-    let cases: [(&str, fn(&mut SegmentHeader)); 15] = [
+    let cases: [(&str, Change); 15] = [
         ("no number", |header| header.id = SegmentId::new(0)),
         ("no first record", |header| {
             header.first_lsn = Lsn::ZERO;

@@ -106,6 +106,19 @@ fn publishing_wakes_exactly_those_it_reaches() {
     }
 }
 
+/// A publisher that holds a lock moves the mark under it, and wakes when it has let go.
+#[test]
+fn an_advance_wakes_when_its_result_is_dropped() {
+    let mark = at(0);
+    let mut reached = Sleeper::queued(&mark, 3);
+    let above = Sleeper::queued(&mark, 4);
+    let woken = mark.advance(Lsn::new(3));
+    assert_eq!((mark.get(), reached.alarm.rung()), (Lsn::new(3), 0));
+    assert!(reached.result().is_ok(), "who looks before it is woken sees the mark");
+    drop(woken);
+    assert_eq!((reached.alarm.rung(), above.alarm.rung()), (1, 0));
+}
+
 /// A task that moves between executors is woken where it was polled last.
 #[test]
 fn the_last_waker_is_the_one_woken() {
@@ -243,7 +256,9 @@ fn many_publishers() {
             })
             .collect();
         wait(&mark, 10_000).unwrap();
-        publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
+        for publisher in publishers {
+            publisher.join().unwrap();
+        }
         done.store(true, Ordering::SeqCst);
         seen.join().unwrap();
     });
