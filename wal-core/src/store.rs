@@ -36,8 +36,9 @@ pub trait SegmentStore: Send + Sync + fmt::Debug {
     ///   segment alone.
     /// - When it has returned, the segment survives any crash the store survives; prepared space
     ///   reads as zeros.
-    /// - When it fails, nothing of that number need remain, and what remains reads as zeros. With
-    ///   [`io::ErrorKind::StorageFull`] the space it had taken is given back.
+    /// - When it fails, or a crash interrupts it, nothing of that number need remain, and what
+    ///   remains reads as zeros. With [`io::ErrorKind::StorageFull`] the space it had taken is given
+    ///   back.
     fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>>;
 
     /// Opens a segment for reading; [`io::ErrorKind::NotFound`] where there is none.

@@ -144,3 +144,25 @@ fn a_size_beyond_every_file_is_refused_and_leaves_nothing() {
     assert_eq!(error.kind(), ErrorKind::FileTooLarge);
     assert_eq!(store.list().unwrap(), []);
 }
+
+/// A process that died while it made a segment leaves a file that is none. It does not stand in the
+/// way of that number, is not taken for a segment, and goes when the store is next locked.
+#[test]
+fn what_is_left_of_an_unfinished_segment_is_in_nobodys_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    let left = dir.path().join("00000000000000000001.new");
+    fs::write(&left, b"garbage").unwrap();
+    assert!(store.list().unwrap().is_empty());
+    let mut writer = store.create(ONE, 4096).unwrap();
+    writer.append(b"sound").unwrap();
+    let mut bytes = [0; 7];
+    assert!(store.open(ONE).unwrap().read_at(0, &mut bytes).unwrap() >= 5);
+    assert_eq!(&bytes, b"sound\0\0");
+    let left = dir.path().join("00000000000000000002.new");
+    fs::write(&left, b"garbage").unwrap();
+    fs::write(dir.path().join("mine.new"), b"left alone").unwrap();
+    drop(store.lock().unwrap());
+    assert!(!left.exists());
+    assert!(dir.path().join("mine.new").exists());
+}

@@ -35,7 +35,11 @@ pub trait Files: Send + Sync + fmt::Debug {
     /// [`io::ErrorKind::NotFound`] where there is none.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Makes every earlier [`create_new`](Self::create_new) and [`remove`](Self::remove) survive a
+    /// Gives the file of one name another one (`rename`); a file that had that name is gone. After a
+    /// power cut the file has the old name or the new, never both and never none.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Makes every earlier change of names survive a
     /// power cut (`fsync` of the directory). After a failure nothing is known about any of them,
     /// and a later success says nothing about them.
     fn sync_dir(&self) -> io::Result<()>;

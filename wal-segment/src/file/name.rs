@@ -6,10 +6,22 @@ use wal_core::SegmentId;
 /// as numbers do.
 const DIGITS: usize = 20;
 const SUFFIX: &str = ".wal";
+const UNFINISHED: &str = ".new";
 
 /// `00000000000000000007.wal`.
 pub(super) fn of(id: SegmentId) -> String {
     format!("{:0DIGITS$}{SUFFIX}", id.get())
+}
+
+/// `00000000000000000007.new`: a segment that is being made, and not one yet.
+pub(super) fn unfinished(id: SegmentId) -> String {
+    format!("{:0DIGITS$}{UNFINISHED}", id.get())
+}
+
+/// Whether a file of this name is a segment whose making was interrupted.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    name.strip_suffix(UNFINISHED)
+        .is_some_and(|digits| parse(&format!("{digits}{SUFFIX}")).is_some())
 }
 
 /// The segment that a file of this name is; `None` for any name that [`of`] does not give.
@@ -31,6 +43,17 @@ mod tests {
             assert_eq!(parse(&name), Some(SegmentId::new(number)));
         }
         assert_eq!(of(SegmentId::new(7)), "00000000000000000007.wal");
+    }
+
+    #[test]
+    fn an_unfinished_segment_is_known_as_such_and_is_no_segment() {
+        let name = unfinished(SegmentId::new(7));
+        assert_eq!(name, "00000000000000000007.new");
+        assert!(is_unfinished(&name));
+        assert_eq!(parse(&name), None);
+        for other in ["7.new", "a.new", ".new", "00000000000000000007.wal", "LOCK"] {
+            assert!(!is_unfinished(other), "{other:?}");
+        }
     }
 
     #[test]

@@ -92,6 +92,11 @@ impl Files for OsFiles {
         fs::remove_file(&path).map_err(|error| cannot("remove", &path, &error))
     }
 
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let path = self.dir.join(from);
+        fs::rename(&path, self.dir.join(to)).map_err(|error| cannot("rename", &path, &error))
+    }
+
     fn sync_dir(&self) -> io::Result<()> {
         self.handle.sync_all().map_err(|error| cannot("sync", &self.dir, &error))
     }

@@ -9,11 +9,10 @@ use wal_core::{
 };
 
 use super::lock::FileLock;
-use super::preparation::Prepared;
 use super::segment::{FileReader, FileWriter};
 use super::syncs::Syncs;
 use super::transfer::uninterrupted;
-use super::{Access, Files, OpenFile, OsFiles, Preparation, name};
+use super::{Access, Files, OsFiles, Preparation, name};
 
 /// No file system in use cuts a file in smaller units than this.
 const BLOCK: u64 = 4096;
@@ -75,11 +74,39 @@ impl FileStore {
         self.dir_syncs.run(|| self.files.sync_dir())
     }
 
-    fn prepare(&self, file: &dyn OpenFile, size: u64) -> io::Result<Prepared> {
-        let prepared = self.preparation.prepare(file, size)?;
+    /// Makes a file under its unfinished name, prepares it, and gives it its own name once that is
+    /// durable: a crash in the middle leaves no segment, whatever became of its bytes.
+    fn make(&self, id: SegmentId, size: u64) -> io::Result<FileWriter> {
+        let (unfinished, name) = (name::unfinished(id), name::of(id));
+        let file = match self.files.create_new(&unfinished) {
+            // Left by a process that died.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.files.remove(&unfinished)?;
+                self.files.create_new(&unfinished)?
+            }
+            made => made?,
+        };
+        let prepared = self.preparation.prepare(&*file, size)?;
         file.sync_all()?;
+        self.files.rename(&unfinished, &name)?;
         self.sync_dir()?;
-        Ok(prepared)
+        Ok(FileWriter::new(self.files.open(&name, Access::Write)?, prepared))
+    }
+
+    fn holds(&self, name: &str) -> io::Result<bool> {
+        match self.files.open(name, Access::Read) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes what is left of segments whose making was interrupted.
+    fn tidy(&self) -> io::Result<()> {
+        for name in self.files.list()?.iter().filter(|name| name::is_unfinished(name)) {
+            self.files.remove(name)?;
+        }
+        Ok(())
     }
 }
 
@@ -89,10 +116,12 @@ impl SegmentStore for FileStore {
     }
 
     /// Also syncs the directory: what is listed from here on, and what is not, stays so after a
-    /// power cut, also where the process that made or removed it died before its own sync.
+    /// power cut, also where the process that made or removed it died before its own sync. And
+    /// removes what is left of segments whose making was interrupted.
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
         self.check_writable()?;
         let lock = FileLock::take(&*self.files)?;
+        self.tidy()?;
         self.sync_dir()?;
         Ok(Box::new(lock))
     }
@@ -107,16 +136,17 @@ impl SegmentStore for FileStore {
     fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
         self.check_writable()?;
         self.dir_syncs.check()?;
-        let name = name::of(id);
-        let file = self.files.create_new(&name)?;
-        match self.prepare(&*file, size) {
-            Ok(prepared) => Ok(Box::new(FileWriter::new(file, prepared))),
-            Err(error) => {
-                // Where this fails too, what remains reads as zeros.
-                self.files.remove(&name).ok();
-                Err(error)
-            }
+        if self.holds(&name::of(id))? {
+            let what = format!("segment {id} is there already: {:?}", self.files);
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
         }
+        self.make(id, size).map(|writer| Box::new(writer) as Box<dyn SegmentWriter>).inspect_err(
+            |_| {
+                // Where this fails too, what remains is no segment, or one that reads as zeros.
+                self.files.remove(&name::unfinished(id)).ok();
+                self.files.remove(&name::of(id)).ok();
+            },
+        )
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {

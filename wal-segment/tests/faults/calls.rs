@@ -5,8 +5,8 @@ use wal_core::SegmentStore;
 use wal_segment::{FileStore, Files, Preparation};
 
 use super::disk::Call::{
-    self, Allocate, BlockSize, CreateNew, Open, Remove, SetLen, Size, SyncAll, SyncData, SyncDir,
-    TryLock, WriteAt,
+    self, Allocate, BlockSize, CreateNew, List, Open, Remove, Rename, SetLen, Size, SyncAll,
+    SyncData, SyncDir, TryLock, WriteAt,
 };
 use super::disk::{Disk, Kind};
 use super::{SIZE, id};
@@ -16,7 +16,7 @@ fn calls(disk: &Disk) -> Vec<Call> {
 }
 
 #[test]
-fn create_prepares_then_syncs_the_file_then_the_directory() {
+fn create_prepares_and_syncs_the_file_before_it_has_its_name() {
     for (preparation, prepares) in [
         (Preparation::None, None),
         (Preparation::Whole, Some(Allocate)),
@@ -26,8 +26,11 @@ fn create_prepares_then_syncs_the_file_then_the_directory() {
         let disk = Disk::new(Kind::Usual);
         let store = FileStore::over(disk.clone()).preparation(preparation);
         store.create(id(1), SIZE).unwrap();
-        let expected: Vec<_> =
-            [CreateNew].into_iter().chain(prepares).chain([SyncAll, SyncDir]).collect();
+        let expected: Vec<_> = [Open, CreateNew]
+            .into_iter()
+            .chain(prepares)
+            .chain([SyncAll, Rename, SyncDir, Open])
+            .collect();
         assert_eq!(calls(&disk), expected, "{preparation:?}");
     }
 }
@@ -93,9 +96,9 @@ fn the_lock_syncs_the_directory() {
     let disk = Disk::new(Kind::Usual);
     let store = FileStore::over(disk.clone());
     drop(store.lock().unwrap());
-    assert_eq!(calls(&disk), [CreateNew, TryLock, WriteAt, SetLen, SyncDir]);
+    assert_eq!(calls(&disk), [CreateNew, TryLock, WriteAt, SetLen, List, SyncDir]);
     drop(store.lock().unwrap());
-    assert_eq!(calls(&disk), [CreateNew, Open, TryLock, WriteAt, SetLen, SyncDir]);
+    assert_eq!(calls(&disk), [CreateNew, Open, TryLock, WriteAt, SetLen, List, SyncDir]);
 }
 
 /// A cut inside a block makes the file system write zeros into the rest of it, and so the bytes

@@ -13,6 +13,7 @@ pub(crate) enum Call {
     Open,
     List,
     Remove,
+    Rename,
     SyncDir,
     Size,
     BlockSize,
@@ -171,7 +172,8 @@ impl Shared {
                 Err(Fault::Eio.error())
             }
             Outcome::Hit(Fault::EioAfter) => {
-                run()?;
+                // Whatever it did or found.
+                run().ok();
                 Err(Fault::Eio.error())
             }
             Outcome::Hit(fault) => Err(fault.error()),
@@ -212,6 +214,10 @@ impl Files for Disk {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.shared.run(Call::Remove, || self.files.remove(name))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.shared.run(Call::Rename, || self.files.rename(from, to))
     }
 
     fn sync_dir(&self) -> io::Result<()> {

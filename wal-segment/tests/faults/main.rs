@@ -249,12 +249,12 @@ fn hit(outcome: Outcome) -> bool {
 }
 
 /// Who holds the lock is written down for people; failing to is no failure. These are the first
-/// calls after the lock is taken, up to the sync of the directory.
+/// calls after the lock is taken, up to the look for what was left unfinished.
 fn signing_the_lock(life: &Life) -> bool {
     let calls = life.calls.iter();
     let mut signing = calls.skip_while(|(call, _)| *call != Call::TryLock).skip(1);
     signing
         .by_ref()
-        .take_while(|(call, _)| *call != Call::SyncDir)
+        .take_while(|(call, _)| !matches!(call, Call::List | Call::SyncDir))
         .any(|(_, outcome)| hit(*outcome))
 }

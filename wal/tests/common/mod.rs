@@ -1,6 +1,8 @@
 //! Logs as plain bytes, to be damaged.
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
+pub(crate) mod sim_files;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

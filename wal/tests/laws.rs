@@ -1,0 +1,147 @@
+//! The laws for a whole log, on the assembled one: over the plain simulated store, and over the
+//! code of the file store on a simulated disk.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::StillEnv;
+use common::sim_files::SimFiles;
+use wal::parts::core::{Lsn, Result, SegmentStore};
+use wal::parts::segment::{FileStore, MemoryStore, Preparation};
+use wal::{Config, Strategy, Wal};
+use wal_testkit::{
+    Atom, Damage, LogUnderTest, OnDisk, Place, Profile, SimStore, Tail, log_laws,
+    segment_store_laws,
+};
+
+#[derive(Debug)]
+struct Assembled(Wal);
+
+impl Assembled {
+    fn open(store: Arc<dyn SegmentStore>, strategy: Strategy, alignment: u32) -> Result<Self> {
+        let mut config = Config::default();
+        config.segment_size = 16 * 1024;
+        config.alignment = alignment;
+        config.strategy = strategy;
+        let env = Arc::new(StillEnv::default());
+        Ok(Self(Wal::with_store(store).config(config).env(env).open()?.0))
+    }
+}
+
+/// Where the strategy commits within the append, that may fail for a record that is staged all the
+/// same; the wait for it then says so again.
+fn staged(appended: Result<Lsn>) -> Result<Lsn> {
+    appended.or_else(|error| error.at_lsn().ok_or(error))
+}
+
+impl LogUnderTest for Assembled {
+    fn append(&self, payload: &[u8]) -> Result<Lsn> {
+        staged(self.0.append(payload))
+    }
+
+    fn append_batch(&self, payloads: &[Vec<u8>]) -> Result<Lsn> {
+        let lsns = self.0.append_batch(payloads)?;
+        Ok(lsns.last().copied().unwrap_or(Lsn::ZERO))
+    }
+
+    fn wait(&self, lsn: Lsn) -> Result<()> {
+        self.0.wait_for_lsn(lsn).wait()
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.0.sync()
+    }
+
+    fn durable_lsn(&self) -> Lsn {
+        self.0.durable_lsn()
+    }
+
+    fn entries(&self, from: Lsn) -> Result<Vec<(Lsn, Vec<u8>)>> {
+        let from = from.max(self.0.first_lsn());
+        let entries = self.0.read_from(from)?;
+        entries.map(|entry| entry.map(|entry| (entry.lsn, entry.payload.to_vec()))).collect()
+    }
+
+    fn prune_before(&self, lsn: Lsn) -> Result<()> {
+        self.0.prune_before(lsn).map(drop)
+    }
+
+    fn truncate_after(&self, lsn: Lsn) -> Result<()> {
+        self.0.truncate_after(lsn)
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        self.0.close()
+    }
+}
+
+fn on_sim_store(profile: Profile, strategy: Strategy) -> impl Place<dyn LogUnderTest> {
+    OnDisk::new(profile, move |disk| Assembled::open(Arc::new(SimStore::new(disk)), strategy, 8))
+}
+
+fn on_files(
+    profile: Profile,
+    preparation: Preparation,
+    alignment: u32,
+) -> impl Place<dyn LogUnderTest> {
+    OnDisk::new(profile, move |disk| {
+        let store = FileStore::over(Arc::new(SimFiles(disk))).preparation(preparation);
+        Assembled::open(Arc::new(store), Strategy::GroupCommit, alignment)
+    })
+}
+
+log_laws!(sync_strict, || on_sim_store(Profile::STRICT, Strategy::Sync));
+log_laws!(group_commit_strict, || on_sim_store(Profile::STRICT, Strategy::GroupCommit));
+log_laws!(group_commit_journaled, || on_sim_store(Profile::JOURNALED, Strategy::GroupCommit));
+log_laws!(bytewise, || on_sim_store(Profile::STRICT.atom(Atom::Byte), Strategy::GroupCommit));
+log_laws!(files_whole, || on_files(Profile::STRICT, Preparation::Whole, 8));
+log_laws!(files_in_chunks, || on_files(Profile::STRICT, Preparation::Chunks(4096), 8));
+log_laws!(files_unprepared, || on_files(Profile::STRICT, Preparation::None, 8));
+log_laws!(files_zero_filled, || on_files(Profile::STRICT, Preparation::ZeroFill, 8));
+
+// A disk that may garble the whole block it is rewriting: no acknowledged record shares one.
+log_laws!(aligned, || {
+    let profile = Profile::STRICT.atom(Atom::Page).damage(Damage::Atom);
+    on_files(profile, Preparation::Whole, 4096)
+});
+
+log_laws!(
+    memory,
+    || {
+        let store = MemoryStore::new();
+        move || Assembled::open(Arc::new(store.clone()), Strategy::GroupCommit, 8)
+    },
+    without [crash, kill, interrupt, fault, room]
+);
+
+segment_store_laws!(file_store, || {
+    OnDisk::new(Profile::STRICT, |disk| {
+        Ok::<_, std::io::Error>(FileStore::over(Arc::new(SimFiles(disk))))
+    })
+});
+
+segment_store_laws!(file_store_bytewise, || {
+    OnDisk::new(Profile::STRICT.atom(Atom::Byte).tail(Tail::Zeros), |disk| {
+        let store = FileStore::over(Arc::new(SimFiles(disk)));
+        Ok::<_, std::io::Error>(store.preparation(Preparation::Chunks(4096)))
+    })
+});
+
+segment_store_laws!(
+    memory_store,
+    || {
+        let store = MemoryStore::new();
+        move || Ok::<_, std::io::Error>(store.clone())
+    },
+    without [crash, kill, interrupt, fault, room]
+);
+
+segment_store_laws!(
+    real_files,
+    || {
+        let dir = tempfile::tempdir().unwrap();
+        move || FileStore::open(dir.path())
+    },
+    without [crash, kill, interrupt, fault, room]
+);

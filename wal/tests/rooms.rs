@@ -1,0 +1,95 @@
+//! The rooms of the house: who may depend on whom. Reads the manifests, so that a dependency added
+//! in passing fails here and not in a review.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Crates that know `wal-core` and none of each other.
+const SIBLINGS: [&str; 5] = ["wal-codec", "wal-segment", "wal-commit", "wal-replay", "wal-testkit"];
+
+/// Everything `wal-core` may depend on: no file, no thread, no clock, no runtime comes with these.
+const LIGHT: [&str; 2] = ["bytes", "crc32c"];
+
+fn manifest(package: &str) -> toml::Table {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = fs::read_to_string(root.join(package).join("Cargo.toml")).unwrap();
+    text.parse().unwrap()
+}
+
+/// The dependencies in these tables of a manifest, those of targets included.
+fn dependencies(manifest: &toml::Table, tables: &[&str]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut collect = |table: &toml::Table| {
+        for name in tables {
+            if let Some(toml::Value::Table(dependencies)) = table.get(*name) {
+                for (name, how) in dependencies {
+                    let package = how.get("package").and_then(toml::Value::as_str);
+                    found.insert(package.unwrap_or(name).to_owned());
+                }
+            }
+        }
+    };
+    collect(manifest);
+    if let Some(toml::Value::Table(targets)) = manifest.get("target") {
+        targets.values().filter_map(toml::Value::as_table).for_each(collect);
+    }
+    found
+}
+
+/// What is wrong with a manifest, if anything.
+fn verdict(package: &str, manifest: &toml::Table) -> Result<(), String> {
+    let normal = dependencies(manifest, &["dependencies", "build-dependencies"]);
+    let dev = dependencies(manifest, &["dev-dependencies"]);
+    if package == "wal-core" {
+        let heavy: Vec<_> = normal.iter().filter(|name| !LIGHT.contains(&name.as_str())).collect();
+        return if heavy.is_empty() { Ok(()) } else { Err(format!("wal-core: {heavy:?}")) };
+    }
+    let ours = |names: &BTreeSet<String>| -> BTreeSet<String> {
+        names.iter().filter(|name| *name == "wal" || name.starts_with("wal-")).cloned().collect()
+    };
+    let mut known = ours(&normal);
+    known.remove("wal-core");
+    let mut tested_with = ours(&dev);
+    tested_with.remove("wal-core");
+    tested_with.remove("wal-testkit");
+    if known.is_empty() && tested_with.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{package} knows {known:?} and is tested with {tested_with:?}"))
+}
+
+#[test]
+fn siblings_know_wal_core_only_and_wal_core_nobody() {
+    for package in SIBLINGS.into_iter().chain(["wal-core"]) {
+        verdict(package, &manifest(package)).unwrap();
+    }
+}
+
+#[test]
+fn every_member_of_the_workspace_is_in_a_room() {
+    let workspace = manifest(".");
+    let members = workspace["workspace"]["members"].as_array().unwrap();
+    let composing = ["wal", "wal-cli", "benches"];
+    for member in members.iter().filter_map(toml::Value::as_str) {
+        let known =
+            member == "wal-core" || SIBLINGS.contains(&member) || composing.contains(&member);
+        assert!(known, "{member} is in no room: say in this test whom it may know");
+    }
+}
+
+/// The check itself can fail.
+#[test]
+fn a_sibling_that_knows_a_sibling_is_caught() {
+    let cases = [
+        ("wal-commit", "[dependencies]\nwal-segment.workspace = true"),
+        ("wal-codec", "[dev-dependencies]\nwal = { path = \"../wal\" }"),
+        ("wal-replay", "[target.'cfg(unix)'.dependencies]\nwal-codec = \"1\""),
+        ("wal-segment", "[dependencies]\nparts = { package = \"wal-commit\", path = \"x\" }"),
+        ("wal-core", "[dependencies]\ntokio = \"1\""),
+        ("wal-core", "[build-dependencies]\ncc = \"1\""),
+    ];
+    for (package, text) in cases {
+        assert!(verdict(package, &text.parse().unwrap()).is_err(), "{package}: {text}");
+    }
+}
