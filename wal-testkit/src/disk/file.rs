@@ -1,0 +1,158 @@
+//! [`SimFile`] and [`SimLock`]: what is open on a simulated disk.
+
+use std::fmt;
+use std::io;
+
+use super::directory::InodeNumber;
+use super::fault::{Call, Fault};
+use super::inode::Change;
+use super::profile::EntrySync;
+use super::{SimDisk, State};
+
+/// An open file of a [`SimDisk`]. A clone is another handle of the same file.
+#[derive(Clone)]
+pub struct SimFile {
+    disk: SimDisk,
+    inode: InodeNumber,
+}
+
+impl SimFile {
+    pub(super) fn new(disk: SimDisk, inode: InodeNumber) -> Self {
+        Self { disk, inode }
+    }
+
+    /// Writes as many of these bytes as it can there, and says how many: short, as `pwrite` is,
+    /// where a fault or the space wants it so. What lies between the old end and `offset` reads as
+    /// zeros.
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        let range = offset..offset.saturating_add(bytes.len() as u64);
+        self.operate(Call::Write, Some(range), |state, operation, fault| {
+            let bytes = match fault {
+                Some(Fault::Short(most) | Fault::Partial(most)) => &bytes[..most.min(bytes.len())],
+                _ => bytes,
+            };
+            let end = state.inode(self.inode).space().saturating_add(state.left());
+            let room = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX);
+            if room == 0 && !bytes.is_empty() {
+                return Err(no_space());
+            }
+            let bytes = &bytes[..room.min(bytes.len())];
+            if !bytes.is_empty() {
+                let change = Change::Write { offset, bytes: bytes.into() };
+                state.inode(self.inode).change(operation, change);
+            }
+            state.counts.bytes += bytes.len() as u64;
+            Ok(bytes.len())
+        })
+    }
+
+    /// Writes all of these bytes there, however often it takes.
+    pub fn write_all_at(&self, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.write_at(offset, bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    offset += count as u64;
+                    bytes = &bytes[count..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills as much of `buffer` as there is from `offset` on, and says how much that was.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut state = self.disk.state();
+        state.powered()?;
+        Ok(state.inode(self.inode).read(offset, buffer))
+    }
+
+    /// The size in bytes.
+    pub fn size(&self) -> io::Result<u64> {
+        let mut state = self.disk.state();
+        state.powered()?;
+        Ok(state.inode(self.inode).size())
+    }
+
+    /// Cuts the file to this size, or extends it by zeros that take no space yet.
+    pub fn set_len(&self, size: u64) -> io::Result<()> {
+        self.operate(Call::SetLen, Some(0..size), |state, operation, _| {
+            state.inode(self.inode).change(operation, Change::Length(size));
+            Ok(())
+        })
+    }
+
+    /// Takes the space for these bytes, as `fallocate` does: what was not there reads as zeros,
+    /// what was there stays. Takes none where there is not enough for all.
+    pub fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
+        let end = offset.saturating_add(length);
+        self.operate(Call::Allocate, Some(offset..end), |state, operation, _| {
+            let change = Change::Reserve(end);
+            let left = state.left();
+            let inode = state.inode(self.inode);
+            if inode.space_after(&change) - inode.space() > left {
+                return Err(no_space());
+            }
+            inode.change(operation, change);
+            Ok(())
+        })
+    }
+
+    /// Makes every change of this file issued before the call durable, its size included; its name
+    /// only where the [profile](super::Profile) says so.
+    pub fn sync_data(&self) -> io::Result<()> {
+        self.operate(Call::Sync, None, |state, _, fault| {
+            if fault == Some(Fault::Dropped) {
+                state.inode(self.inode).forget_pending();
+                return Ok(());
+            }
+            state.inode(self.inode).sync();
+            if state.profile.entry == EntrySync::WithFile {
+                state.directory.sync_entry(self.inode);
+            }
+            Ok(())
+        })
+    }
+
+    fn operate<T>(
+        &self,
+        call: Call,
+        bytes: Option<std::ops::Range<u64>>,
+        effect: impl FnOnce(&mut State, u64, Option<Fault>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut state = self.disk.state();
+        let name = state.inode(self.inode).name.clone();
+        state.operate(call, &name, bytes, effect)
+    }
+}
+
+impl fmt::Debug for SimFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.disk.state().inode(self.inode).fmt(f)
+    }
+}
+
+/// A lock on a [`SimDisk`]; dropping it gives the lock free.
+#[derive(Debug)]
+pub struct SimLock {
+    disk: SimDisk,
+    name: String,
+}
+
+impl SimLock {
+    pub(super) fn new(disk: SimDisk, name: &str) -> Self {
+        Self { disk, name: name.to_owned() }
+    }
+}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        self.disk.state().locks.remove(&self.name);
+    }
+}
+
+fn no_space() -> io::Error {
+    io::Error::new(io::ErrorKind::StorageFull, "the simulated disk is full")
+}

@@ -1,0 +1,296 @@
+//! A disk with the files of one directory, in memory, that behaves as a real one may when the power
+//! fails.
+//!
+//! # The fault model
+//!
+//! **Two copies.** Every file has a *cache*, which all reads see, and a *platter*, which a power
+//! cut leaves. Writes, changes of length and allocations go to the cache and wait, in order; so do
+//! changes of the directory: names made, removed, renamed.
+//!
+//! **Syncs.** The sync of a file moves everything issued for that file before the call to its
+//! platter, its size included. It says nothing of the file's name. The sync of the directory moves
+//! all changes of names. (Under [`EntrySync::WithFile`] the sync of a file takes its name along.)
+//!
+//! **A power cut** leaves the platter and any part of what was waiting, each independently:
+//!
+//! - *Data* by [atoms](Atom). An atom comes back as it was at the last sync, or as it was after any
+//!   write since. Atoms, writes and files keep no order among them. An atom that was being written
+//!   may come back as garbage, in the bytes being written or as a whole ([`Damage`]).
+//! - *Sizes* apart from data: any size the file has had since its last sync. Where the size is
+//!   there and the bytes are not, the file reads as zeros, or as what the blocks held before
+//!   ([`Tail`]); where the bytes are there and the size is not, they are cut off.
+//! - *Cuts, extensions, allocations* happened or did not.
+//! - *Names* are made, removed and renamed or not: in order, or any of them ([`DirectoryOrder`]).
+//!   A rename is never half done. A removed name that comes back has the bytes of its platter.
+//! - Open handles and locks are gone.
+//!
+//! Which part is a [`CutChoice`], or the choices of a [`Tape`]. **The cut gives a new disk**; the
+//! old one goes on as if nothing had happened, so that whatever the dead process still does in the
+//! background cannot touch the new one.
+//!
+//! **The death of the process** ([`SimDisk::kill`]) loses handles and locks and nothing else: the
+//! cache stays, what waits still waits, and a power cut may lose it later.
+//!
+//! **Faults** ([`FaultRule`]): the n-th call of a kind fails, before, in the middle or after what it
+//! does; a write is short; a failed sync keeps what waits, drops it, or has done it all the same
+//! ([`Fault::Dropped`] is the one that bites). **Space** is a budget in bytes; a write that does not
+//! fit is short first and fails then. A byte can be [damaged](SimDisk::flip).
+//!
+//! **Not in the model**, yet: errors and garbage on reading, misdirected writes, syncs that lie, and
+//! space that is held by a removed file that is still open.
+//!
+//! The same calls with the same choices give the same bytes, on every machine.
+
+mod choice;
+mod directory;
+mod fault;
+mod file;
+mod inode;
+mod profile;
+mod state;
+mod trace;
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use choice::{CutChoice, ParseCutChoiceError};
+pub use fault::{Call, Fault, FaultRule};
+pub use file::{SimFile, SimLock};
+pub use profile::{Atom, Damage, DirectoryOrder, EntrySync, Profile, Tail};
+pub use trace::{Counts, Event, Operation, Trace};
+
+use crate::Tape;
+use choice::{Fates, Fixed};
+use inode::Inode;
+use state::State;
+
+/// A simulated disk with one directory; what it may lose is [in the module](self).
+///
+/// A clone is another handle of the same disk. Calls are counted as *operations*, from 0, where
+/// they change the disk or make a change durable; the count goes on over power cuts.
+///
+/// ```
+/// use wal_testkit::{CutChoice, Profile, SimDisk};
+///
+/// let disk = SimDisk::new(Profile::STRICT);
+/// let file = disk.create_new("a")?;
+/// file.write_at(0, b"synced")?;
+/// file.sync_data()?;
+/// let after = disk.power_cut(CutChoice::Nothing);
+/// assert!(after.open("a").is_err(), "nobody synced the directory");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct SimDisk(Arc<Mutex<State>>);
+
+impl SimDisk {
+    /// An empty disk.
+    pub fn new(profile: Profile) -> Self {
+        Self::of(State::new(profile))
+    }
+
+    /// Makes an empty file. Its name is durable after [`sync_dir`](Self::sync_dir);
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) where the name is taken.
+    pub fn create_new(&self, name: &str) -> io::Result<SimFile> {
+        let name: Arc<str> = name.into();
+        let inode = self.state().operate(Call::Create, &name, None, |state, operation, _| {
+            if state.directory.names().contains_key(&name) {
+                return Err(already_exists(&name));
+            }
+            let inode = state.next_inode;
+            state.next_inode += 1;
+            state.inodes.insert(inode, Inode::new(Arc::clone(&name)));
+            let link = directory::Change::Link { name: Arc::clone(&name), inode };
+            state.directory.change(operation, link);
+            Ok(inode)
+        })?;
+        Ok(SimFile::new(self.clone(), inode))
+    }
+
+    /// Opens a file; [`NotFound`](io::ErrorKind::NotFound) where there is none. The handle is good
+    /// also after the name is gone.
+    pub fn open(&self, name: &str) -> io::Result<SimFile> {
+        let inode = self.state().find(name)?;
+        Ok(SimFile::new(self.clone(), inode))
+    }
+
+    /// The names of all files, ascending.
+    pub fn list(&self) -> io::Result<Vec<String>> {
+        let state = self.state();
+        state.powered()?;
+        Ok(state.directory.names().keys().map(ToString::to_string).collect())
+    }
+
+    /// Removes a name. Durable after [`sync_dir`](Self::sync_dir).
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        let name: Arc<str> = name.into();
+        self.state().operate(Call::Remove, &name, None, |state, operation, _| {
+            state.find(&name)?;
+            state.directory.change(operation, directory::Change::Unlink { name: name.clone() });
+            Ok(())
+        })
+    }
+
+    /// Gives a file another name, over what had that name before. Durable after
+    /// [`sync_dir`](Self::sync_dir).
+    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to): (Arc<str>, Arc<str>) = (from.into(), to.into());
+        let names = format!("{from} to {to}").into();
+        self.state().operate(Call::Rename, &names, None, |state, operation, _| {
+            let inode = state.find(&from)?;
+            let (from, to) = (Arc::clone(&from), Arc::clone(&to));
+            state.directory.change(operation, directory::Change::Rename { from, to, inode });
+            Ok(())
+        })
+    }
+
+    /// Makes all changes of names issued before the call durable.
+    pub fn sync_dir(&self) -> io::Result<()> {
+        self.state().operate(Call::SyncDir, &Arc::default(), None, |state, _, fault| {
+            match fault {
+                Some(Fault::Dropped) => state.directory.forget_pending(),
+                _ => state.directory.sync(),
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes a lock of this name, until the returned value is dropped, the process is killed or
+    /// the power fails; [`WouldBlock`](io::ErrorKind::WouldBlock) while another holds it.
+    pub fn lock(&self, name: &str) -> io::Result<SimLock> {
+        let mut state = self.state();
+        state.powered()?;
+        if !state.locks.insert(name.to_owned()) {
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, format!("{name} is locked")));
+        }
+        drop(state);
+        Ok(SimLock::new(self.clone(), name))
+    }
+
+    /// From operation number `operation` on, every call fails, reads included: the machine is off.
+    /// Then [`power_cut`](Self::power_cut) or [`kill`](Self::kill) tells what is left.
+    pub fn crash_at(&self, operation: u64) {
+        self.state().crash_at = Some(operation);
+    }
+
+    /// How many operations there have been, which is the number of the next one.
+    pub fn operations(&self) -> u64 {
+        self.state().operations
+    }
+
+    /// Lets calls fail by this rule, and by all rules given before it. Every rule counts every call
+    /// of its kind; the oldest one that strikes decides.
+    pub fn fail(&self, rule: FaultRule) {
+        self.state().faults.push(rule);
+    }
+
+    /// Forgets all fault rules.
+    pub fn heal(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Leaves room for this many bytes more than there are; `None` is room for ever.
+    pub fn set_room(&self, bytes: Option<u64>) {
+        let mut state = self.state();
+        let used = state.used();
+        state.room = bytes.map(|bytes| used.saturating_add(bytes));
+    }
+
+    /// Turns bits of one byte of a file over, in the cache and on the platter: the medium rots.
+    pub fn flip(&self, name: &str, offset: u64, bits: u8) -> io::Result<()> {
+        let mut state = self.state();
+        let inode = state.find(name)?;
+        state.inode(inode).flip(offset, bits);
+        state.trace.push(Event::Mishap(format!("byte {offset} of {name} rots")));
+        Ok(())
+    }
+
+    /// The disk that a power cut would leave now. It has no fault rules, no crash point, and the
+    /// room there was.
+    #[must_use = "the cut leaves a new disk; this one does not change"]
+    pub fn power_cut(&self, choice: CutChoice) -> Self {
+        let state = self.state();
+        let pending = state.pending();
+        let nth = |n| usize::try_from(n).ok().and_then(|n: usize| pending.get(n).copied());
+        let (what, profile) = (format!("power cut, {choice}"), state.profile);
+        let fixed = match choice {
+            CutChoice::Nothing => Fixed::None,
+            CutChoice::Everything => Fixed::All,
+            CutChoice::Drop(n) => nth(n).map_or(Fixed::All, Fixed::AllBut),
+            CutChoice::Only(n) => nth(n).map_or(Fixed::None, Fixed::Only),
+            CutChoice::TearLast(atoms) => state
+                .last_write()
+                .map_or(Fixed::All, |(operation, _)| Fixed::Tear { operation, atoms }),
+            CutChoice::Seed(seed) => {
+                let mut tape = Tape::random(seed);
+                return Self::of(state.cut(&what, &mut Fates::Tape { tape: &mut tape, profile }));
+            }
+        };
+        Self::of(state.cut(&what, &mut Fates::Fixed { choice: fixed, profile }))
+    }
+
+    /// As [`power_cut`](Self::power_cut), with the choices of this tape.
+    #[must_use = "the cut leaves a new disk; this one does not change"]
+    pub fn power_cut_by(&self, tape: &mut Tape) -> Self {
+        let state = self.state();
+        let profile = state.profile;
+        Self::of(state.cut("power cut, by tape", &mut Fates::Tape { tape, profile }))
+    }
+
+    /// Every choice without chance that makes a difference now: nothing, everything, and for each
+    /// operation that may be lost all but it and it alone, and the last write torn at each atom.
+    pub fn extremes(&self) -> Vec<CutChoice> {
+        let state = self.state();
+        let each = 0..state.pending().len() as u64;
+        let atoms = state.last_write().map_or(0, |(_, atoms)| atoms);
+        [CutChoice::Nothing, CutChoice::Everything]
+            .into_iter()
+            .chain(each.flat_map(|n| [CutChoice::Drop(n), CutChoice::Only(n)]))
+            .chain((1..atoms).map(CutChoice::TearLast))
+            .collect()
+    }
+
+    /// The disk after the death of all processes: what waits still waits. It has no fault rules, no
+    /// crash point, and the room there was.
+    #[must_use = "the kill leaves a new disk; this one does not change"]
+    pub fn kill(&self) -> Self {
+        let mut state = self.state().clone();
+        state.start_over("process killed");
+        Self::of(state)
+    }
+
+    /// All operations so far, also those before the power cuts that this disk comes from.
+    pub fn trace(&self) -> Trace {
+        self.state().trace.clone()
+    }
+
+    /// How often the disk was asked for what.
+    pub fn counts(&self) -> Counts {
+        self.state().counts
+    }
+
+    fn of(state: State) -> Self {
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SimDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("SimDisk")
+            .field("profile", &state.profile)
+            .field("files", &state.directory.names().len())
+            .field("bytes", &state.used())
+            .field("operations", &state.operations)
+            .finish_non_exhaustive()
+    }
+}
+
+fn already_exists(name: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, format!("{name} is taken"))
+}

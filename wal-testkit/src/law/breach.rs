@@ -1,0 +1,99 @@
+//! [`Breach`]: the report of a broken law.
+
+use std::fmt;
+
+use crate::{CutChoice, History};
+
+/// A law was broken. `Display` is the whole report: the law, its promise, the part under test, what
+/// was seen, the calls that led there, and the command that runs it again.
+#[derive(Clone)]
+#[must_use = "a breach that nobody reads is a test that cannot fail"]
+pub struct Breach(Box<Report>);
+
+#[derive(Clone)]
+struct Report {
+    family: &'static str,
+    law: &'static str,
+    promise: &'static str,
+    saw: String,
+    /// The rest is empty where the law was broken before it ran.
+    part: String,
+    history: String,
+    choice: Option<CutChoice>,
+    test: String,
+}
+
+impl Breach {
+    pub(super) fn new(
+        family: &'static str,
+        law: &'static str,
+        promise: &'static str,
+        saw: String,
+    ) -> Self {
+        let (part, history, choice) = (String::new(), String::new(), None);
+        let test = law.to_owned();
+        Self(Box::new(Report { family, law, promise, saw, part, history, choice, test }))
+    }
+
+    /// It came of a run with this part, after these calls.
+    pub(super) fn in_case(
+        mut self,
+        part: String,
+        history: &History,
+        choice: Option<CutChoice>,
+    ) -> Self {
+        (self.0.part, self.0.history, self.0.choice) = (part, history.to_string(), choice);
+        self
+    }
+
+    /// The test of this path shows it again.
+    pub(super) fn of_test(mut self, path: &str) -> Self {
+        // The path begins with its crate, which the test's own name does not.
+        path.split_once("::").map_or(path, |(_, name)| name).clone_into(&mut self.0.test);
+        self
+    }
+
+    /// The name of the law.
+    pub fn law(&self) -> &'static str {
+        self.0.law
+    }
+
+    /// What was seen, in a line.
+    pub fn saw(&self) -> &str {
+        &self.0.saw
+    }
+
+    /// What survived the crash, where the law has one.
+    pub fn choice(&self) -> Option<CutChoice> {
+        self.0.choice
+    }
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { family, law, promise, saw, part, history, choice, test } = &*self.0;
+        writeln!(f, "law broken: {family}/{law}")?;
+        writeln!(f, "   promise: {promise}")?;
+        if !part.is_empty() {
+            writeln!(f, "      part: {part}")?;
+        }
+        writeln!(f, "       saw: {saw}")?;
+        if !history.is_empty() {
+            writeln!(f, "     after:")?;
+            write!(f, "{history}")?;
+        }
+        f.write_str("     again: ")?;
+        if let Some(choice) = choice {
+            write!(f, "{}={choice} ", super::CHOICE_VARIABLE)?;
+        }
+        write!(f, "cargo test {test}")
+    }
+}
+
+impl fmt::Debug for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Breach {}

@@ -1,0 +1,177 @@
+//! [`Case`]: one run of a law on a fresh place.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+
+use wal_core::{Error, SegmentStore};
+
+use super::Fresh;
+use crate::{CutChoice, Harm, History, Inflicted, LogUnderTest, Place, Room, Traced, TracedLog};
+
+/// After so many operations a call that is interrupted at each in turn ought to be through.
+const MOST_INTERRUPTS: u64 = 5_000;
+
+/// How much of a part's `Debug` a report shows.
+const PART_SHOWN: usize = 200;
+
+/// The place, and what was done to it so far.
+pub(crate) struct Case<'a, Part: ?Sized> {
+    fresh: Fresh<'a, Part>,
+    place: Box<dyn Place<Part>>,
+    choice: CutChoice,
+    history: History,
+    part: RefCell<String>,
+}
+
+/// What a law saw that it should not have.
+#[derive(Debug)]
+pub(crate) struct Saw(String);
+
+impl Saw {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
+/// Compares what a law saw with what it wanted.
+#[expect(clippy::needless_pass_by_value, reason = "so that a law reads as a sentence")]
+pub(crate) fn saw<T: PartialEq<U> + fmt::Debug, U: fmt::Debug>(
+    what: &str,
+    seen: T,
+    wanted: U,
+) -> Result<(), Saw> {
+    if seen == wanted {
+        return Ok(());
+    }
+    Err(Saw(format!("{what}: saw {seen:?}, wanted {wanted:?}")))
+}
+
+impl<'a, Part: ?Sized> Case<'a, Part> {
+    pub(super) fn new(fresh: Fresh<'a, Part>, choice: CutChoice) -> Self {
+        let (place, history) = (fresh(), History::new());
+        Self { fresh, place, choice, history, part: RefCell::default() }
+    }
+
+    pub(super) fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The part that was opened last, as it shows itself.
+    pub(super) fn part(&self) -> String {
+        self.part.borrow().clone()
+    }
+
+    /// Goes on at a fresh place.
+    pub(crate) fn renew(&mut self) {
+        self.place = (self.fresh)();
+        self.history = History::new();
+    }
+
+    pub(crate) fn inflict(&self, harm: Harm) -> Result<(), Saw> {
+        let what = harm.to_string();
+        self.history.note(&what);
+        match self.place.inflict(harm) {
+            Inflicted::Done => Ok(()),
+            Inflicted::Cannot => Err(Saw(format!("the place could not do it: {what}"))),
+        }
+    }
+
+    pub(crate) fn crash(&self) -> Result<(), Saw> {
+        self.inflict(Harm::Crash(self.choice))
+    }
+
+    /// A crash that loses all that may be lost.
+    pub(crate) fn crash_hard(&self) -> Result<(), Saw> {
+        self.inflict(Harm::Crash(CutChoice::Nothing))
+    }
+
+    pub(crate) fn leave_room(&self, bytes: u64) -> Result<(), Saw> {
+        self.inflict(Harm::Room(Room::Bytes(bytes)))
+    }
+
+    pub(crate) fn give_room(&self) -> Result<(), Saw> {
+        self.inflict(Harm::Room(Room::Plenty))
+    }
+
+    /// Runs `work` on a fresh place again and again, each time with one operation more before the
+    /// power fails, until it gets through. `work` calls [`interrupt`](Self::interrupt) where the
+    /// counting begins, and says whether it got through.
+    pub(crate) fn at_every_operation(
+        &mut self,
+        mut work: impl FnMut(&Self, u64) -> Result<Through, Saw>,
+    ) -> Result<(), Saw> {
+        // A part may pass over the failure of what it does last and need not do, so the first run
+        // that gets through is not yet the proof.
+        let mut through = 0;
+        for operation in 0..MOST_INTERRUPTS {
+            self.renew();
+            through = match work(self, operation)? {
+                Through::Yes => through + 1,
+                Through::No => 0,
+            };
+            if through == 4 {
+                return Ok(());
+            }
+        }
+        Err(Saw(format!("it still fails when interrupted after {MOST_INTERRUPTS} operations")))
+    }
+
+    pub(crate) fn interrupt(&self, after: u64) -> Result<(), Saw> {
+        self.inflict(Harm::Interrupt { after })
+    }
+
+    fn show(&self, part: &(impl fmt::Debug + ?Sized)) {
+        let shown = format!("{part:?}");
+        let cut = shown.char_indices().nth(PART_SHOWN).map_or(shown.len(), |(at, _)| at);
+        let more = if cut < shown.len() { " .." } else { "" };
+        *self.part.borrow_mut() = format!("{}{more}", &shown[..cut]);
+    }
+}
+
+impl Case<'_, dyn SegmentStore> {
+    pub(crate) fn open(&self) -> Result<Traced, Saw> {
+        let store = self.history.call("OPEN the place", self.place.open())?;
+        self.show(&store);
+        Ok(Traced::new(store.into(), self.history.clone()))
+    }
+}
+
+impl Case<'_, dyn LogUnderTest> {
+    pub(crate) fn open(&self) -> wal_core::Result<TracedLog> {
+        let log = self.history.call("OPEN the place", self.place.open())?;
+        self.show(&log);
+        Ok(TracedLog::new(log, self.history.clone()))
+    }
+}
+
+impl fmt::Display for Saw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<io::Error> for Saw {
+    fn from(error: io::Error) -> Self {
+        Self(format!("an error nobody asked for: {error}"))
+    }
+}
+
+impl From<Error> for Saw {
+    fn from(error: Error) -> Self {
+        Self(format!("an error nobody asked for: {error:?}"))
+    }
+}
+
+/// Whether an interrupted piece of work got to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Through {
+    Yes,
+    No,
+}
+
+impl Through {
+    pub(crate) fn of<T, E>(result: &Result<T, E>) -> Self {
+        if result.is_ok() { Self::Yes } else { Self::No }
+    }
+}

@@ -1,0 +1,257 @@
+//! [`Law`]: a sentence of a contract that can be seen to hold or to be broken.
+
+mod breach;
+mod case;
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use breach::Breach;
+pub(crate) use case::{Case, Saw, Through, saw};
+
+use crate::{Call, CutChoice, Fault, FaultRule, Harm, Inflicted, Place, Room};
+
+/// Set to a [`CutChoice`], lets crash laws try that one alone.
+const CHOICE_VARIABLE: &str = "WAL_CRASH";
+
+/// One law for parts of a kind. [`SEGMENT_STORE_LAWS`](crate::SEGMENT_STORE_LAWS) and
+/// [`LOG_LAWS`](crate::LOG_LAWS) list them, for harnesses of one's own; the macros make a test of
+/// each.
+pub struct Law<Part: ?Sized + 'static> {
+    pub(crate) family: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) promise: &'static str,
+    pub(crate) needs: &'static [Need],
+    pub(crate) check: fn(&mut Case<'_, Part>) -> Result<(), Saw>,
+}
+
+/// What a place must be able to do for a law to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Need {
+    /// [`Harm::Crash`].
+    Crash,
+    /// [`Harm::Kill`].
+    Kill,
+    /// [`Harm::Interrupt`].
+    Interrupt,
+    /// [`Harm::Fault`].
+    Fault,
+    /// [`Harm::Room`].
+    Room,
+}
+
+/// What came of a law that was not broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It ran, and holds.
+    Holds,
+    /// It did not run: the place cannot do what it needs, and that was admitted.
+    Admitted,
+}
+
+/// Makes a fresh place, with nothing in it.
+pub type Fresh<'a, Part> = &'a dyn Fn() -> Box<dyn Place<Part>>;
+
+impl<Part: ?Sized> Law<Part> {
+    /// The name, which is that of its test too.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it holds the part to, in a sentence.
+    pub fn promise(&self) -> &'static str {
+        self.promise
+    }
+
+    /// What it needs of a place.
+    pub fn needs(&self) -> &'static [Need] {
+        self.needs
+    }
+
+    /// Runs the law on fresh places; a law with crashes once for each of the extremes and then for
+    /// seeds, or for the one choice in the environment variable `WAL_CRASH`.
+    ///
+    /// `without` admits what the place cannot do. Without the admission the law is broken where it
+    /// cannot run; with it the law is broken where the place can do it after all.
+    pub fn run(&self, fresh: Fresh<'_, Part>, without: &[Need]) -> Result<Verdict, Breach> {
+        let mut verdict = Verdict::Holds;
+        for &need in self.needs {
+            let can = fresh().inflict(need.probe()) == Inflicted::Done;
+            match (can, without.contains(&need)) {
+                (true, false) => {}
+                (false, true) => verdict = Verdict::Admitted,
+                (false, false) => return Err(self.breach(need.missing())),
+                (true, true) => return Err(self.breach(need.not_true())),
+            }
+        }
+        if verdict == Verdict::Holds {
+            for choice in self.choices()? {
+                self.run_once(fresh, choice)?;
+            }
+        }
+        Ok(verdict)
+    }
+
+    fn choices(&self) -> Result<Vec<CutChoice>, Breach> {
+        if !self.needs.contains(&Need::Crash) {
+            return Ok(vec![CutChoice::Everything]);
+        }
+        if let Ok(text) = std::env::var(CHOICE_VARIABLE) {
+            let choice = text.parse().map_err(|error| {
+                self.breach(format!("{CHOICE_VARIABLE} is set, and is {error}"))
+            })?;
+            return Ok(vec![choice]);
+        }
+        // A law with interrupts crashes once for every operation of its own.
+        let seeds = if self.needs.contains(&Need::Interrupt) { 16 } else { 64 };
+        Ok(CutChoice::for_laws(6, seeds).collect())
+    }
+
+    fn run_once(&self, fresh: Fresh<'_, Part>, choice: CutChoice) -> Result<(), Breach> {
+        let mut case = Case::new(fresh, choice);
+        let result = catch_unwind(AssertUnwindSafe(|| (self.check)(&mut case)))
+            .unwrap_or_else(|panic| Err(Saw::new(format!("a panic: {}", message(&*panic)))));
+        result.map_err(|saw| {
+            let crash = self.needs.contains(&Need::Crash).then_some(choice);
+            self.breach(saw.to_string()).in_case(case.part(), case.history(), crash)
+        })
+    }
+
+    fn breach(&self, saw: String) -> Breach {
+        Breach::new(self.family, self.name, self.promise, saw)
+    }
+}
+
+impl<Part: ?Sized> fmt::Debug for Law<Part> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Law")
+            .field("family", &self.family)
+            .field("name", &self.name)
+            .field("needs", &self.needs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Need {
+    /// A harm that a place can do exactly if it can meet this need, and that changes nothing on a
+    /// fresh one.
+    fn probe(self) -> Harm {
+        match self {
+            Self::Crash => Harm::Crash(CutChoice::Everything),
+            Self::Kill => Harm::Kill,
+            Self::Interrupt => Harm::Interrupt { after: u64::MAX },
+            Self::Fault => Harm::Fault(FaultRule::next(Call::Sync, Fault::Io).times(0)),
+            Self::Room => Harm::Room(Room::Plenty),
+        }
+    }
+
+    /// The word that admits it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Crash => "crash",
+            Self::Kill => "kill",
+            Self::Interrupt => "interrupt",
+            Self::Fault => "fault",
+            Self::Room => "room",
+        }
+    }
+
+    fn missing(self) -> String {
+        let word = self.word();
+        format!(
+            "the law needs Harm::{self:?}, which this place cannot do: implement it in \
+             Place::inflict, or admit it with `without [{word}]`"
+        )
+    }
+
+    fn not_true(self) -> String {
+        let word = self.word();
+        format!("`without [{word}]` is not true, this place can do it: take `{word}` out")
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// Runs the law of this name for the test of this name, and panics with the breach.
+#[doc(hidden)]
+pub fn check<Part: ?Sized>(
+    laws: &[Law<Part>],
+    name: &str,
+    test: &str,
+    fresh: Fresh<'_, Part>,
+    without: &[Need],
+) {
+    let law = laws.iter().find(|law| law.name == name);
+    let law = law.expect("tests and table are made from one list");
+    if let Err(breach) = law.run(fresh, without) {
+        panic!("{}", breach.of_test(test));
+    }
+}
+
+/// The [`Need`] that a word after `without` admits.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __need {
+    (crash) => {
+        $crate::Need::Crash
+    };
+    (kill) => {
+        $crate::Need::Kill
+    };
+    (interrupt) => {
+        $crate::Need::Interrupt
+    };
+    (fault) => {
+        $crate::Need::Fault
+    };
+    (room) => {
+        $crate::Need::Room
+    };
+}
+
+/// Makes a test of every law of a list.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __law_tests {
+    (
+        ($laws:path, $part:ty, $fresh:expr, [$($without:ident),*])
+        $($module:ident::$law:ident [$($need:ident),*] $promise:literal;)*
+    ) => {
+        fn fresh() -> Box<dyn $crate::Place<$part>> {
+            Box::new(($fresh)())
+        }
+
+        $crate::__law_tests!(@each $laws, &[$($crate::__need!($without)),*], $($law)*);
+    };
+    (@each $laws:path, $without:expr, $($law:ident)*) => {
+        $(
+            #[test]
+            fn $law() {
+                let test = concat!(module_path!(), "::", stringify!($law));
+                $crate::check_law(&$laws, stringify!($law), test, &fresh, $without);
+            }
+        )*
+    };
+}
+
+/// Makes the table of a list.
+macro_rules! law_table {
+    (
+        ($family:literal)
+        $($module:ident::$law:ident [$($need:ident),*] $promise:literal;)*
+    ) => {
+        &[$(Law {
+            family: $family,
+            name: stringify!($law),
+            promise: $promise,
+            needs: &[$(crate::__need!($need)),*],
+            check: $module::$law,
+        }),*]
+    };
+}
+pub(crate) use law_table;

@@ -1,0 +1,116 @@
+//! The laws for a whole log.
+
+mod crash;
+mod cutting;
+mod failing;
+mod order;
+mod story;
+
+use crate::LogUnderTest;
+use crate::law::{Case, Law, Saw, law_table};
+
+/// A law for a whole log.
+pub type LogLaw = Law<dyn LogUnderTest>;
+
+#[doc(hidden)]
+pub type LogPart = dyn LogUnderTest;
+
+type LogCase<'a> = Case<'a, dyn LogUnderTest>;
+type Outcome = Result<(), Saw>;
+
+/// Every law for a whole log, for harnesses of one's own. [`log_laws!`](crate::log_laws) makes a
+/// test of each.
+pub const LOG_LAWS: &[LogLaw] = crate::__each_log_law!((law_table)("log"));
+
+/// Proves a log: makes a module `name` with a test for every law of [`LogUnderTest`].
+///
+/// Used as [`segment_store_laws!`](crate::segment_store_laws) is; a closure that opens the log
+/// returns a `wal_core::Result`, and opening includes recovery.
+#[macro_export]
+macro_rules! log_laws {
+    ($name:ident, $fresh:expr $(,)?) => {
+        $crate::log_laws!($name, $fresh, without []);
+    };
+    ($name:ident, $fresh:expr, without [$($without:ident),* $(,)?] $(,)?) => {
+        mod $name {
+            #[allow(unused_imports, reason = "what the closure names lies outside")]
+            use super::*;
+
+            $crate::__each_log_law!(
+                ($crate::__law_tests)
+                ($crate::LOG_LAWS, $crate::LogPart, $fresh, [$($without),*])
+            );
+        }
+    };
+}
+
+/// The one list: module and name, what the law needs of a place, and its promise.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __each_log_law {
+    (($($then:tt)*) $arguments:tt) => { $($then)* ! {
+        $arguments
+        order::lsns_are_dense_from_one []
+            "records are numbered from 1, without gaps, batches included";
+        order::records_come_back_in_order []
+            "what was appended is read back, in order, byte for byte";
+        order::records_of_any_length_come_back []
+            "a record may be empty, all zeros, or larger than a segment";
+        order::reading_begins_where_it_is_told []
+            "a reader begins at the record it was told";
+        order::records_cross_segments []
+            "reading goes on from one segment to the next";
+        order::reopening_goes_on_with_the_next_lsn []
+            "a log that is opened again goes on with the next LSN";
+        order::an_empty_log_opens_again []
+            "a log closed without an append is as if it had never been opened";
+        order::waiting_for_an_lsn_never_issued_is_an_error []
+            "waiting for an LSN that was never issued fails with Invalid, and does not hang";
+        order::the_durable_lsn_covers_what_was_acknowledged []
+            "the durable LSN only grows, and covers every acknowledgement";
+        order::a_second_writer_is_refused []
+            "while a log is open, opening it for writing fails with Locked";
+        crash::acknowledged_records_survive_a_crash [crash]
+            "what was acknowledged is there after any crash";
+        crash::what_the_durable_lsn_covers_survives_a_crash [crash]
+            "the durable LSN covers no record that a crash may lose";
+        crash::recovery_finds_a_prefix [crash, interrupt]
+            "what recovery returns is a prefix of what was appended, without gaps";
+        crash::a_batch_is_whole_or_absent [crash, interrupt]
+            "of a batch all records are recovered, or none";
+        crash::closing_makes_everything_durable [crash]
+            "what was appended before a close is there after any crash";
+        crash::a_second_open_finds_the_same [crash, interrupt]
+            "recovery of a recovered log changes nothing";
+        crash::what_was_seen_stays [crash, interrupt]
+            "what a recovery has shown is there after any further crash";
+        crash::what_is_seen_after_a_kill_stays [kill, fault, crash]
+            "what is seen after the death of a process is there after any further crash";
+        crash::tear_after_tear_is_recovered [crash, interrupt]
+            "a log that was torn, recovered and torn again opens, with all acknowledged records";
+        crash::a_crash_at_any_operation_loses_nothing [crash, interrupt]
+            "whenever the power fails, acknowledged records survive and the rest is a prefix";
+        crash::a_crash_in_recovery_loses_nothing [crash, interrupt]
+            "whenever the power fails during a recovery, the next one finds what it would have";
+        failing::nothing_is_acknowledged_after_a_failed_sync [fault]
+            "after a failed sync nothing is acknowledged by that handle, ever";
+        failing::what_is_seen_after_a_failed_sync_stays [fault, crash]
+            "what a reopened log shows after a failed sync is durable, also what was in the cache";
+        failing::a_failed_write_loses_nothing_acknowledged [fault, crash]
+            "no failed or short write loses an acknowledged record or leaves a hole";
+        failing::a_full_disk_loses_nothing_acknowledged [room, crash]
+            "a full disk is an error, loses nothing acknowledged, and the log goes on with room";
+        cutting::pruning_keeps_the_rest []
+            "pruning before an LSN keeps every record from that one on";
+        cutting::pruned_records_never_come_back [crash]
+            "a record that was pruned is not seen again, also after a crash";
+        cutting::an_interrupted_prune_leaves_no_gap [crash, interrupt]
+            "whenever the power fails during a prune, what is left has no gap and all that was kept";
+        cutting::truncating_drops_the_rest []
+            "truncating after an LSN drops every later record, and LSNs go on from there";
+        cutting::truncated_records_never_come_back [crash]
+            "a record that was truncated is not seen again, also after a crash";
+        cutting::an_interrupted_truncation_leaves_a_prefix [crash, interrupt]
+            "whenever the power fails during a truncation, what is before the cut is there";
+    } };
+}

@@ -1,0 +1,115 @@
+//! Laws about making segments.
+
+use std::io::ErrorKind;
+
+use wal_core::SegmentStore;
+
+use super::{ONE, Outcome, StoreCase, TWO, bytes, content, holds, listed, refused, unit, zeros};
+use crate::law::{Through, saw};
+
+/// Space that is prepared, in units.
+const PREPARED: u64 = 64;
+
+pub(super) fn a_taken_number_is_refused(case: &mut StoreCase<'_>) -> Outcome {
+    let store = case.open()?;
+    let (first, second) = (bytes(unit(&store), 1), bytes(unit(&store), 2));
+    let mut writer = store.create(ONE, 0)?;
+    writer.append(&first)?;
+    refused("creating a taken number", store.create(ONE, 4096), ErrorKind::AlreadyExists)?;
+    let other = case.open()?;
+    refused("creating it by another handle", other.create(ONE, 0), ErrorKind::AlreadyExists)?;
+    holds(&store, ONE, &first)?;
+    writer.append(&second)?;
+    holds(&store, ONE, &[first, second].concat())
+}
+
+pub(super) fn prepared_space_reads_as_zeros(case: &mut StoreCase<'_>) -> Outcome {
+    let store = case.open()?;
+    let unit = unit(&store);
+    let mut writer = store.create(ONE, PREPARED * unit as u64)?;
+    holds(&store, ONE, &[])?;
+    let mut appended = Vec::new();
+    for tag in 1..4 {
+        let bytes = bytes(unit * 3, tag);
+        writer.append(&bytes)?;
+        appended.extend(bytes);
+        holds(&store, ONE, &appended)?;
+    }
+    // The space of a segment that went must not show through.
+    store.remove(&[ONE])?;
+    drop(writer);
+    let _writer = store.create(TWO, PREPARED * unit as u64)?;
+    holds(&store, TWO, &[])
+}
+
+pub(super) fn prepared_space_is_zeros_after_a_crash(case: &mut StoreCase<'_>) -> Outcome {
+    let store = case.open()?;
+    let unit = unit(&store);
+    let mut writer = store.create(ONE, PREPARED * unit as u64)?;
+    store.create(TWO, PREPARED * unit as u64)?;
+    writer.append(&bytes(unit * 2, 1))?;
+    case.crash()?;
+    let store = case.open()?;
+    holds(&store, TWO, &[])?;
+    // Of what was appended and not synced any part may be there, and nothing more.
+    let content = content(&store, ONE)?;
+    zeros(content.get(unit * 2..).unwrap_or(&[]), ONE, unit * 2)
+}
+
+pub(super) fn a_created_segment_survives_a_crash(case: &mut StoreCase<'_>) -> Outcome {
+    let store = case.open()?;
+    let size = PREPARED * unit(&store) as u64;
+    let _first = store.create(ONE, 0)?;
+    let _second = store.create(TWO, size)?;
+    case.crash()?;
+    let store = case.open()?;
+    saw("segments after the crash", listed(&store)?, vec![1, 2])?;
+    holds(&store, ONE, &[])?;
+    holds(&store, TWO, &[])
+}
+
+pub(super) fn an_interrupted_create_leaves_zeros_or_nothing(case: &mut StoreCase<'_>) -> Outcome {
+    case.at_every_operation(|case, operation| {
+        let store = case.open()?;
+        let unit = unit(&store);
+        let kept = bytes(unit * 3, 1);
+        let mut writer = store.create(ONE, 0)?;
+        writer.append(&kept)?;
+        writer.syncer().sync()?;
+        case.interrupt(operation)?;
+        let created = Through::of(&store.create(TWO, PREPARED * unit as u64));
+        case.crash()?;
+        let store = case.open()?;
+        let found = listed(&store)?;
+        let wanted =
+            if found.contains(&2) || created == Through::Yes { vec![1, 2] } else { vec![1] };
+        saw("segments after the crash", &found, &wanted)?;
+        holds(&store, ONE, &kept)?;
+        if found.contains(&2) {
+            holds(&store, TWO, &[])?;
+        }
+        Ok(created)
+    })
+}
+
+pub(super) fn a_create_without_room_gives_it_back(case: &mut StoreCase<'_>) -> Outcome {
+    let store = case.open()?;
+    let unit = unit(&store) as u64;
+    // The store's own bookkeeping, if it has any, is there already.
+    store.create(ONE, 0)?;
+    case.leave_room(PREPARED * unit)?;
+    for _ in 0..3 {
+        match store.create(TWO, 2 * PREPARED * unit) {
+            Ok(_) => return Ok(()), // A store that prepares no space needs none.
+            Err(error) => saw("the error", error.kind(), ErrorKind::StorageFull)?,
+        }
+        // What remained of the number may be in the way of the same number only.
+        let three = wal_core::SegmentId::new(3);
+        let fits = store.create(three, PREPARED * unit / 2).map_err(|error| {
+            crate::law::Saw::new(format!("room was lost: a segment that fits gives {error}"))
+        })?;
+        drop(fits);
+        store.remove(&[TWO, three])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Laws about giving back space.
+
+use wal_core::{SegmentId, SegmentStore};
+
+use super::{ONE, Outcome, Store, StoreCase, begins, bytes, content, unit};
+use crate::law::{Saw, Through, saw};
+
+/// No store's space comes in larger blocks.
+const LARGEST_BLOCK: u64 = 64 * 1024;
+/// Prepared space, many blocks.
+const PREPARED: u64 = 16 * LARGEST_BLOCK;
+
+/// A segment with much prepared space and synced bytes at its start.
+fn prepared(store: &Store) -> Result<Vec<u8>, Saw> {
+    let bytes = bytes(unit(store) * 100, 1);
+    let mut writer = store.create(ONE, PREPARED)?;
+    writer.append(&bytes)?;
+    writer.syncer().sync()?;
+    Ok(bytes)
+}
+
+pub(super) fn trim_keeps_what_is_before(case: &mut StoreCase<'_>) -> Outcome {
+    let store = case.open()?;
+    let appended = prepared(&store)?;
+    // Also lengths in the middle of an append, of a sector, of a page; then one that cuts none.
+    for length in [appended.len(), 777, 512, 1, 0] {
+        let length = length.min(appended.len());
+        store.trim(ONE, length as u64)?;
+        begins(&content(&store, ONE)?, ONE, &appended[..length])?;
+    }
+    Ok(())
+}
+
+pub(super) fn trim_gives_back_the_rest(case: &mut StoreCase<'_>) -> Outcome {
+    let store = case.open()?;
+    prepared(&store)?;
+    store.trim(ONE, 700)?;
+    given_back(&store, 700)
+}
+
+pub(super) fn trim_leaves_a_short_segment_alone(case: &mut StoreCase<'_>) -> Outcome {
+    let store = case.open()?;
+    let appended = bytes(unit(&store) * 10, 1);
+    store.create(ONE, 0)?.append(&appended)?;
+    let before = content(&store, ONE)?;
+    for length in [before.len() as u64, before.len() as u64 + 1, 10 * LARGEST_BLOCK] {
+        store.trim(ONE, length)?;
+        saw("the segment after the trim", content(&store, ONE)? == before, true)?;
+    }
+    Ok(())
+}
+
+pub(super) fn a_trim_survives_a_crash(case: &mut StoreCase<'_>) -> Outcome {
+    let store = case.open()?;
+    let appended = prepared(&store)?;
+    store.trim(ONE, 700)?;
+    case.crash()?;
+    let store = case.open()?;
+    begins(&content(&store, ONE)?, ONE, &appended[..700])?;
+    given_back(&store, 700)
+}
+
+pub(super) fn an_interrupted_trim_keeps_what_is_before(case: &mut StoreCase<'_>) -> Outcome {
+    case.at_every_operation(|case, operation| {
+        let store = case.open()?;
+        let appended = prepared(&store)?;
+        case.interrupt(operation)?;
+        let trimmed = Through::of(&store.trim(ONE, 700));
+        case.crash()?;
+        let store = case.open()?;
+        saw("segments after the crash", store.list()?, vec![SegmentId::new(1)])?;
+        begins(&content(&store, ONE)?, ONE, &appended[..700])?;
+        Ok(trimmed)
+    })
+}
+
+fn given_back(store: &Store, length: u64) -> Outcome {
+    let size = store.open(ONE)?.size()?;
+    if size <= length + LARGEST_BLOCK {
+        return Ok(());
+    }
+    Err(Saw::new(format!("trimmed to {length} bytes, the segment still has {size}")))
+}
