@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wal_core::format::{FrameKind, HEADER_LEN, Predecessor, Start};
+use wal_core::format::{FrameKind, HEADER_LEN, Predecessor};
 use wal_core::{
     CodecId, CurrentSegment, Env, Error, ErrorKind, LogId, Lsn, Position, Result, Resume,
     SegmentId, SegmentStore,
@@ -153,21 +153,18 @@ fn repair(
     resume.epoch = survey.newest.epoch.next();
     resume.next_segment = survey.highest.next();
     resume.last_lsn = tail.last_lsn;
-    let mut dead = survey.dead.clone();
-    let before = predecessor(survey, segment, &mut dead);
+    let (before, passed_over) = predecessor(survey, segment);
     resume.predecessor = before;
-    resume.start = start(survey, &dead);
+    let begins = survey.chain.start;
+    resume.start = (passed_over != Some(begins.segment)).then_some(begins);
 
     let doubt = tail.last_lsn > tail.doubt_lsn;
     let torn = matches!(tail.ending, Ending::Torn { .. });
-    // Dead segments may go only once the segment that says so is known to be durable.
-    let unproven = !survey.proven() && !survey.dead.is_empty();
-    if !(doubt || torn || unproven) {
-        if survey.proven() && !dead.is_empty() {
-            remove(store, &dead)?;
-            dead.clear();
-        }
-        resume.dead = dead;
+    // Dead segments may go only once what says so is known to be durable.
+    let unproven = !survey.proven() || tail.start != tail.vouched_start;
+    if !(doubt || torn || unproven && !survey.dead.is_empty()) {
+        remove(store, &survey.dead)?;
+        resume.dead = passed_over.into_iter().collect();
         return Ok(resume);
     }
     let carried = carried(segment, tail)?;
@@ -185,6 +182,7 @@ fn repair(
     };
     let current = fresh.make(store, env)?;
     report.fresh_segment = Some(fresh.id);
+    let dead: Vec<_> = survey.dead.iter().copied().chain(passed_over).collect();
     remove(store, &dead)?;
     if let Some(before) = before
         && before.id == segment.header.id
@@ -200,23 +198,12 @@ fn repair(
 }
 
 /// What the next segment names as its predecessor. A newest segment of which nothing counts is
-/// passed over and joins the dead.
-fn predecessor(
-    survey: &Survey,
-    segment: &Segment,
-    dead: &mut Vec<SegmentId>,
-) -> Option<Predecessor> {
+/// passed over; it must stay until the next one is durable, being the only word on what it cuts.
+fn predecessor(survey: &Survey, segment: &Segment) -> (Option<Predecessor>, Option<SegmentId>) {
     if survey.tail.doubt > HEADER_LEN as u64 {
-        return Some(survey.tail.as_predecessor(segment));
+        return (Some(survey.tail.as_predecessor(segment)), None);
     }
-    dead.push(segment.header.id);
-    segment.header.predecessor
-}
-
-/// Where the log begins when these segments are dead; `None` for with the next one.
-fn start(survey: &Survey, dead: &[SegmentId]) -> Option<Start> {
-    let start = survey.chain.start;
-    (!dead.contains(&start.segment)).then_some(start)
+    (segment.header.predecessor, Some(segment.header.id))
 }
 
 /// The frames in doubt.

@@ -30,10 +30,12 @@ pub struct Scan {
     pub frames: u64,
     /// Where it says that the log begins.
     pub start: Start,
+    /// Where it says so as far as something vouches for it.
+    pub vouched_start: Start,
     /// The last record that something later in the segment, or its header, vouches for.
     pub vouched: Lsn,
-    /// Where the first frame begins that holds a record nothing vouches for; [`end`](Self::end)
-    /// where there is none.
+    /// Where the first frame begins that nothing vouches for, with records or without;
+    /// [`end`](Self::end) where there is none.
     pub doubt: u64,
     /// The last record before [`doubt`](Self::doubt).
     pub doubt_lsn: Lsn,
@@ -199,6 +201,7 @@ impl Scan {
             records: seal.records,
             frames: seal.frames,
             start: seal.start,
+            vouched_start: seal.start,
             vouched: seal.max_lsn,
             doubt: frame.offset,
             doubt_lsn: seal.max_lsn,
@@ -230,15 +233,32 @@ struct Tally {
     open: OpenSegment,
     seal_len: u64,
     vouched: Lsn,
-    /// Frames with records that nothing vouches for yet, in order: offset, first and last record.
-    doubtful: VecDeque<(u64, Lsn, Lsn)>,
+    /// Everything before this byte was durable when some later frame was written.
+    vouched_end: u64,
+    vouched_start: Start,
+    /// Frames that nothing vouches for yet, in order.
+    doubtful: VecDeque<Doubtful>,
+}
+
+/// A frame that nothing vouches for yet.
+struct Doubtful {
+    offset: u64,
+    end: u64,
+    header: FrameHeader,
+    start: Start,
 }
 
 impl Tally {
     fn new(segment: &Segment) -> Self {
         let open = OpenSegment::new(segment.header.clone());
-        let vouched = open.last_lsn();
-        Self { open, seal_len: 0, vouched, doubtful: VecDeque::new() }
+        Self {
+            seal_len: 0,
+            vouched: open.last_lsn(),
+            vouched_end: open.end(),
+            vouched_start: open.start(),
+            doubtful: VecDeque::new(),
+            open,
+        }
     }
 
     fn next(&self) -> Lsn {
@@ -259,21 +279,36 @@ impl Tally {
                 let wrong = || segment.corrupt(what, frame.offset, next);
                 self.open.note_start(start.ok_or_else(wrong)?);
             }
-            FrameKind::Records => {
-                self.doubtful.push_back((frame.offset, header.first_lsn, header.last_lsn()));
-            }
             _ => {}
         }
-        self.vouched = self.vouched.max(header.watermark.min(header.last_lsn()));
-        while self.doubtful.front().is_some_and(|&(_, _, last)| last <= self.vouched) {
-            self.doubtful.pop_front();
-        }
+        self.vouch(header, frame.offset);
         if header.kind == FrameKind::Seal {
             self.seal_len = header.frame_len();
-        } else {
-            self.open.note(header, &frame.encoded);
+            return Ok(());
         }
+        self.doubtful.push_back(Doubtful {
+            offset: frame.offset,
+            end: frame.offset + header.frame_len(),
+            header: *header,
+            start: self.open.start(),
+        });
+        self.open.note(header, &frame.encoded);
         Ok(())
+    }
+
+    /// Takes into account what a frame at `offset` vouches for: all frames up to the last one that
+    /// was durable by its watermark or by its offset.
+    fn vouch(&mut self, header: &FrameHeader, offset: u64) {
+        self.vouched = self.vouched.max(header.watermark.min(header.last_lsn()));
+        self.vouched_end = self.vouched_end.max(header.durable_offset(offset));
+        let vouched = self.doubtful.iter().rposition(|frame| {
+            let records = frame.header.count > 0;
+            frame.end <= self.vouched_end || records && frame.header.last_lsn() <= self.vouched
+        });
+        let Some(last) = vouched else { return };
+        for frame in self.doubtful.drain(..=last) {
+            self.vouched_start = frame.start;
+        }
     }
 
     fn check_seal(&self, segment: &Segment, frame: &Frame) -> Result<()> {
@@ -292,7 +327,7 @@ impl Tally {
     fn finish(self, ending: Ending, scanned: u64) -> Scan {
         let end = self.open.end();
         let (doubt, doubt_lsn) = match self.doubtful.front() {
-            Some(&(offset, first, _)) => (offset, first.previous()),
+            Some(frame) => (frame.offset, frame.header.first_lsn.previous()),
             None => (end, self.open.last_lsn()),
         };
         Scan {
@@ -302,6 +337,7 @@ impl Tally {
             records: self.open.records(),
             frames: self.open.frames(),
             start: self.open.start(),
+            vouched_start: self.vouched_start,
             vouched: self.vouched,
             doubt,
             doubt_lsn,

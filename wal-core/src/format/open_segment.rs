@@ -245,7 +245,7 @@ impl OpenSegment {
         }
         self.records += u64::from(header.count);
         self.frames += 1;
-        self.digest = crc32c_append(self.digest, &encoded[FRAME_HEADER_LEN - 4..]);
+        self.digest = crc32c_append(self.digest, &encoded[FRAME_HEADER_LEN - 4..FRAME_HEADER_LEN]);
         self.last_lsn = header.last_lsn();
         self.end += header.frame_len();
     }
