@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wal_core::format::MAX_BODY_LEN;
-use wal_core::{Error, ErrorKind, Result, Transform, TransformId};
+use wal_core::{Applied, Error, ErrorKind, Result, Transform, TransformId};
 
 /// The transforms that a reader knows, by their numbers. The default knows none, and reads frames
 /// that went through none.
@@ -23,12 +23,29 @@ impl Transforms {
         if id == TransformId::NONE {
             return Ok(stored.clone());
         }
-        let Some(transform) = self.0.iter().find(|transform| transform.id() == id) else {
-            let what = format!("the frame went through transform {}, which is not at hand", id.0);
-            return Err(Error::new(ErrorKind::Unsupported, what));
-        };
         let mut body = Vec::new();
-        transform.undo(stored, MAX_BODY_LEN, &mut body)?;
+        self.find(id)?.undo(stored, MAX_BODY_LEN, &mut body)?;
         Ok(body.into())
+    }
+
+    /// What is stored for a body that takes the place of one which went through `id`, and what it
+    /// went through: what was sealed stays sealed.
+    pub(crate) fn redo(&self, id: TransformId, body: Vec<u8>) -> Result<(TransformId, Bytes)> {
+        if id == TransformId::NONE {
+            return Ok((id, body.into()));
+        }
+        let mut stored = Vec::new();
+        match self.find(id)?.apply(&body, &mut stored)? {
+            Applied::Stored => Ok((id, stored.into())),
+            Applied::Skipped => Ok((TransformId::NONE, body.into())),
+        }
+    }
+
+    fn find(&self, id: TransformId) -> Result<&dyn Transform> {
+        let known = self.0.iter().find(|transform| transform.id() == id);
+        known.map(|transform| &**transform).ok_or_else(|| {
+            let what = format!("the frame went through transform {}, which is not at hand", id.0);
+            Error::new(ErrorKind::Unsupported, what)
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! [`truncate`]: cuts the end of a log off, on purpose.
 
 use wal_core::format::{FrameKind, HEADER_LEN, Predecessor, Records, push_record};
-use wal_core::{Env, Error, ErrorKind, Lsn, Result, Resume, SegmentStore, TransformId};
+use wal_core::{Env, Error, ErrorKind, Lsn, Result, Resume, SegmentStore};
 
 use crate::chain::Chain;
 use crate::frames::Frame;
@@ -147,6 +147,6 @@ fn shortened(
         push_record(&mut kept, &body[range]);
         count += 1;
     }
-    let timestamp = header.timestamp;
-    Ok(Carried { body: kept.into(), transform: TransformId::NONE, count, timestamp })
+    let (transform, body) = transforms.redo(header.transform, kept)?;
+    Ok(Carried { body, transform, count, timestamp: header.timestamp })
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wal_core::{Error, Lsn, Result, SegmentStore};
-use wal_replay::{Cursor, FrameNote, Survey, Transforms, Until, Verification, survey, verify};
+use wal_replay::{
+    Chain, Cursor, FrameNote, Survey, Transforms, Until, Verification, prefix, survey, verify,
+};
 use wal_segment::FileStore;
 
 /// A log read as it lies there, without a lock and without changing a byte: also while another
@@ -44,13 +46,22 @@ impl Reader {
     /// The entries from this LSN on, to the end of what can be read. A torn tail ends them; damage
     /// is an error.
     pub fn read_from(&self, lsn: Lsn) -> Result<Cursor> {
-        let store = Arc::clone(&self.store);
         match self.survey()? {
-            None => Ok(Cursor::empty(store)),
-            Some(survey) => {
-                Cursor::new(store, self.transforms.clone(), &survey.chain, lsn, Until::End)
-            }
+            None => Ok(Cursor::empty(Arc::clone(&self.store))),
+            Some(survey) => self.read_chain(&survey.chain, lsn),
         }
+    }
+
+    /// As [`read_from`](Self::read_from), over a chain that a [`survey`](Self::survey) or a
+    /// [`prefix`](Self::prefix) has found.
+    pub fn read_chain(&self, chain: &Chain, lsn: Lsn) -> Result<Cursor> {
+        let store = Arc::clone(&self.store);
+        Cursor::new(store, self.transforms.clone(), chain, lsn, Until::End)
+    }
+
+    /// The part of a damaged log that comes before the damage; `None` where nothing does.
+    pub fn prefix(&self) -> Result<Option<Chain>> {
+        prefix(&*self.store)
     }
 
     /// Reads every byte and says how the log is; `visit` gets every sound frame.

@@ -8,8 +8,8 @@ use wal_core::{
     Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
 };
 
-/// Counts the calls that change the store below or make a change durable, so that "one sync for a
-/// hundred records" is something a test can assert. Calls that fail are counted too. A clone shares
+/// Counts the calls that change the store below, make a change durable or open a segment, so that
+/// "one sync for a hundred records" is something a test can assert. Calls that fail are counted too. A clone shares
 /// the counts: keep one, give one to the log.
 #[derive(Clone, Debug)]
 pub struct Counting {
@@ -33,6 +33,8 @@ pub struct StoreCounts {
     pub trims: u64,
     /// Segments removed.
     pub removes: u64,
+    /// Segments opened for reading.
+    pub opens: u64,
 }
 
 /// Plain counters: nothing is concluded from one about another, so `Relaxed` will do.
@@ -44,6 +46,7 @@ struct Tally {
     syncs: AtomicU64,
     trims: AtomicU64,
     removes: AtomicU64,
+    opens: AtomicU64,
 }
 
 impl Counting {
@@ -54,7 +57,7 @@ impl Counting {
 
     /// The counts so far.
     pub fn counts(&self) -> StoreCounts {
-        let Tally { creates, appends, bytes, syncs, trims, removes } = &*self.tally;
+        let Tally { creates, appends, bytes, syncs, trims, removes, opens } = &*self.tally;
         StoreCounts {
             creates: creates.load(Ordering::Relaxed),
             appends: appends.load(Ordering::Relaxed),
@@ -62,6 +65,7 @@ impl Counting {
             syncs: syncs.load(Ordering::Relaxed),
             trims: trims.load(Ordering::Relaxed),
             removes: removes.load(Ordering::Relaxed),
+            opens: opens.load(Ordering::Relaxed),
         }
     }
 }
@@ -87,6 +91,7 @@ impl SegmentStore for Counting {
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
+        add(&self.tally.opens, 1);
         self.store.open(id)
     }
 
