@@ -159,8 +159,9 @@ impl Cursor {
                 Step::Frame(_) => {}
                 Step::Limit => self.leave()?,
                 Step::Fault(fault) => {
-                    self.stop(fault, offset)?;
-                    return Ok(false);
+                    if !self.stop(fault, offset)? {
+                        return Ok(false);
+                    }
                 }
             }
         }
@@ -209,9 +210,9 @@ impl Cursor {
         self.enter(successor, HEADER_LEN as u64)
     }
 
-    /// The end of the log, or damage.
-    fn stop(&mut self, fault: FrameFault, offset: u64) -> Result<()> {
-        let Some(place) = self.place.take() else { return Ok(()) };
+    /// The end of the log, or damage; or, where it says true, neither: there is a frame by now.
+    fn stop(&mut self, fault: FrameFault, offset: u64) -> Result<bool> {
+        let Some(mut place) = self.place.take() else { return Ok(false) };
         let segment = &place.segment;
         if matches!(fault, FrameFault::Kind(_) | FrameFault::Flags(_)) {
             let what = "frame is of a kind that this build does not know";
@@ -226,7 +227,16 @@ impl Cursor {
             Until::Lsn(_) => {
                 Err(segment.corrupt("frame of a durable record is damaged", offset, self.next))
             }
-            Until::End => judge(segment, offset, self.next).map(|_| ()),
+            Until::End => {
+                let Err(damage) = judge(segment, offset, self.next) else { return Ok(false) };
+                // Or the log is being written, and what was read a while ago is not what is there
+                // now: a frame has appeared, and later ones that vouch for it.
+                let mut frames = FrameReader::new(offset, segment.size);
+                let Step::Frame(_) = frames.step(segment)? else { return Err(damage) };
+                place.frames = FrameReader::new(offset, segment.size);
+                self.place = Some(place);
+                Ok(true)
+            }
         }
     }
 }

@@ -25,6 +25,7 @@ mod chain;
 mod cursor;
 mod frames;
 mod fresh;
+mod prefix;
 mod recovery;
 mod scan;
 mod segment;
@@ -36,6 +37,7 @@ mod verify;
 
 pub use chain::Chain;
 pub use cursor::{Cursor, Until};
+pub use prefix::prefix;
 pub use recovery::{RecoverOptions, Recovery, recover};
 pub use scan::{Ending, FrameNote, Scan};
 pub use sequential::Sequential;
