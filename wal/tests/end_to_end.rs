@@ -188,3 +188,26 @@ fn settings_that_cannot_work_are_refused_by_name() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("segment_size"), "{error}");
 }
+
+/// Many small records in one flush went into one frame, and that was larger than a segment.
+#[test]
+fn a_segment_of_small_records_stays_within_its_size() {
+    for (segment_size, alignment) in [(16 * 1024, 8), (16 * 1024, 4096), (100_000, 8)] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        (config.segment_size, config.alignment) = (segment_size, alignment);
+        let (wal, _) = Wal::builder(dir.path()).config(config).open().unwrap();
+        for n in 0..50_000_u32 {
+            wal.append(n.to_string()).unwrap();
+        }
+        wal.close().unwrap();
+        let sizes: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .collect();
+        assert!(sizes.len() > 4 && sizes.iter().all(|&size| size <= segment_size), "{sizes:?}");
+        let (wal, recovery) = Wal::builder(dir.path()).open().unwrap();
+        assert_eq!(recovery.valid_records, 50_000);
+        assert_eq!(wal.read_from(Lsn::FIRST).unwrap().count(), 50_000);
+    }
+}

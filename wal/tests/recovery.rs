@@ -122,3 +122,27 @@ fn a_second_crash_at_any_operation_of_a_recovery_finds_every_record() {
     }
     assert!(interrupted >= 5, "a recovery of {interrupted} operations is none");
 }
+
+/// The first frame behind a recovery's mark said that the mark was durable, which no sync had made
+/// it. The power went before the next sync, the frame survived and the mark did not: a log that had
+/// lost nothing was called corrupt, and did not open.
+#[test]
+fn what_follows_a_mark_does_not_vouch_for_it() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let (wal, _) = open(&disk);
+    commit(&wal, b"one");
+    let disk = kill(wal, &disk);
+    let (wal, recovery) = open(&disk);
+    assert!(recovery.fresh_segment.is_some());
+    // Written, and the power fails before the sync.
+    disk.fail(FaultRule::next(Call::Sync, Fault::Io));
+    let lsn = wal.append(b"two").unwrap();
+    wal.wait_for_lsn(lsn).wait().unwrap_err();
+    for choice in disk.extremes().into_iter().chain((0..64).map(CutChoice::Seed)) {
+        let after = disk.power_cut(choice);
+        let (wal, recovery) = open(&after);
+        assert!((1..=2).contains(&recovery.valid_records), "{choice}");
+        drop(wal);
+        assert_eq!(read(&after)[0], b"one", "{choice}");
+    }
+}

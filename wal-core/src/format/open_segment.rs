@@ -103,6 +103,11 @@ impl OpenSegment {
         Position { segment: self.header.id, offset: self.end }
     }
 
+    /// Everything before this byte is durable.
+    pub fn durable_end(&self) -> u64 {
+        self.durable_end
+    }
+
     /// A sync has returned that was called when the segment ended at `end`.
     pub fn synced(&mut self, end: u64) {
         self.durable_end = self.durable_end.max(end);

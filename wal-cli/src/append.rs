@@ -1,0 +1,136 @@
+//! `wal append`: stdin into a log, a record a line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::ValueEnum;
+use wal::{Lsn, Recovery, Wal};
+
+use crate::failure::tell;
+use crate::out::count;
+use crate::size;
+
+mod acknowledge;
+mod feed;
+
+use acknowledge::acknowledge;
+use feed::Feed;
+
+/// Append each line of stdin as a record: its bytes, without the newline
+///
+/// Exits with 0 only once every record is durable, whatever the strategy. Ends with a one-line
+/// summary on stderr. If something goes wrong on the way, it says which records are durable.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The log's directory; made if it is missing
+    dir: PathBuf,
+    /// When records are synced
+    #[arg(long, value_enum, default_value_t)]
+    strategy: Strategy,
+    /// Print the LSN of every record on a line of its own, in order and flushed, as soon as the
+    /// record is durable; with --strategy os, as soon as it is handed to the operating system
+    #[arg(long)]
+    ack: bool,
+    /// A segment ends before it would grow beyond this; k, m and g are powers of 1024 [default: 128m]
+    #[arg(long, value_name = "BYTES", value_parser = size::segment_size)]
+    segment_size: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Strategy {
+    /// One sync for every record; a record acknowledged survives a power cut
+    Sync,
+    /// One sync for all records that came while the last one ran; a record acknowledged survives a
+    /// power cut
+    #[default]
+    GroupCommit,
+    /// No sync before the end of a segment or of the input; a record acknowledged survives the death
+    /// of this process, and a power cut may take it
+    Os,
+}
+
+impl From<Strategy> for wal::Strategy {
+    fn from(strategy: Strategy) -> Self {
+        match strategy {
+            Strategy::Sync => Self::Sync,
+            Strategy::GroupCommit => Self::GroupCommit,
+            Strategy::Os => Self::Os,
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut builder = Wal::builder(&args.dir).strategy(args.strategy.into());
+    if let Some(bytes) = args.segment_size {
+        builder = builder.segment_size(bytes);
+    }
+    let (wal, recovery) = builder.open()?;
+    tell_recovery(&recovery);
+    let before = wal.last_lsn();
+    let began = Instant::now();
+
+    let feed = Feed::new(before);
+    let input = feed::start(&feed, &wal, args.ack)?;
+    // Not joined where acknowledging fails: it may wait for a line that never comes.
+    let acknowledged = if args.ack { acknowledge(&wal, &feed) } else { Ok(()) };
+    let appended = acknowledged.and_then(|()| input.finish());
+    let synced = wal.sync().map_err(anyhow::Error::from);
+    summarise(&wal, &feed, before, began);
+    let closed = wal.close().map_err(anyhow::Error::from);
+
+    let ended = appended.and(synced).and(closed);
+    if ended.is_err() {
+        tell_durable(&wal, before);
+    }
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// Says what an earlier crash made necessary, if anything was.
+fn tell_recovery(recovery: &Recovery) {
+    let mut done = Vec::new();
+    if let Some(position) = recovery.torn_at {
+        let bytes = count(recovery.bytes_truncated, "byte");
+        done.push(format!("cut a torn tail of {bytes} at {position}"));
+    }
+    if recovery.records_carried > 0 {
+        let records = count(recovery.records_carried, "record");
+        done.push(format!("carried {records} in doubt over into a fresh segment"));
+    }
+    if recovery.segments_dropped > 0 {
+        done.push(format!("dropped {}", count(recovery.segments_dropped, "dead segment")));
+    }
+    if !done.is_empty() {
+        let last = recovery.last_lsn;
+        tell(format_args!("recovered: {}; the log ends with LSN {last}", done.join("; ")));
+    }
+}
+
+fn summarise(wal: &Wal, feed: &Feed, before: Lsn, began: Instant) {
+    let seconds = began.elapsed().as_secs_f64();
+    let (last, bytes, syncs) = (wal.last_lsn(), feed.bytes(), wal.syncs());
+    let records = last.since(before);
+    let range = match records {
+        0 => "no LSN".to_owned(),
+        1 => format!("LSN {last}"),
+        _ => format!("LSN {} to {last}", before.next()),
+    };
+    let [records, bytes, syncs] =
+        [(records, "record"), (bytes, "byte"), (syncs, "sync")].map(|(n, noun)| count(n, noun));
+    tell(format_args!("appended: {records}, {bytes}, {range}, {syncs}, {seconds:.3} s"));
+}
+
+/// Says which of this run's records are safe, after something went wrong.
+fn tell_durable(wal: &Wal, before: Lsn) {
+    let (durable, last) = (wal.durable_lsn(), wal.last_lsn());
+    match durable.since(before) {
+        0 => tell("none of the records of this run is known to be durable"),
+        _ => tell(format_args!("durable: LSN {} to {durable}", before.next())),
+    }
+    if last > durable {
+        let first = durable.next();
+        tell(format_args!(
+            "indeterminate: LSN {first} to {last}; `wal replay --from {first}` shows which are there"
+        ));
+    }
+}

@@ -1,0 +1,52 @@
+//! The command line as a whole.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{append, demo, dump, replay, stat, verify};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; from verify: clean
+  1  any other error, such as a directory that is not there; from demo: FAIL
+  2  the command line is wrong
+  3  verify only: a torn tail, that is, writes that a crash interrupted; nothing that the log
+     vouches for is hurt, and the next writer cuts it
+  4  corruption: bytes that the log vouches for are damaged or missing";
+
+/// A write-ahead log from the shell.
+///
+/// replay, dump, stat and verify need no lock and never change a byte: they work while another
+/// process writes the log, and when it is damaged.
+#[derive(Debug, Parser)]
+#[command(name = "wal", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Append(append::Args),
+    Replay(replay::Args),
+    Dump(dump::Args),
+    Stat(stat::Args),
+    Verify(verify::Args),
+    Demo(demo::Args),
+    #[command(hide = true)]
+    DemoWriters(demo::WritersArgs),
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Append(args) => append::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Dump(args) => dump::run(&args),
+        Command::Stat(args) => stat::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::DemoWriters(args) => demo::run_writers(&args),
+    }
+}

@@ -1,0 +1,281 @@
+//! `wal dump`: the segments and frames of a log.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use serde::Serialize;
+use wal::parts::core::SegmentReader;
+use wal::parts::core::format::{FrameHeader, FrameKind, HEADER_LEN, Identity, SegmentHeader};
+use wal::{SegmentId, Verdict};
+
+use crate::failure::CORRUPT;
+use crate::log::Log;
+use crate::out::Out;
+use crate::verify::{self, ToldFinding};
+use crate::walk::{Body, Piece, walk};
+
+/// Print the segments and frames of a log, and how it is
+///
+/// Each frame comes with its offset, kind, LSN range, durable watermark and the verdict of its
+/// checksums: ok, BAD where the body does not match, or a line for the bytes in which no frame
+/// header is sound. Frames behind damage are shown, too. The verdict of verify comes last; exit code
+/// 4 where that is corruption, else 0.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The log's directory
+    dir: PathBuf,
+    /// One JSON object a line, told apart by "type": segment, frame, damage, finding, verdict
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let log = Log::open(&args.dir)?;
+    let mut dump = Dump { out: Out::new(), form: if args.json { Form::Json } else { Form::Text } };
+    let segments = log.segments()?;
+    let mut successor: Option<Segment> = None;
+    for (at, &id) in segments.iter().enumerate() {
+        let segment = match successor.take() {
+            Some(segment) => Some(segment),
+            None => Segment::open(&log, id)?,
+        };
+        successor = match segments.get(at + 1) {
+            Some(&next) => Segment::open(&log, next)?,
+            None => None,
+        };
+        if let Some(segment) = segment {
+            dump.segment(&segment, successor.as_ref())?;
+        }
+    }
+    dump.verdict(&log)
+}
+
+struct Segment {
+    id: SegmentId,
+    header: Option<SegmentHeader>,
+    size: u64,
+    reader: Box<dyn SegmentReader>,
+}
+
+impl Segment {
+    /// `None` where it has been pruned since it was listed.
+    fn open(log: &Log, id: SegmentId) -> anyhow::Result<Option<Self>> {
+        let reader = match log.store.open(id) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.with_context(|| format!("opening segment {id} failed"))?,
+        };
+        let size = reader.size().with_context(|| format!("measuring segment {id} failed"))?;
+        let mut header = vec![0; HEADER_LEN];
+        let read = reader.read_at(0, &mut header);
+        header.truncate(read.with_context(|| format!("reading segment {id} failed"))?);
+        let header = SegmentHeader::decode(&header).ok().filter(|header| header.id == id);
+        Ok(Some(Self { id, header, size, reader }))
+    }
+
+    /// The byte behind the last one that counts, as far as the segment after this one says.
+    fn accepted(&self, successor: Option<&Self>) -> Option<u64> {
+        let before = successor?.header.as_ref()?.predecessor?;
+        (before.id == self.id).then(|| before.length + before.seal_len)
+    }
+}
+
+struct Dump {
+    out: Out,
+    form: Form,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+}
+
+impl Dump {
+    fn segment(&mut self, segment: &Segment, successor: Option<&Segment>) -> anyhow::Result<()> {
+        let accepted = segment.accepted(successor);
+        let told = ToldSegment::of(segment, accepted);
+        match self.form {
+            Form::Json => self.out.json(&told)?,
+            Form::Text => told.text(&mut self.out)?,
+        }
+        let Some(header) = &segment.header else { return Ok(()) };
+        let end = accepted.unwrap_or(segment.size).min(segment.size);
+        let identity = Identity::of(header);
+        walk(&*segment.reader, identity, end, &mut |piece| self.piece(segment.id, &piece))
+    }
+
+    fn piece(&mut self, segment: SegmentId, piece: &Piece) -> anyhow::Result<()> {
+        let segment = segment.get();
+        match piece {
+            Piece::Frame { offset, header, body } => {
+                let told = ToldFrame::of(segment, *offset, header, *body);
+                match self.form {
+                    Form::Json => self.out.json(&told),
+                    Form::Text => told.text(&mut self.out),
+                }
+            }
+            Piece::Damaged(range) => {
+                let (offset, bytes) = (range.start, range.end - range.start);
+                match self.form {
+                    Form::Json => {
+                        self.out.json(&Damage { r#type: "damage", segment, offset, bytes })
+                    }
+                    Form::Text => self.out.text(format_args!(
+                        "  {offset:>12} {bytes:>10}  no frame header is sound in these bytes"
+                    )),
+                }
+            }
+        }
+    }
+
+    fn verdict(&mut self, log: &Log) -> anyhow::Result<ExitCode> {
+        let found = verify::look(log)?;
+        match self.form {
+            Form::Text => verify::text(&mut self.out, &found)?,
+            Form::Json => {
+                for finding in verify::findings(&found) {
+                    self.out.json(&Finding { r#type: "finding", finding })?;
+                }
+                let verdict = verify::name(found.verdict);
+                self.out.json(&ToldVerdict { r#type: "verdict", verdict })?;
+            }
+        }
+        self.out.flush()?;
+        Ok(match found.verdict {
+            Verdict::Corrupt => ExitCode::from(CORRUPT),
+            _ => ExitCode::SUCCESS,
+        })
+    }
+}
+
+/// All but the first three are absent where the header cannot be read; `accepted` also where no later
+/// segment says how much of this one counts.
+#[derive(Serialize)]
+struct ToldSegment {
+    r#type: &'static str,
+    segment: u64,
+    bytes: u64,
+    epoch: Option<u64>,
+    first_lsn: Option<u64>,
+    predecessor: Option<u64>,
+    created: Option<u64>,
+    codec: Option<u32>,
+    log: Option<String>,
+    accepted: Option<u64>,
+}
+
+impl ToldSegment {
+    fn of(segment: &Segment, accepted: Option<u64>) -> Self {
+        let header = segment.header.as_ref();
+        Self {
+            r#type: "segment",
+            segment: segment.id.get(),
+            bytes: segment.size,
+            epoch: header.map(|header| header.epoch.get()),
+            first_lsn: header.map(|header| header.first_lsn.get()),
+            predecessor: header.and_then(|header| header.predecessor).map(|before| before.id.get()),
+            created: header.map(|header| header.created),
+            codec: header.map(|header| header.codec.0),
+            log: header.map(|header| header.log.to_string()),
+            accepted,
+        }
+    }
+
+    fn text(&self, out: &mut Out) -> anyhow::Result<()> {
+        let Self { segment, bytes, epoch, first_lsn, predecessor, log, .. } = self;
+        let (Some(epoch), Some(first_lsn), Some(log)) = (epoch, first_lsn, log) else {
+            return out.text(format_args!(
+                "segment {segment}: {bytes} bytes, a header that cannot be read"
+            ));
+        };
+        let after = predecessor.map_or(String::new(), |id| format!(", after segment {id}"));
+        out.text(format_args!(
+            "segment {segment}: {bytes} bytes, epoch {epoch}, from LSN {first_lsn}{after}, log {log}"
+        ))?;
+        out.text(format_args!(
+            "  {:>12} {:>10}  {:<8} {:>8}  {:<21} {:>12}  crc",
+            "offset", "bytes", "kind", "records", "LSNs", "watermark"
+        ))
+    }
+}
+
+/// `last_lsn` is one less than `first_lsn` for a frame without records; `bytes` is the whole frame.
+#[derive(Serialize)]
+struct ToldFrame {
+    r#type: &'static str,
+    segment: u64,
+    offset: u64,
+    bytes: u64,
+    kind: String,
+    records: u32,
+    first_lsn: u64,
+    last_lsn: u64,
+    watermark: u64,
+    transform: u8,
+    timestamp: u64,
+    crc: &'static str,
+}
+
+impl ToldFrame {
+    fn of(segment: u64, offset: u64, header: &FrameHeader, body: Body) -> Self {
+        Self {
+            r#type: "frame",
+            segment,
+            offset,
+            bytes: header.frame_len(),
+            kind: kind(header.kind),
+            records: header.count,
+            first_lsn: header.first_lsn.get(),
+            last_lsn: header.last_lsn().get(),
+            watermark: header.watermark.get(),
+            transform: header.transform.0,
+            timestamp: header.timestamp,
+            crc: if body == Body::Sound { "ok" } else { "BAD" },
+        }
+    }
+
+    fn text(&self, out: &mut Out) -> anyhow::Result<()> {
+        let Self { offset, bytes, kind, records, first_lsn, last_lsn, watermark, crc, .. } = self;
+        let range = match records {
+            0 => "-".to_owned(),
+            1 => first_lsn.to_string(),
+            _ => format!("{first_lsn}-{last_lsn}"),
+        };
+        out.text(format_args!(
+            "  {offset:>12} {bytes:>10}  {kind:<8} {records:>8}  {range:<21} {watermark:>12}  {crc}"
+        ))
+    }
+}
+
+fn kind(kind: FrameKind) -> String {
+    match kind {
+        FrameKind::Records => "records".into(),
+        FrameKind::Padding => "padding".into(),
+        FrameKind::Seal => "seal".into(),
+        FrameKind::Start => "start".into(),
+        FrameKind::Skippable(number) => format!("kind-{number}"),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+#[derive(Serialize)]
+struct Damage {
+    r#type: &'static str,
+    segment: u64,
+    offset: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Finding<'a> {
+    r#type: &'static str,
+    #[serde(flatten)]
+    finding: ToldFinding<'a>,
+}
+
+#[derive(Serialize)]
+struct ToldVerdict {
+    r#type: &'static str,
+    verdict: &'static str,
+}

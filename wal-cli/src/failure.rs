@@ -1,0 +1,59 @@
+//! What went wrong, for a person and for a script.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use wal::{Error, ErrorKind};
+
+/// The exit code for a torn tail.
+pub(crate) const TORN: u8 = 3;
+/// The exit code for corruption.
+pub(crate) const CORRUPT: u8 = 4;
+
+/// Says on stderr what went wrong and what can be done about it, and gives the exit code. Quiet, and
+/// a success, where the reader of our output has gone.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    if pipe_closed(error) {
+        return ExitCode::SUCCESS;
+    }
+    tell(format_args!("error: {error:#}"));
+    let kind = error.downcast_ref().map(Error::kind);
+    if let Some(hint) = kind.and_then(hint) {
+        tell(format_args!("hint: {hint}"));
+    }
+    match kind {
+        Some(ErrorKind::Corrupt) => ExitCode::from(CORRUPT),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Writes a line to stderr. Where that is closed there is nobody left to tell.
+pub(crate) fn tell(line: impl fmt::Display) {
+    writeln!(io::stderr(), "{line}").ok();
+}
+
+/// Whether this says that the reader of our output has gone.
+pub(crate) fn pipe_closed(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn hint(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::Corrupt => Some(
+            "nothing was changed; `wal verify` lists all damage, `wal replay` prints what is before \
+             it, and a copy of the directory keeps the evidence",
+        ),
+        ErrorKind::Locked => Some(
+            "one process writes a log at a time: end that one, or wait for it; replay, dump, stat \
+             and verify work beside it",
+        ),
+        ErrorKind::Poisoned => {
+            Some("see to the disk, then run again: the log is recovered when it is next opened")
+        }
+        ErrorKind::StorageFull => Some("free some space, then run again with what is missing"),
+        ErrorKind::Unsupported => Some("this is no damage: a newer `wal` reads it"),
+        _ => None,
+    }
+}

@@ -1,0 +1,50 @@
+//! [`Log`]: an existing log, to be looked at.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::bail;
+use wal::parts::core::SegmentStore;
+use wal::parts::segment::FileStore;
+use wal::{Error, ErrorKind, Reader, SegmentId};
+
+/// The log in a directory, opened without a lock and for reading only.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) store: Arc<dyn SegmentStore>,
+    pub(crate) reader: Reader,
+}
+
+impl Log {
+    /// Fails where there is no log: a mistyped path must not read as a log that is clean and empty.
+    /// A log that was opened and never written to has its lock file.
+    pub(crate) fn open(dir: &Path) -> anyhow::Result<Self> {
+        let store = match FileStore::open_read_only(dir) {
+            Ok(store) => Arc::new(store),
+            Err(cause) => return Err(Error::io("opening the log failed", cause).into()),
+        };
+        let log = Self { reader: Reader::with_store(store.clone()), store };
+        if log.segments()?.is_empty() && !dir.join("LOCK").exists() {
+            bail!(
+                "there is no log in {}: it holds neither segments nor a LOCK file",
+                dir.display()
+            );
+        }
+        Ok(log)
+    }
+
+    /// The numbers of all segments there are, ascending.
+    pub(crate) fn segments(&self) -> wal::Result<Vec<SegmentId>> {
+        self.store.list().map_err(|cause| Error::io("listing the segments failed", cause))
+    }
+
+    /// The bytes that a segment takes up, prepared space included; `None` where it is gone.
+    pub(crate) fn size(&self, id: SegmentId) -> wal::Result<Option<u64>> {
+        let size = self.store.open(id).and_then(|segment| segment.size());
+        match size.map_err(|cause| Error::io("measuring a segment failed", cause).segment(id)) {
+            Ok(size) => Ok(Some(size)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

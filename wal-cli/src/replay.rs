@@ -1,0 +1,156 @@
+//! `wal replay`: the records of a log on stdout.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use clap::error::ErrorKind as Usage;
+use clap::value_parser;
+use serde::Serialize;
+use wal::parts::replay::{Chain, Ending};
+use wal::{Cursor, Entry, Error, ErrorKind, Lsn, Survey};
+
+use crate::failure::tell;
+use crate::log::Log;
+use crate::out::Out;
+
+/// Print the records of a log, one a line, in their order
+///
+/// Reads what is there at present: beside a writer that may be records that no sync has covered yet.
+/// A torn tail ends the output and is mentioned on stderr, exit code 0. Of a damaged log everything
+/// before the damage is printed, then where it is, exit code 4.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The log's directory
+    dir: PathBuf,
+    /// The first record to print; by default the log's first. Refused where it was pruned
+    #[arg(long, value_name = "LSN", value_parser = value_parser!(u64).range(1..))]
+    from: Option<u64>,
+    /// The last record to print; by default the log's last
+    #[arg(long, value_name = "LSN", value_parser = value_parser!(u64).range(1..))]
+    to: Option<u64>,
+    /// One JSON object a line: `{"lsn":N,"payload":"TEXT"}`, or, for a payload that is not UTF-8,
+    /// `{"lsn":N,"payload_base64":"BASE64"}`
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && from > to
+    {
+        let what = format!("--from {from} is behind --to {to}\n");
+        clap::Error::raw(Usage::ValueValidation, what).exit();
+    }
+    let log = Log::open(&args.dir)?;
+    let mut out = Out::new();
+    let mut print =
+        |entry: &Entry| if args.json { json(&mut out, entry) } else { out.line(&entry.payload) };
+    let ended = each(&log, args, &mut print);
+    out.flush()?;
+    if let Some(damage) = ended? {
+        return Err(damage.into());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives every entry there is to `print`. Damage is what ended it, if any did.
+fn each(
+    log: &Log,
+    args: &Args,
+    print: &mut dyn FnMut(&Entry) -> anyhow::Result<()>,
+) -> anyhow::Result<Option<Error>> {
+    let last = args.to.map_or(Lsn::MAX, Lsn::new);
+    let mut survey = None;
+    let mut damage = None;
+    let mut cursor = match log.reader.survey() {
+        Ok(None) => return Ok(None),
+        Ok(Some(found)) => {
+            let cursor = cursor(log, &found.chain, args.from.map(Lsn::new));
+            survey = Some(found);
+            cursor
+        }
+        Err(error) => Err(error),
+    };
+    let mut next = args.from.map(Lsn::new);
+    loop {
+        let error = match cursor {
+            Ok(mut cursor) => match through(&mut cursor, last, print)? {
+                None => {
+                    mention_tail(&cursor, survey.as_ref());
+                    return Ok(damage);
+                }
+                Some(error) => {
+                    next = Some(cursor.next_lsn());
+                    error
+                }
+            },
+            Err(error) => error,
+        };
+        if error.kind() != ErrorKind::Corrupt {
+            return Err(error.into());
+        }
+        // A cursor looks one segment ahead, so there may still be something before the damage.
+        let first = damage.is_none();
+        damage.get_or_insert(error);
+        let Some(chain) = first.then(|| log.reader.prefix()).transpose()?.flatten() else {
+            return Ok(damage);
+        };
+        survey = None;
+        cursor = self::cursor(log, &chain, next);
+    }
+}
+
+fn cursor(log: &Log, chain: &Chain, from: Option<Lsn>) -> wal::Result<Cursor> {
+    log.reader.read_chain(chain, from.unwrap_or(chain.start.lsn))
+}
+
+/// Prints the cursor's entries through `last`; the error that ended them early, if any did.
+fn through(
+    cursor: &mut Cursor,
+    last: Lsn,
+    print: &mut dyn FnMut(&Entry) -> anyhow::Result<()>,
+) -> anyhow::Result<Option<Error>> {
+    while cursor.next_lsn() <= last {
+        match cursor.next() {
+            None => break,
+            Some(Ok(entry)) => print(&entry)?,
+            Some(Err(error)) => return Ok(Some(error)),
+        }
+    }
+    Ok(None)
+}
+
+fn json(out: &mut Out, entry: &Entry) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Text<'a> {
+        lsn: u64,
+        payload: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Bytes {
+        lsn: u64,
+        payload_base64: String,
+    }
+    let lsn = entry.lsn.get();
+    match std::str::from_utf8(&entry.payload) {
+        Ok(payload) => out.json(&Text { lsn, payload }),
+        Err(_) => out.json(&Bytes { lsn, payload_base64: BASE64.encode(&entry.payload) }),
+    }
+}
+
+/// Says so where the entries ended at a torn tail. Not where a writer has gone on since: then it was
+/// a write under way.
+fn mention_tail(cursor: &Cursor, survey: Option<&Survey>) {
+    if let Some(survey) = survey
+        && let Ending::Torn { offset, bytes } = survey.tail.ending
+        && cursor.next_lsn() == survey.last_lsn().next()
+    {
+        let segment = survey.newest.id;
+        tell(format_args!(
+            "note: the log ends in a torn tail of {bytes} bytes: segment={segment} offset={offset}; \
+             no record before it is hurt"
+        ));
+    }
+}

@@ -1,0 +1,191 @@
+//! Logs that are not as they were written, and the exit codes that say so.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::fixture::{Log, flip, killed, numbered};
+
+/// The place of a frame: file, offset and length.
+fn place(log: &Log, frame: usize) -> (std::path::PathBuf, u64, u64) {
+    let frame = &log.frames()[frame];
+    let number = |key: &str| frame[key].as_u64().unwrap();
+    let segment = usize::try_from(number("segment")).unwrap();
+    (log.segments()[segment - 1].clone(), number("offset"), number("bytes"))
+}
+
+#[test]
+fn the_last_write_cut_short_is_a_torn_tail() {
+    let log = killed(&["one", "two", "three"]);
+    log.run("verify", &[]).exits(0);
+    let (path, offset, bytes) = place(&log, 2);
+    let whole = fs::read(&path).unwrap();
+    let cut = usize::try_from(offset + bytes - 8).unwrap();
+    fs::write(&path, &whole[..cut]).unwrap();
+    let before = log.contents();
+
+    let told = log.run("verify", &["--json"]).exits(3).json();
+    assert_eq!(told[0]["verdict"], "torn");
+    assert_eq!(told[0]["last_lsn"], 2);
+    let finding = &told[0]["findings"][0];
+    assert_eq!(finding["verdict"], "torn");
+    assert_eq!(finding["segment"], 1);
+    assert_eq!(finding["offset"], json!(offset));
+    assert_eq!(finding["lsn"], 3);
+    let text = log.run("verify", &[]).exits(3).text();
+    assert!(text.contains(&format!("segment=1 offset={offset} lsn=3")), "{text}");
+
+    let read = log.run("replay", &[]).exits(0);
+    assert_eq!(read.stdout, b"one\ntwo\n");
+    assert!(read.stderr.contains(&format!("offset={offset}")), "{}", read.stderr);
+    // What lies behind the bound is not what was asked for.
+    assert_eq!(log.run("replay", &["--to", "1"]).exits(0).stderr, "");
+    let told = log.run("stat", &["--json"]).exits(0).json();
+    assert_eq!(told[0]["last_lsn"], 2);
+    assert!(told[0]["torn_bytes"].as_u64().unwrap() > 0);
+    log.run("dump", &[]).exits(0);
+    assert_eq!(log.contents(), before, "a look changed something");
+
+    // The next writer cuts it, says so, and goes on with its LSN.
+    let ran = log.append(&["--ack"], b"three again\n").exits(0);
+    assert_eq!(ran.lines(), ["3"]);
+    assert!(ran.stderr.contains("cut a torn tail"), "{}", ran.stderr);
+    assert_eq!(log.run("replay", &[]).exits(0).stdout, b"one\ntwo\nthree again\n");
+    log.run("verify", &[]).exits(0);
+}
+
+#[test]
+fn a_byte_flipped_in_the_middle_is_corruption() {
+    let log = killed(&["one", "two", "three", "four"]);
+    let (path, offset, _) = place(&log, 1);
+    flip(&path, offset + 50);
+    let before = log.contents();
+
+    let told = log.run("verify", &["--json"]).exits(4).json();
+    assert_eq!(told[0]["verdict"], "corrupt");
+    let finding = &told[0]["findings"][0];
+    assert_eq!(finding["segment"], 1);
+    assert_eq!(finding["offset"], json!(offset));
+    assert_eq!(finding["lsn"], 2);
+
+    let read = log.run("replay", &[]).exits(4);
+    assert_eq!(read.stdout, b"one\n");
+    let place = format!("segment=1 offset={offset} lsn=2");
+    assert!(read.stderr.contains(&place), "{}", read.stderr);
+    let text = log.run("verify", &[]).exits(4).text();
+    assert!(text.contains(&place), "{text}");
+
+    // Frames behind the damage are shown, too, and the verdict comes last.
+    let dumped = log.run("dump", &[]).exits(4).text();
+    assert_eq!(dumped.matches("  ok\n").count(), 3, "{dumped}");
+    assert_eq!(dumped.matches("  BAD\n").count(), 1, "{dumped}");
+    assert!(dumped.lines().last().unwrap().contains(&place), "{dumped}");
+
+    // A writer refuses, and leaves the evidence alone.
+    let ran = log.append(&[], b"five\n").exits(4);
+    assert!(ran.stderr.contains("wal verify"), "{}", ran.stderr);
+    let segments = |files: Vec<_>| files.into_iter().filter(is_segment).collect::<Vec<_>>();
+    assert_eq!(segments(log.contents()), segments(before));
+}
+
+fn is_segment((path, _): &(std::path::PathBuf, Vec<u8>)) -> bool {
+    path.extension().is_some()
+}
+
+#[test]
+fn a_damaged_frame_header_does_not_hide_the_frames_behind_it() {
+    let log = killed(&["one", "two", "three"]);
+    let (path, offset, bytes) = place(&log, 1);
+    flip(&path, offset + 16);
+    let told = log.run("dump", &["--json"]).exits(4).json();
+    let damage = json!({"type": "damage", "segment": 1, "offset": offset, "bytes": bytes});
+    assert!(told.contains(&damage), "{told:?}");
+    let sound: Vec<_> = told.iter().filter(|line| line["crc"] == "ok").collect();
+    assert_eq!(sound.len(), 2, "{sound:?}");
+    assert_eq!(told.last().unwrap()["verdict"], "corrupt");
+}
+
+#[test]
+fn a_missing_segment_is_corruption_and_what_is_before_it_can_be_read() {
+    let log = Log::of(&numbered(2000));
+    let segments = log.segments();
+    assert!(segments.len() > 3);
+    let dumped = log.run("dump", &["--json"]).json();
+    let first = |number: u64| {
+        let is = |line: &&serde_json::Value| line["type"] == "segment" && line["segment"] == number;
+        dumped.iter().find(is).unwrap()["first_lsn"].as_u64().unwrap()
+    };
+    fs::remove_file(&segments[1]).unwrap();
+
+    let told = log.run("verify", &["--json"]).exits(4).json();
+    let finding = &told[0]["findings"][0];
+    assert_eq!((finding["verdict"].as_str(), &finding["segment"]), (Some("corrupt"), &json!(2)));
+    let text = log.run("verify", &[]).exits(4).text();
+    assert!(text.contains("segment is missing: segment=2"), "{text}");
+    let read = log.run("replay", &[]).exits(4);
+    assert_eq!(read.lines().len() as u64, first(2) - 1);
+    assert!(read.stderr.contains("segment=2"), "{}", read.stderr);
+    assert!(log.run("stat", &[]).exits(4).stderr.contains("segment=2"));
+    assert!(log.run("dump", &[]).exits(4).text().contains("segment is missing: segment=2"));
+}
+
+/// A cursor looks at the header of the next segment before it reads this one, so damage there must
+/// not take this one's records along.
+#[test]
+fn a_damaged_segment_header_leaves_everything_before_it_readable() {
+    let log = Log::of(&numbered(3000));
+    let segments = log.segments();
+    assert!(segments.len() > 4);
+    for (damaged, path) in segments.iter().enumerate() {
+        let whole = fs::read(path).unwrap();
+        flip(path, 30);
+        let number = damaged as u64 + 1;
+        let read = log.run("replay", &[]).exits(4);
+        let place = format!("segment={number} offset=0");
+        assert!(read.stderr.contains(&place), "{number}: {}", read.stderr);
+        let text = log.run("verify", &[]).exits(4).text();
+        assert!(text.contains(&place), "{number}: {text}");
+        fs::write(path, whole).unwrap();
+
+        let dumped = log.run("dump", &["--json"]).exits(0).json();
+        let header =
+            dumped.iter().find(|line| line["type"] == "segment" && line["segment"] == number);
+        let before = header.unwrap()["first_lsn"].as_u64().unwrap() - 1;
+        assert_eq!(read.lines().len() as u64, before, "{number}");
+    }
+}
+
+#[test]
+fn where_there_is_no_log_every_tool_says_so_with_1() {
+    let log = Log::new();
+    for verb in ["replay", "dump", "stat", "verify"] {
+        let ran = log.run(verb, &[]).exits(1);
+        assert!(ran.stderr.contains(log.dir.to_str().unwrap()), "{}", ran.stderr);
+        assert_eq!(ran.stdout, b"");
+    }
+    assert!(!log.dir.exists(), "a look made the directory");
+    fs::create_dir(&log.dir).unwrap();
+    for verb in ["replay", "dump", "stat", "verify"] {
+        let ran = log.run(verb, &[]).exits(1);
+        assert!(ran.stderr.contains("there is no log in"), "{}", ran.stderr);
+    }
+    assert_eq!(fs::read_dir(&log.dir).unwrap().count(), 0, "a look left something behind");
+}
+
+#[test]
+fn a_newer_format_is_an_error_and_no_damage() {
+    let log = Log::of(b"one\n");
+    let path = &log.segments()[0];
+    let mut bytes = fs::read(path).unwrap();
+    // The version, behind the magic, and the checksum at the header's end.
+    bytes[8] = 2;
+    let checksum = crc32c::crc32c(&bytes[..4092]);
+    bytes[4092..4096].copy_from_slice(&checksum.to_le_bytes());
+    fs::write(path, bytes).unwrap();
+    for verb in ["replay", "dump", "stat", "verify"] {
+        let ran = log.run(verb, &[]).exits(1);
+        assert!(ran.stderr.contains("format version 2 is newer"), "{verb}: {}", ran.stderr);
+    }
+    let ran = log.append(&[], b"two\n").exits(1);
+    assert!(ran.stderr.contains("format version 2 is newer"), "{}", ran.stderr);
+}

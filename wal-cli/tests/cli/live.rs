@@ -1,0 +1,83 @@
+//! A log that another process holds open.
+
+use std::io::Write;
+use std::thread;
+
+use serde_json::json;
+
+use crate::fixture::{Log, Writer};
+
+#[test]
+fn everything_that_reads_works_beside_a_writer() {
+    let log = Log::new();
+    let mut writer = Writer::start(&log, &["--segment-size", "64k"]);
+    assert_eq!(writer.commit("one"), 1);
+    assert_eq!(writer.commit("two"), 2);
+    assert_eq!(log.run("replay", &[]).exits(0).stdout, b"one\ntwo\n");
+    assert_eq!(log.run("verify", &[]).exits(0).text(), "clean: 1 segment, LSN 1 to 2\n");
+    let told = log.run("stat", &["--json"]).exits(0).json();
+    assert_eq!((&told[0]["last_lsn"], &told[0]["newest"]["ending"]), (&json!(2), &json!("open")));
+    assert_eq!(log.frames().len(), 2);
+
+    // Each look is at the log as it is then, and the writer is none the wiser.
+    assert_eq!(writer.commit("three"), 3);
+    assert_eq!(log.run("replay", &["--from", "3"]).exits(0).stdout, b"three\n");
+}
+
+#[test]
+fn a_second_writer_is_refused_and_told_what_to_do() {
+    let log = Log::new();
+    let mut writer = Writer::start(&log, &[]);
+    writer.commit("one");
+    let ran = log.append(&["--ack"], b"two\n").exits(1);
+    assert_eq!(ran.stdout, b"");
+    for part in ["open for writing", "replay, dump, stat and verify work beside it"] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    let holder = format!("process {}", writer.child.id());
+    assert!(ran.stderr.contains(&holder), "{}", ran.stderr);
+    assert_eq!(writer.commit("two"), 2);
+    writer.kill();
+    // A dead process's lock is free.
+    log.append(&[], b"three\n").exits(0);
+    assert_eq!(log.run("replay", &[]).exits(0).stdout, b"one\ntwo\nthree\n");
+}
+
+/// Frames appear while they are looked at. A cursor once took one that had come since it last read,
+/// and which later ones vouched for, for corruption.
+#[test]
+fn a_log_that_grows_while_it_is_read_is_never_damaged() {
+    let log = Log::new();
+    let mut writer = Writer::start(&log, &["--segment-size", "1m"]);
+    writer.commit("0");
+    let Writer { child, stdin, acks } = &mut writer;
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            // Until the other side is killed.
+            let mut n = 1_u64;
+            while writeln!(stdin, "{n}").is_ok() {
+                n += 1;
+            }
+        });
+        scope.spawn(move || std::io::copy(acks, &mut std::io::sink()));
+        let looks = || {
+            for _ in 0..15 {
+                let read = log.run("replay", &["--json"]);
+                let lsns = read.lines();
+                let last =
+                    lsns.last().map(|line| line.contains(&format!("\"lsn\":{},", lsns.len())));
+                assert_eq!((read.code, last), (0, Some(true)), "{}", read.stderr);
+                for verb in ["verify", "stat"] {
+                    let ran = log.run(verb, &[]);
+                    // A write under way may look torn to a single look, never corrupt.
+                    assert!([0, 3].contains(&ran.code), "{verb}: {} {}", ran.text(), ran.stderr);
+                }
+            }
+        };
+        let looked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(looks));
+        child.kill().unwrap();
+        if let Err(panic) = looked {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}

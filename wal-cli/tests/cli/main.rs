@@ -1,0 +1,12 @@
+//! The `wal` tool as a script sees it: what goes in, what comes out, and the exit code.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod append;
+mod damage;
+mod demo;
+mod fixture;
+mod kill;
+mod live;
+mod pipe;
+mod shape;
