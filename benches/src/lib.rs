@@ -1,1 +1,70 @@
-//! placeholder
+//! What the log costs, and beside it the floor: the least that the same work can cost here.
+//!
+//! A workload is a module: the subjects, ours and the floor, and `rows`, which measures them against
+//! each other. The subjects are also what the criterion benchmarks of that name time. `cargo bench
+//! --bench report` prints the rows of all workloads as one table.
+//!
+//! - Subjects are [interleaved]: each round runs all of them, so that what else the
+//!   machine does meanwhile hits all alike, and a ratio is taken within a round.
+//! - What is printed is a median, with the quartiles.
+//! - Making files and logs, and waiting for what was only staged, is never inside a measured time.
+//!
+//! To add a workload: a module with subjects and `rows`, a line in [`WORKLOADS`], and a benchmark
+//! target if criterion is to time it. To add a subject to a workload: one more closure in its
+//! `rows`.
+
+mod effort;
+mod load;
+mod raw;
+mod reads;
+mod row;
+mod samples;
+mod scratch;
+mod table;
+
+pub mod crowd;
+pub mod durable;
+pub mod open;
+pub mod pipelined;
+pub mod scan;
+pub mod stage;
+
+pub use effort::Effort;
+pub use load::load;
+pub use raw::{Fill, RawFile};
+pub use reads::{CountingReads, ReadCounts};
+pub use row::{Budget, Row, Verdict};
+pub use samples::{Samples, Spread, Subject, interleaved};
+pub use scratch::Scratch;
+pub use table::Table;
+
+/// A workload's name, and what measures it.
+pub type Workload = (&'static str, fn(&Scratch, Effort) -> anyhow::Result<Vec<Row>>);
+
+/// Every workload of the report, in its order.
+pub const WORKLOADS: [Workload; 6] = [
+    ("stage", stage::rows),
+    ("durable", durable::rows),
+    ("crowd", crowd::rows),
+    ("pipelined", pipelined::rows),
+    ("scan", scan::rows),
+    ("open", open::rows),
+];
+
+/// The value of a step of a benchmark, in a place that can return no error.
+///
+/// # Panics
+///
+/// With the error: a benchmark whose subject fails has measured nothing.
+pub fn must<T, E: Into<anyhow::Error>>(result: Result<T, E>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("the benchmark's subject failed: {:#}", error.into()),
+    }
+}
+
+/// A count as a number that can be divided.
+#[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]
+pub(crate) fn float(count: u64) -> f64 {
+    count as f64
+}

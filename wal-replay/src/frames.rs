@@ -70,6 +70,8 @@ impl FrameReader {
         if header.frame_len() > self.limit - self.offset {
             return Ok(Step::Fault(FrameFault::Damaged));
         }
+        // Let go of first, so that the chunk's memory can be used again.
+        drop(encoded);
         let frame = self.bytes(segment, header.frame_len())?;
         if !header.matches(
             frame.get(FRAME_HEADER_LEN..).unwrap_or(&[]),
@@ -78,6 +80,7 @@ impl FrameReader {
         ) {
             return Ok(Step::Fault(FrameFault::Damaged));
         }
+        let encoded = frame.slice(..FRAME_HEADER_LEN);
         let body = frame.slice(FRAME_HEADER_LEN..FRAME_HEADER_LEN + header.body_len as usize);
         let frame = Frame { header, offset: self.offset, encoded, body };
         self.offset += header.frame_len();

@@ -84,7 +84,7 @@ pub(crate) fn look(store: &dyn SegmentStore) -> Result<Option<(Survey, Segment)>
             return Err(Error::new(ErrorKind::Corrupt, what).segment(carried_by).lsn(carried));
         }
         let chain = Chain::new(store, &present, tail.start, &segment.header)?;
-        let belongs = |id: &SegmentId| chain.segments.contains(id);
+        let belongs = |id: &SegmentId| chain.segments.binary_search(id).is_ok();
         dead.extend(present.iter().filter(|&&other| other < id && !belongs(&other)));
         dead.sort_unstable();
         let highest = present.last().copied().unwrap_or(id);
