@@ -79,3 +79,8 @@ const _: () = {
     sent::<Cursor>();
     sent::<WaitForLsn>();
 };
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
