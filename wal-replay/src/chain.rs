@@ -71,6 +71,15 @@ impl Chain {
         Ok(Start { segment: header.id, lsn: header.first_lsn })
     }
 
+    /// Whether this header, if it is the first segment's, says the same of the log's beginning.
+    pub(crate) fn check_start(&self, header: &SegmentHeader) -> Result<()> {
+        if header.id != self.start.segment || header.first_lsn == self.start.lsn {
+            return Ok(());
+        }
+        let what = "the log's start is not the first record of its segment";
+        Err(Error::new(ErrorKind::Corrupt, what).segment(header.id).lsn(self.start.lsn))
+    }
+
     /// The place in [`segments`](Self::segments) of the one that holds `lsn`, or would.
     pub(crate) fn find(&self, store: &dyn SegmentStore, lsn: Lsn) -> Result<usize> {
         // The last segment whose first record is not behind `lsn`: O(log n) headers.

@@ -79,6 +79,7 @@ impl Cursor {
             Self { store, transforms, rest, next: from, until, place: None, frame: None };
         if let Some(id) = cursor.rest.pop_front() {
             let segment = Segment::open_sound(&*cursor.store, id)?;
+            chain.check_start(&segment.header)?;
             let offset = seek(&segment, from)?;
             cursor.enter(segment, offset)?;
         }

@@ -37,9 +37,9 @@ pub(crate) struct Carried {
 
 impl Fresh<'_> {
     /// Makes the segment. When this returns, it and all it carries are durable and in force, and
-    /// say so: a last frame without a body repeats the watermark, so that the next open finds
-    /// nothing in doubt. After a crash in the middle the segment is not in force, and nothing else
-    /// has changed.
+    /// say so: a last frame without a body, durable too, repeats the watermark, so that the next
+    /// open finds nothing in doubt, and what rots of the carried records is missed. After a crash in
+    /// the middle the segment is not in force, and nothing else has changed.
     pub(crate) fn make(&self, store: &dyn SegmentStore, env: &dyn Env) -> Result<CurrentSegment> {
         let place = |error: Error| error.segment(self.id);
         let io = |what, cause| place(Error::io(what, cause));
@@ -67,6 +67,8 @@ impl Fresh<'_> {
         let mark = open.padding_frame(self.mark_len(&open), stamp);
         let written = writer.append(&mark);
         written.map_err(|cause| io("marking what is durable failed", cause))?;
+        sync()?;
+        open.synced(open.end());
         Ok(CurrentSegment { open, writer })
     }
 

@@ -62,8 +62,6 @@ pub fn survey(store: &dyn SegmentStore) -> Result<Option<Survey>> {
 pub(crate) fn look(store: &dyn SegmentStore) -> Result<Option<(Survey, Segment)>> {
     let present = listed(store)?;
     let mut dead = Vec::new();
-    let mut carried = Lsn::ZERO;
-    let mut carried_by = SegmentId::default();
     for &id in present.iter().rev() {
         let Opened::Sound(segment) = Segment::open(store, id)? else {
             dead.push(id);
@@ -71,29 +69,23 @@ pub(crate) fn look(store: &dyn SegmentStore) -> Result<Option<(Survey, Segment)>
         };
         let tail = Scan::tail(&segment)?;
         if tail.last_lsn < segment.header.carried {
-            // A recovery or truncation that a crash interrupted: what it carried is still where it
-            // was, or else something is wrong.
-            if segment.header.carried > carried {
-                (carried, carried_by) = (segment.header.carried, id);
-            }
+            // A recovery or truncation that a crash interrupted: nothing was taken away from where
+            // the records were before it was finished, and so the log is what it was.
             dead.push(id);
             continue;
         }
-        if tail.last_lsn < carried {
-            let what = "records that a recovery carried over are gone from both places";
-            return Err(Error::new(ErrorKind::Corrupt, what).segment(carried_by).lsn(carried));
+        let begins = tail.start;
+        if begins.segment == id && begins.lsn != segment.header.first_lsn {
+            let what = "the log's start is not the first record of its segment";
+            return Err(Error::new(ErrorKind::Corrupt, what).segment(id).lsn(begins.lsn));
         }
-        let chain = Chain::new(store, &present, tail.start, &segment.header)?;
+        let chain = Chain::new(store, &present, begins, &segment.header)?;
         let belongs = |id: &SegmentId| chain.segments.binary_search(id).is_ok();
         dead.extend(present.iter().filter(|&&other| other < id && !belongs(&other)));
         dead.sort_unstable();
         let highest = present.last().copied().unwrap_or(id);
         let newest = segment.header.clone();
         return Ok(Some((Survey { chain, newest, tail, dead, highest }, segment)));
-    }
-    if carried > Lsn::ZERO {
-        let what = "records that a recovery carried over are gone from both places";
-        return Err(Error::new(ErrorKind::Corrupt, what).segment(carried_by).lsn(carried));
     }
     Ok(None)
 }

@@ -112,6 +112,12 @@ impl Verification {
         let begun: Vec<_> =
             survey.dead.iter().copied().filter(|&id| id > survey.newest.id).collect();
         self.begun(&begun);
+        let first = survey.chain.segments.first().copied().unwrap_or_default();
+        if let Some(first) = self.open(store, first)?
+            && let Err(error) = survey.chain.check_start(&first.header)
+        {
+            self.note(&error)?;
+        }
         self.segments(store, &survey.chain.segments, visit)
     }
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wal_commit::{Pipeline, Wait};
-use wal_core::format::Start;
 use wal_core::{
     Acknowledgement, Codec, CodecId, Env, Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore,
     StoreLock,
@@ -119,6 +118,10 @@ impl Wal {
         loop {
             let until = Until::Lsn(pipeline.acknowledged_lsn());
             let Some((start, newest)) = pipeline.extent() else {
+                if lsn.max(Lsn::FIRST) < self.first_lsn() {
+                    let what = "the record was pruned";
+                    return Err(Error::new(ErrorKind::NotFound, what).lsn(lsn));
+                }
                 return Ok(Cursor::empty(Arc::clone(store)));
             };
             let cursor = Chain::of_live(&**store, start, newest).and_then(|chain| {
@@ -144,7 +147,8 @@ impl Wal {
         if lsn > pipeline.staged_lsn().next() {
             return Err(Error::new(ErrorKind::Invalid, "the LSN was never issued").lsn(lsn));
         }
-        let Some((start, newest)) = pipeline.extent() else { return Ok(Lsn::FIRST) };
+        pipeline.poisoned()?;
+        let Some((start, newest)) = pipeline.extent() else { return Ok(self.first_lsn()) };
         let chain = Chain::of_live(&**store, start, newest)?;
         let start = chain.start_at(&**store, lsn)?;
         if start == chain.start {
@@ -180,7 +184,8 @@ impl Wal {
 
     /// The first record of the log, or the one that will be.
     pub fn first_lsn(&self) -> Lsn {
-        self.start().map_or(Lsn::FIRST, |start| start.lsn)
+        let none = || self.pipeline().written_lsn().next();
+        self.pipeline().extent().map_or_else(none, |(start, _)| start.lsn)
     }
 
     /// The last record appended, or [`Lsn::ZERO`].
@@ -229,10 +234,6 @@ impl Wal {
             lock(&self.inner.lock).take();
         }
         closed
-    }
-
-    fn start(&self) -> Option<Start> {
-        self.pipeline().extent().map(|(start, _)| start)
     }
 
     #[inline]

@@ -146,3 +146,68 @@ fn what_follows_a_mark_does_not_vouch_for_it() {
         assert_eq!(read(&after)[0], b"one", "{choice}");
     }
 }
+
+/// A record was in the page cache only; a recovery wrote the header that was to carry it over, and
+/// the power failed: the header stayed and the record went, as it might. The header's word on what it
+/// carries was taken for proof that the record had been durable, and the log never opened again.
+#[test]
+fn a_recovery_that_died_early_proves_nothing() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let (wal, _) = open(&disk);
+    commit(&wal, b"one");
+    disk.fail(FaultRule::next(Call::Sync, Fault::Dropped));
+    let lsn = wal.append(b"two").unwrap();
+    wal.wait_for_lsn(lsn).wait().unwrap_err();
+    let disk = kill(wal, &disk);
+    for operation in 0..12 {
+        let trial = disk.kill();
+        trial.crash_at(trial.operations() + operation);
+        let store: Arc<dyn SegmentStore> = Arc::new(SimStore::new(trial.clone()));
+        drop(Wal::with_store(store).segment_size(16 * 1024).open());
+        for choice in trial.extremes().into_iter().chain((0..32).map(CutChoice::Seed)) {
+            let after = trial.power_cut(choice);
+            let (wal, recovery) = open(&after);
+            assert!((1..=2).contains(&recovery.valid_records), "operation {operation}, {choice}");
+            drop(wal);
+            assert_eq!(read(&after)[0], b"one", "operation {operation}, {choice}");
+        }
+    }
+}
+
+/// The boundary's sync failed and poisoned the log; asked once more, it said that all was well: the
+/// boundary was where it had been asked to be, in memory.
+#[test]
+fn a_poisoned_log_prunes_nothing() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let (wal, _) = open(&disk);
+    for _ in 0..60 {
+        commit(&wal, &[7; 700]);
+    }
+    disk.fail(FaultRule::next(Call::Sync, Fault::Io));
+    wal.prune_before(Lsn::new(50)).unwrap_err();
+    let again = wal.prune_before(Lsn::new(50)).unwrap_err();
+    assert_eq!(again.kind(), wal::ErrorKind::Poisoned);
+}
+
+/// A log of which nothing was left knew no longer where it had begun.
+#[test]
+fn a_log_pruned_to_nothing_knows_where_it_begins() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let (wal, _) = open(&disk);
+    for n in 0..3_u8 {
+        commit(&wal, &[n]);
+    }
+    wal.truncate_after(Lsn::FIRST).unwrap();
+    assert_eq!(wal.prune_before(Lsn::new(2)).unwrap(), Lsn::new(2));
+    for choice in disk.extremes() {
+        let after = disk.power_cut(choice);
+        let (wal, recovery) = open(&after);
+        assert_eq!((recovery.first_lsn, wal.first_lsn()), (Lsn::new(2), Lsn::new(2)), "{choice}");
+        let pruned = wal.read_from(Lsn::FIRST).map(|_| ()).unwrap_err();
+        assert_eq!(pruned.kind(), wal::ErrorKind::NotFound);
+        assert_eq!(wal.prune_before(Lsn::new(2)).unwrap(), Lsn::new(2));
+        assert_eq!(wal.truncate_after(Lsn::ZERO).unwrap_err().kind(), wal::ErrorKind::Invalid);
+        assert_eq!(wal.append(b"again").unwrap(), Lsn::new(2));
+        wal.close().unwrap();
+    }
+}
