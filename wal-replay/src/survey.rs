@@ -62,6 +62,7 @@ pub fn survey(store: &dyn SegmentStore) -> Result<Option<Survey>> {
 pub(crate) fn look(store: &dyn SegmentStore) -> Result<Option<(Survey, Segment)>> {
     let present = listed(store)?;
     let mut dead = Vec::new();
+    let (mut relied_on, mut relying) = (Lsn::ZERO, SegmentId::default());
     for &id in present.iter().rev() {
         let Opened::Sound(segment) = Segment::open(store, id)? else {
             dead.push(id);
@@ -70,9 +71,17 @@ pub(crate) fn look(store: &dyn SegmentStore) -> Result<Option<(Survey, Segment)>
         let tail = Scan::tail(&segment)?;
         if tail.last_lsn < segment.header.carried {
             // A recovery or truncation that a crash interrupted: nothing was taken away from where
-            // the records were before it was finished, and so the log is what it was.
+            // the records were before it was finished, and so the log is what it was. What it was
+            // to carry may never have been durable; what it found vouched for was.
+            let before = segment.header.predecessor.map_or(Lsn::ZERO, |before| before.last_lsn);
+            if before > relied_on {
+                (relied_on, relying) = (before, id);
+            }
             dead.push(id);
             continue;
+        }
+        if tail.last_lsn < relied_on {
+            return Err(gone(relying, relied_on));
         }
         let begins = tail.start;
         if begins.segment == id && begins.lsn != segment.header.first_lsn {
@@ -87,5 +96,13 @@ pub(crate) fn look(store: &dyn SegmentStore) -> Result<Option<(Survey, Segment)>
         let newest = segment.header.clone();
         return Ok(Some((Survey { chain, newest, tail, dead, highest }, segment)));
     }
+    if relied_on > Lsn::ZERO {
+        return Err(gone(relying, relied_on));
+    }
     Ok(None)
+}
+
+fn gone(relying: SegmentId, lsn: Lsn) -> Error {
+    let what = "records that an interrupted recovery relied on are gone";
+    Error::new(ErrorKind::Corrupt, what).segment(relying).lsn(lsn)
 }

@@ -286,3 +286,33 @@ fn an_all_zero_block_in_the_middle_is_not_a_tear() {
         assert_eq!(kind, Some(ErrorKind::Corrupt), "block at {block} of {end}");
     }
 }
+
+/// A crash interrupted a recovery, and then the segment that it had been repairing was lost. The
+/// beginning of the fresh segment was passed over, nothing else was there, and the log opened as a
+/// new one, with a thousand records gone without a word.
+#[test]
+fn what_an_interrupted_recovery_relied_on_is_missed() {
+    let written = written(&End::Killed, 40);
+    let recovering = store(&written.image);
+    let got = recovered(&recovering).unwrap();
+    let fresh = got.recovery.fresh_segment.unwrap();
+    let mut begun = image(&*recovering);
+    // The header alone: a crash before anything was carried over.
+    begun.get_mut(&fresh.get()).unwrap().truncate(4096);
+    let whole: Image = written
+        .image
+        .iter()
+        .map(|(&id, bytes)| (id, bytes.clone()))
+        .chain([(fresh.get(), begun[&fresh.get()].clone())])
+        .collect();
+    assert_eq!(recovered(&store(&whole)).unwrap().entries, written.records);
+    let alone: Image = [(fresh.get(), begun[&fresh.get()].clone())].into();
+    assert_eq!(recovered(&store(&alone)).err().unwrap().kind(), ErrorKind::Corrupt);
+    assert_eq!(verified(&store(&alone)).unwrap().verdict, Verdict::Corrupt);
+    // Or another segment in the middle.
+    for &id in written.image.keys() {
+        let mut less = whole.clone();
+        less.remove(&id);
+        assert_eq!(recovered(&store(&less)).err().unwrap().kind(), ErrorKind::Corrupt, "{id}");
+    }
+}

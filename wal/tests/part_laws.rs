@@ -38,7 +38,7 @@ impl Payment {
     fn new(sample: &mut Sample) -> Self {
         let memo = (sample.below(2) == 0).then(|| sample.text());
         let receipts = (0..sample.below(4)).map(|number| (number, sample.bytes())).collect();
-        let cents = i64::from_ne_bytes(sample.number().to_ne_bytes());
+        let cents = sample.number().cast_signed();
         Self { account: sample.number(), cents, memo, receipts }
     }
 }
@@ -65,10 +65,10 @@ impl Layout for Payment {
 
 codec_laws!(binary_operations, || Samples::new(Binary, operation));
 codec_laws!(binary_of_a_user, || Samples::new(Binary, Payment::new));
-codec_laws!(raw, || Samples::<Vec<u8>, _, _>::new(Raw, Sample::bytes), without [end]);
+codec_laws!(raw, || Samples::<Vec<u8>, _, _>::new(Raw, Sample::bytes), without[end]);
 
 #[cfg(feature = "bincode")]
-codec_laws!(bincode_operations, || Samples::new(wal::parts::codec::Bincode::new(), operation));
+codec_laws!(bincode_operations, || Samples::new(wal::parts::codec::Bincode, operation));
 
 /// A toy: a byte of key, then every byte under it.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ commit_strategy_laws!(group_commit, GroupCommit::new);
 commit_strategy_laws!(os, Os::new);
 
 // An append under it waits for the disk already; a task's wait that comes during one does too.
-commit_strategy_laws!(sync, Sync::new, without [tasks]);
+commit_strategy_laws!(sync, Sync::new, without[tasks]);
 
 replay_engine_laws!(sequential, Sequential::new);
 replay_engine_laws!(sequential_in_groups, || Sequential::grouped(7));
