@@ -1,7 +1,7 @@
 //! [`Flusher`]: stage, flush, publish; everything of a log but who calls it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use wal_core::format::Start;
 use wal_core::{
@@ -10,6 +10,7 @@ use wal_core::{
 
 use crate::Options;
 use crate::stage::{Stage, Staged};
+use crate::sync::{AtomicU64, Mutex, MutexGuard};
 use crate::tip::{Tip, TipSegment};
 use crate::writer::Writer;
 
@@ -17,7 +18,9 @@ use crate::writer::Writer;
 ///
 /// Failing: the first error of a write or a sync, other than a full disk before anything was lost,
 /// poisons the log. It is set once, ends every wait above the watermark and every later append, and
-/// no sync is ever tried again.
+/// no write and no sync is ever tried again. For that it is set before the one who failed lets go
+/// of `writing` or `syncing`, and looked at by the next one after taking them: whoever came
+/// between would work with what the failure left half done. Waiters wake after that.
 #[derive(Debug)]
 pub(crate) struct Flusher {
     pub(crate) stage: Mutex<Stage>,
@@ -66,9 +69,6 @@ impl Flusher {
     fn install(&self, writing: &mut Writing, writer: Writer) {
         lock(&self.tip).segment = None;
         self.show_tip(&writer);
-        if let Some(current) = writer.current() {
-            lock(&self.tip).synced(current.open.header().id, current.open.end());
-        }
         writing.writer = Some(writer);
     }
 
@@ -86,24 +86,61 @@ impl Flusher {
         }
     }
 
-    /// Poisons the log; the first reason stays.
-    fn poison(&self, why: &Error) -> Error {
+    /// Poisons the log without a word to those who wait; the first reason stays.
+    fn poison(&self, why: &Error) {
+        // Both under one lock: who has been told of the poison cannot append any more.
+        let mut stage = lock(&self.stage);
         let first = self.poison.get_or_init(|| why.clone());
-        lock(&self.stage).close(poisoned(first));
-        self.written.fail(first.clone());
-        self.durable.fail(first.clone());
-        poisoned(first)
+        stage.close(poisoned(first));
     }
 
-    /// What the log does about a failed write: a full disk is told to whoever waits now and
-    /// nothing is lost, all else poisons.
-    fn write_failed(&self, error: Error) -> Error {
-        if error.kind() != ErrorKind::StorageFull {
-            return self.poison(&error);
+    /// Ends the waiting for what a poisoned log will never reach.
+    fn tell(&self) {
+        if let Some(first) = self.poison.get() {
+            self.written.fail(first.clone());
+            self.durable.fail(first.clone());
         }
+    }
+
+    /// Calls into parts of others, which may panic; not on a poisoned log.
+    fn guarded(&self, flush: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.poisoned()?;
+        let armed = Armed(self);
+        let result = flush();
+        std::mem::forget(armed);
+        result
+    }
+
+    /// A turn at writing or syncing, unless the log is poisoned by the time it is had: also by a
+    /// holder that panicked just now.
+    fn turn<'a, T>(&self, mutex: &'a Mutex<T>) -> Result<MutexGuard<'a, T>> {
+        let turn = mutex.lock().unwrap_or_else(|poison: PoisonError<_>| {
+            self.poison(&panicked());
+            poison.into_inner()
+        });
+        self.poisoned()?;
+        Ok(turn)
+    }
+
+    /// Ends a turn at writing. A full disk is told to whoever waits now and nothing is lost, all
+    /// else poisons.
+    fn end_turn(&self, writing: MutexGuard<'_, Writing>, result: Result<()>) -> Result<()> {
+        let Err(error) = result else { return Ok(()) };
+        if error.kind() == ErrorKind::StorageFull {
+            drop(writing);
+            self.reject(&error);
+            return Err(error);
+        }
+        self.poison(&error);
+        drop(writing);
+        self.tell();
+        self.poisoned()
+    }
+
+    /// Tells whoever waits now that the disk is full.
+    pub(crate) fn reject(&self, error: &Error) {
         self.written.reject(error.clone());
         self.durable.reject(error.clone());
-        error
     }
 
     /// The segment being written and its end, in bytes.
@@ -118,33 +155,30 @@ impl Flusher {
 
     /// Records, durably, that the log begins at `start` from now on.
     pub(crate) fn set_start(&self, start: Start) -> Result<()> {
-        self.poisoned()?;
-        let _armed = Armed(self);
-        let mut writing = lock(&self.writing);
-        let Some(writer) = &mut writing.writer else { return Err(closed()) };
-        let result = writer.write_start(start, self.durable.get());
-        self.show_tip(writer);
-        drop(writing);
-        result.map_err(|error| self.write_failed(error))?;
+        self.guarded(|| {
+            let mut writing = self.turn(&self.writing)?;
+            let Some(writer) = &mut writing.writer else { return Err(closed()) };
+            let result = writer.write_start(start, self.durable.get());
+            self.show_tip(writer);
+            self.end_turn(writing, result)
+        })?;
         self.sync()
     }
 
     /// Writes and syncs what is left, ends the segment and gives its writer up, so that a second
-    /// call finds nothing to do.
+    /// call finds nothing to do. Two calls at once both return when that is done.
     pub(crate) fn finish(&self) -> Result<()> {
-        if lock(&self.writing).writer.is_none() {
-            return self.poisoned();
-        }
         self.write()?;
-        self.sync()?;
-        let _armed = Armed(self);
-        let mut writing = lock(&self.writing);
-        let Some(writer) = &mut writing.writer else { return Ok(()) };
-        lock(&self.tip).segment = None;
-        let ended = writer.end_segment();
-        writing.writer = None;
-        drop(writing);
-        ended.map_err(|error| self.poison(&error))
+        self.guarded(|| {
+            let mut writing = self.turn(&self.writing)?;
+            let Some(writer) = &mut writing.writer else { return Ok(()) };
+            // All in one turn: what is written by now is durable before the seal vouches for it.
+            let result = self.rotate(writer);
+            if result.is_ok() {
+                writing.writer = None;
+            }
+            self.end_turn(writing, result)
+        })
     }
 
     /// Swaps the written log for another one that ends earlier: everything is written and durable,
@@ -154,32 +188,35 @@ impl Flusher {
         cut: impl FnOnce(Resume) -> Result<Writer>,
         gone: impl Fn(Lsn) -> Error,
     ) -> Result<()> {
-        self.poisoned()?;
-        let _armed = Armed(self);
-        let mut writing = lock(&self.writing);
-        let syncing = lock(&self.syncing);
-        let mut stage = lock(&self.stage);
-        if stage.len() > 0 || writing.next < writing.taken.frames.len() {
-            let what = "records were appended while the log was being truncated";
-            return Err(Error::new(ErrorKind::Invalid, what));
-        }
-        let Some(writer) = writing.writer.take() else { return Err(closed()) };
-        match cut(writer.into_resume()) {
-            Ok(writer) => {
-                // All under the lock of the stage: a record appended next has an LSN that the marks
-                // have already been taken back from.
-                let last_lsn = writer.last_lsn();
-                stage.reset(last_lsn);
-                self.install(&mut writing, writer);
-                self.written.reset(last_lsn, gone(last_lsn));
-                self.durable.reset(last_lsn, gone(last_lsn));
-                Ok(())
+        self.guarded(|| {
+            let mut writing = self.turn(&self.writing)?;
+            let syncing = self.turn(&self.syncing)?;
+            let mut stage = lock(&self.stage);
+            if stage.len() > 0 || writing.next < writing.taken.frames.len() {
+                let what = "records were appended while the log was being truncated";
+                return Err(Error::new(ErrorKind::Invalid, what));
             }
-            Err(error) => {
-                drop((stage, syncing, writing));
-                Err(self.poison(&error))
+            let Some(writer) = writing.writer.take() else { return Err(closed()) };
+            match cut(writer.into_resume()) {
+                Ok(writer) => {
+                    // All under the lock of the stage: a record appended next has an LSN that the
+                    // marks have already been taken back from.
+                    let last_lsn = writer.last_lsn();
+                    stage.reset(last_lsn);
+                    self.install(&mut writing, writer);
+                    self.written.reset(last_lsn, gone(last_lsn));
+                    self.durable.reset(last_lsn, gone(last_lsn));
+                    Ok(())
+                }
+                Err(error) => {
+                    drop(stage);
+                    self.poison(&error);
+                    drop((syncing, writing));
+                    self.tell();
+                    self.poisoned()
+                }
             }
-        }
+        })
     }
 
     /// Writes frames until nothing taken is left.
@@ -206,7 +243,7 @@ impl Flusher {
     /// successor can exist.
     fn rotate(&self, writer: &mut Writer) -> Result<()> {
         self.sync()?;
-        let _syncing = lock(&self.syncing);
+        let _syncing = self.turn(&self.syncing)?;
         lock(&self.tip).segment = None;
         writer.end_segment()
     }
@@ -230,7 +267,8 @@ impl Flusher {
             Some(segment) if segment.id == id => segment.end = end,
             segment => {
                 let syncer = current.writer.syncer();
-                *segment = Some(TipSegment { id, syncer, end, synced_end: 0 });
+                let synced_end = current.open.durable_end();
+                *segment = Some(TipSegment { id, syncer, end, synced_end });
             }
         }
     }
@@ -250,67 +288,69 @@ impl Flush for Flusher {
     }
 
     fn write(&self) -> Result<()> {
-        self.poisoned()?;
-        let _armed = Armed(self);
-        let mut writing = lock(&self.writing);
-        if writing.writer.is_none() {
-            // Closed, and so written to the end.
-            return Ok(());
-        }
-        let result = self.drain(&mut writing).and_then(|()| {
-            // What was left over from a full disk is out; now what was staged since.
-            let Writing { taken, next, .. } = &mut *writing;
-            let mut stage = lock(&self.stage);
-            if stage.len() == 0 {
+        self.guarded(|| {
+            let mut writing = self.turn(&self.writing)?;
+            if writing.writer.is_none() {
+                // Closed, and so written to the end.
                 return Ok(());
             }
-            *taken = stage.take(std::mem::take(taken));
-            *next = 0;
-            drop(stage);
-            self.drain(&mut writing)
-        });
-        drop(writing);
-        result.map_err(|error| self.write_failed(error))
+            let result = self.drain(&mut writing).and_then(|()| {
+                // What was left over from a full disk is out; now what was staged since.
+                let Writing { taken, next, .. } = &mut *writing;
+                let mut stage = lock(&self.stage);
+                if stage.len() == 0 {
+                    return Ok(());
+                }
+                *taken = stage.take(std::mem::take(taken));
+                *next = 0;
+                drop(stage);
+                self.drain(&mut writing)
+            });
+            self.end_turn(writing, result)
+        })
     }
 
     fn sync(&self) -> Result<()> {
-        self.poisoned()?;
-        let _armed = Armed(self);
-        let syncing = lock(&self.syncing);
-        // A sync that failed while this one waited for its turn.
-        self.poisoned()?;
-        let tip = lock(&self.tip);
-        let last_lsn = tip.last_lsn;
-        let segment = tip.segment.clone();
-        drop(tip);
-        if let Some(TipSegment { id, syncer, end, .. }) = segment {
-            self.syncs.fetch_add(1, Ordering::Relaxed);
-            if let Err(cause) = syncer.sync() {
-                // Whatever kind it is: also "storage full" here means that bytes are lost.
-                let error = Error::new(ErrorKind::Io, "syncing a segment failed");
-                return Err(self.poison(&error.segment(id).because(cause)));
+        self.guarded(|| {
+            let syncing = self.turn(&self.syncing)?;
+            let tip = lock(&self.tip);
+            let last_lsn = tip.last_lsn;
+            let segment = tip.segment.clone();
+            drop(tip);
+            if let Some(TipSegment { id, syncer, end, .. }) = segment {
+                self.syncs.fetch_add(1, Ordering::Relaxed);
+                if let Err(cause) = syncer.sync() {
+                    // Whatever kind it is: also "storage full" here means that bytes are lost.
+                    let error = Error::new(ErrorKind::Io, "syncing a segment failed");
+                    self.poison(&error.segment(id).because(cause));
+                    drop(syncing);
+                    self.tell();
+                    return self.poisoned();
+                }
+                lock(&self.tip).synced(id, end);
             }
-            lock(&self.tip).synced(id, end);
-        }
-        // Published under the lock, so that a truncation is not overtaken; the waking is not.
-        let woken = self.durable.advance(last_lsn);
-        drop(syncing);
-        drop(woken);
-        Ok(())
+            // Published under the lock, so that a truncation is not overtaken; the waking is not.
+            let woken = self.durable.advance(last_lsn);
+            drop(syncing);
+            drop(woken);
+            Ok(())
+        })
     }
 }
 
-/// Poisons the log where its holder panics: a part that dies in the middle of a flush must not
-/// leave waiters waiting.
+/// Poisons the log when it is dropped: where a part panics in the middle of a flush, which must
+/// not leave waiters waiting. Where all went its way it is forgotten.
 struct Armed<'a>(&'a Flusher);
 
 impl Drop for Armed<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let error = Error::new(ErrorKind::Io, "a thread panicked while it flushed the log");
-            self.0.poison(&error);
-        }
+        self.0.poison(&panicked());
+        self.0.tell();
     }
+}
+
+fn panicked() -> Error {
+    Error::new(ErrorKind::Io, "a thread panicked while it flushed the log")
 }
 
 fn poisoned(first: &Error) -> Error {

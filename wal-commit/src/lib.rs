@@ -23,6 +23,7 @@ mod options;
 mod pipeline;
 mod stage;
 mod strategy;
+mod sync;
 mod tip;
 mod writer;
 

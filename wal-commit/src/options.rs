@@ -13,7 +13,7 @@ pub struct Options {
     /// segment of its own.
     pub segment_size: u64,
     /// A frame ends before its body would grow beyond this; one record or batch that is larger gets
-    /// a frame of its own.
+    /// a frame of its own. Never more than a segment has room for.
     pub frame_size: usize,
     /// The most a record may have.
     pub record_limit: usize,
@@ -68,6 +68,13 @@ impl Options {
             return invalid("alignment is not a power of two from 8 to 4096 bytes");
         }
         Ok(())
+    }
+
+    /// The largest body that leaves a segment within its size, with a header before it, the padding
+    /// of a flush and a seal behind it.
+    pub(crate) fn frame_that_fits(&self) -> usize {
+        let around = 2 * HEADER_LEN as u64 + 2 * u64::from(self.alignment) + 256;
+        usize::try_from(self.segment_size.saturating_sub(around)).unwrap_or(usize::MAX).max(1)
     }
 
     /// The most bytes that are ever unsynced at once, where anything syncs at all: what is staged

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use wal_core::format::{MAX_PREFIX_LEN, Start, prefix_len};
@@ -14,6 +15,7 @@ use wal_core::{
 
 use crate::Options;
 use crate::flusher::{Flusher, closed, lock};
+use crate::sync::AtomicBool;
 use crate::writer::Writer;
 
 /// The writing half of a log: append, wait, sync, close. Shared between threads behind an `Arc`.
@@ -23,6 +25,11 @@ pub struct Pipeline {
     store: Arc<dyn SegmentStore>,
     env: Arc<dyn Env>,
     options: Options,
+    /// Whether the strategy has been told to stop.
+    stopped: AtomicBool,
+    /// Why the first close left records in memory, if it did; from then on nobody flushes them by
+    /// himself.
+    unclosed: OnceLock<Error>,
 }
 
 impl Pipeline {
@@ -37,6 +44,7 @@ impl Pipeline {
     ) -> Result<Self> {
         options.alignment = options.alignment.max(store.guarantees().alignment);
         options.validate()?;
+        options.frame_size = options.frame_size.min(options.frame_that_fits());
         let writer = Writer::new(
             Arc::clone(&store),
             Arc::clone(&env),
@@ -46,7 +54,8 @@ impl Pipeline {
         );
         let flusher = Arc::new(Flusher::new(writer, &options));
         strategy.start(Arc::clone(&flusher) as Arc<dyn Flush>)?;
-        Ok(Self { flusher, strategy, store, env, options })
+        let stopped = AtomicBool::new(false);
+        Ok(Self { flusher, strategy, store, env, options, stopped, unclosed: OnceLock::new() })
     }
 
     /// Stages a record and returns its LSN; what has happened to it by then is the strategy's to
@@ -110,8 +119,11 @@ impl Pipeline {
         if mark.get() >= lsn {
             return Ok(());
         }
-        self.issued(lsn)?;
-        mark.wait(lsn, || self.strategy.waiting(lsn, Waiter::Thread))
+        let waited = mark.wait(lsn, || {
+            self.issued(lsn)?;
+            self.strategy.waiting(lsn, Waiter::Thread)
+        });
+        self.blame(lsn, waited)
     }
 
     /// Resolves when `lsn` is acknowledged as the strategy understands it. May be dropped at any
@@ -133,6 +145,11 @@ impl Pipeline {
             self.flusher.write()?;
         }
         self.flusher.sync()
+    }
+
+    /// The first failure, where the log is poisoned.
+    pub fn poisoned(&self) -> Result<()> {
+        self.flusher.poisoned()
     }
 
     /// The last record staged.
@@ -202,11 +219,28 @@ impl Pipeline {
     }
 
     /// Takes no more records, writes and syncs what is staged, seals the segment and ends the
-    /// strategy. A second call finds nothing to do.
+    /// strategy. Records that are being waited for are acknowledged by it. A second call finds
+    /// nothing to do, and one at the same time returns when that is so.
+    ///
+    /// Fails with [`StorageFull`](ErrorKind::StorageFull) where there is no room for what is
+    /// staged; that stays in memory, and a close after there is room writes it. Until then a
+    /// blocking wait still writes it too; a task's wait fails at once.
     pub fn close(&self) -> Result<()> {
         lock(&self.flusher.stage).close(closed());
-        self.strategy.stop();
-        self.flusher.finish()
+        // `Relaxed`: it only picks the one who calls.
+        if !self.stopped.swap(true, Ordering::Relaxed) {
+            self.strategy.stop();
+        }
+        let finished = self.flusher.finish();
+        if let Err(error) = &finished
+            && error.kind() == ErrorKind::StorageFull
+        {
+            // First the reason, then the rejection: a task that registers after the one sees the
+            // other.
+            self.unclosed.get_or_init(|| error.clone());
+            self.flusher.reject(error);
+        }
+        finished
     }
 
     fn acknowledged(&self) -> &Arc<Watermark> {
@@ -216,11 +250,30 @@ impl Pipeline {
         }
     }
 
+    /// To be asked by a waiter that is in the queue already: a truncation takes numbers back and
+    /// then ends the waiting for them, so that one of the two sees the other.
     fn issued(&self, lsn: Lsn) -> Result<()> {
         if lsn > self.flusher.staged() {
             return Err(Error::new(ErrorKind::Invalid, "the LSN was never issued").lsn(lsn));
         }
         Ok(())
+    }
+
+    /// A poisoned log is not to blame for a wait that would not have gone well without.
+    fn blame(&self, lsn: Lsn, waited: Result<()>) -> Result<()> {
+        match &waited {
+            Err(error) if error.kind() == ErrorKind::Poisoned => self.issued(lsn).and(waited),
+            _ => waited,
+        }
+    }
+}
+
+impl Drop for Pipeline {
+    /// Closes the log where nobody has; nobody is left to hear how that went.
+    fn drop(&mut self) {
+        if !self.stopped.load(Ordering::Relaxed) {
+            self.close().ok();
+        }
     }
 }
 
@@ -268,16 +321,19 @@ impl Future for Wait {
     type Output = Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        let this = &mut *self;
-        if this.asked == Asked::No && this.pipeline.acknowledged().get() < this.lsn {
-            this.pipeline.issued(this.lsn)?;
+        let Self { reached, pipeline, lsn, asked } = &mut *self;
+        let mut polled = Pin::new(&mut *reached).poll(context);
+        if polled.is_pending() && *asked == Asked::No {
+            *asked = Asked::Yes;
+            pipeline.issued(*lsn)?;
+            pipeline.strategy.waiting(*lsn, Waiter::Task)?;
+            polled = Pin::new(reached).poll(context);
+            if polled.is_pending()
+                && let Some(error) = pipeline.unclosed.get()
+            {
+                return Poll::Ready(Err(error.clone()));
+            }
         }
-        let polled = Pin::new(&mut this.reached).poll(context);
-        if polled.is_ready() || this.asked == Asked::Yes {
-            return polled;
-        }
-        this.asked = Asked::Yes;
-        this.pipeline.strategy.waiting(this.lsn, Waiter::Task)?;
-        Pin::new(&mut this.reached).poll(context)
+        polled.map(|waited| pipeline.blame(*lsn, waited))
     }
 }

@@ -236,7 +236,11 @@ impl Writer {
         let len = match writer.append(&seal) {
             Ok(()) => {
                 let synced = writer.syncer().sync();
-                synced.map_err(|cause| Error::io("syncing a seal failed", cause).segment(id))?;
+                synced.map_err(|cause| {
+                    // Whatever kind it is, as for every sync. Where it came for want of space and
+                    // passed for that, the log would go on from this segment's predecessor.
+                    Error::new(ErrorKind::Io, "syncing a seal failed").segment(id).because(cause)
+                })?;
                 predecessor.seal_len = seal.len() as u64;
                 open.end()
             }

@@ -1,14 +1,17 @@
 //! [`Watermark`]: how far the log has got, and waiting for it, blocking and async on one primitive.
 
+mod sync;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
+use self::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Thread, thread_local};
 use crate::{Error, ErrorKind, Lsn, Result};
 
 /// An LSN that only grows, and the queue of those who wait for it.
@@ -20,8 +23,9 @@ use crate::{Error, ErrorKind, Lsn, Result};
 /// # Orderings
 ///
 /// `mark` is stored with `Release` under the lock of the queue and loaded with `Acquire`: who sees
-/// a mark sees everything the publisher did before. A waiter looks at the mark once more under that
-/// lock before it queues up, so a mark published in between is not missed.
+/// a mark sees everything the publisher did before, also where it never takes the lock. A waiter
+/// looks at the mark once more under that lock before it queues up: a publisher that had the lock
+/// before is seen there, one that has it after finds the waiter in the queue. So no wake is lost.
 #[derive(Debug)]
 pub struct Watermark {
     mark: AtomicU64,
@@ -38,6 +42,9 @@ struct Queue {
     failed: Option<Error>,
     /// The newest [`Watermark::reject`] and the first ticket it does not concern.
     rejected: Option<(u64, Error)>,
+    /// The same of [`Watermark::reset`]. Apart, for a rejection says "wait again", and must not be
+    /// said of a record that is no more.
+    cut: Option<(u64, Error)>,
 }
 
 #[derive(Debug)]
@@ -87,6 +94,9 @@ impl Watermark {
     }
 
     /// Ends the waiting of everyone who waits now with this error; who waits later is not concerned.
+    ///
+    /// Each gets one error: a second rejection before a waiter has looked replaces the first one's.
+    /// And the mark comes first: who finds it reached has been waiting successfully.
     pub fn reject(&self, error: Error) {
         let mut queue = self.lock();
         let next = queue.tickets;
@@ -95,11 +105,19 @@ impl Watermark {
     }
 
     /// Puts the mark to `lsn`, also back: for a log whose end was cut off on purpose. Whoever waits
-    /// for a record that is no more gets `error`.
+    /// for a record that is no more gets `error`. After [`fail`](Self::fail) the mark stays where
+    /// it is, and so does the error.
+    ///
+    /// The numbers behind `lsn` are given out anew. A waiter from before that looks only when the
+    /// mark has passed its number again is told that it is reached: a log that is cut where
+    /// everything was reached before tells the truth by that.
     pub fn reset(&self, lsn: Lsn, error: Error) {
         let mut queue = self.lock();
+        if queue.failed.is_some() {
+            return;
+        }
         let next = queue.tickets;
-        queue.rejected = Some((next, error));
+        queue.cut = Some((next, error));
         self.mark.store(lsn.get(), Ordering::Release);
         Self::wake_all(queue);
     }
@@ -184,14 +202,26 @@ impl Queue {
     }
 }
 
-/// Waiters whose waiting is over; they wake when this is dropped.
+/// Waiters whose waiting is over; they wake when this is dropped. All of them do, also where a
+/// waker panics; its panic goes on from here.
 #[derive(Debug)]
 #[must_use = "the waiters wake when this is dropped: say when"]
 pub struct Woken(Vec<Waker>);
 
 impl Drop for Woken {
     fn drop(&mut self) {
-        self.0.drain(..).for_each(Waker::wake);
+        let mut panic = None;
+        for waker in self.0.drain(..) {
+            // Nothing of ours is in there: a waker that is broken half-way is nobody else's.
+            if let Err(cause) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                panic.get_or_insert(cause);
+            }
+        }
+        if let Some(cause) = panic
+            && !std::thread::panicking()
+        {
+            resume_unwind(cause);
+        }
     }
 }
 
@@ -229,10 +259,10 @@ impl<W: Deref<Target = Watermark> + Unpin> Future for Reached<W> {
             this.ticket = Some(ticket);
             return Poll::Pending;
         };
-        if let Some((next, error)) = &queue.rejected
-            && ticket < *next
-        {
-            return Poll::Ready(Err(error.clone()));
+        for (next, error) in [&queue.cut, &queue.rejected].into_iter().flatten() {
+            if ticket < *next {
+                return Poll::Ready(Err(error.clone()));
+            }
         }
         match queue.find(lsn, ticket) {
             Ok(at) => {
@@ -271,7 +301,7 @@ fn indeterminate(first: &Error, lsn: Lsn) -> Error {
 
 thread_local! {
     static PARKER: Arc<Parker> =
-        Arc::new(Parker { thread: thread::current(), woken: AtomicBool::new(false) });
+        Arc::new(Parker { thread: sync::current(), woken: AtomicBool::new(false) });
 }
 
 /// Wakes a thread as a waker wakes a task.
@@ -283,10 +313,12 @@ struct Parker {
 
 impl Parker {
     fn park(&self) {
-        // `Acquire` pairs with the `Release` of the wake. A wake before the park is kept by the
-        // thread's own token, one of an earlier wait costs one turn of the caller's loop.
+        // `Acquire` pairs with the `Release` of the wake: what the waker did before is seen by the
+        // poll that follows. The flag is the wake, the thread's own token only ends the sleep: other
+        // code on this thread may use the token up, and a token left by an earlier wait costs one
+        // turn of this loop.
         while !self.woken.swap(false, Ordering::Acquire) {
-            thread::park();
+            sync::park();
         }
     }
 }

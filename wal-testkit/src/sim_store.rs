@@ -145,6 +145,6 @@ impl SegmentReader for Reader {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read_at(offset, buffer)
+        self.file.read_all_at(offset, buffer)
     }
 }

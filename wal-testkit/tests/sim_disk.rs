@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Result};
+use std::time::Duration;
 
 use wal_testkit::{
     Atom, Call, CutChoice, Damage, DirectoryOrder, EntrySync, Fault, FaultRule, Profile, SimDisk,
-    SimFile, Tail, Tape,
+    SimFile, Space, Tail, Tape,
 };
 
 fn content(disk: &SimDisk, name: &str) -> Result<Vec<u8>> {
@@ -381,4 +382,164 @@ fn a_trace_tells_the_whole_story() {
     assert_eq!(disk.trace().to_string(), told);
     let counts = disk.counts();
     assert_eq!((counts.removes, counts.syncs), (1, 0), "counted anew after the cut");
+}
+
+#[test]
+fn a_rule_may_be_about_some_files_only() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let (a, b) = (durable(&disk, "a.seg", b"old"), durable(&disk, "b.idx", b"old"));
+    disk.fail(FaultRule::next(Call::Write, Fault::Io).named(".seg").after(1).forever());
+    b.write_all_at(0, b"new").unwrap();
+    a.write_all_at(0, b"new").unwrap();
+    b.write_all_at(0, b"NEW").unwrap();
+    assert!(a.write_at(0, b"NEW").is_err() && a.write_at(0, b"NEW").is_err());
+    b.write_all_at(0, b"new").unwrap();
+}
+
+#[test]
+fn a_read_fails_as_it_is_told() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let file = durable(&disk, "a", b"abcdef");
+    let read = |fault| {
+        disk.fail(FaultRule::next(Call::Read, fault));
+        let mut buffer = [0; 6];
+        file.read_at(0, &mut buffer).map(|count| (count, buffer))
+    };
+    assert!(read(Fault::Io).is_err() && read(Fault::AfterEffect).is_err());
+    assert_eq!(read(Fault::Interrupted).unwrap_err().kind(), ErrorKind::Interrupted);
+    assert_eq!(read(Fault::Short(2)).unwrap(), (2, *b"ab\0\0\0\0"));
+    assert_eq!(read(Fault::WrongBit(8)).unwrap(), (6, *b"accdef"));
+    assert_eq!(content(&disk, "a").unwrap(), b"abcdef", "the next read is right");
+    disk.fail(FaultRule::next(Call::Read, Fault::Short(1)));
+    disk.fail(FaultRule::next(Call::Read, Fault::Interrupted).after(1));
+    let mut buffer = [0; 6];
+    assert_eq!(file.read_all_at(0, &mut buffer).unwrap(), 6);
+    assert_eq!(&buffer, b"abcdef");
+}
+
+#[test]
+fn a_write_that_lies_says_that_it_is_done() {
+    let after = |fault| {
+        let disk = SimDisk::new(Profile::STRICT);
+        let file = durable(&disk, "a", b"abcdef");
+        disk.fail(FaultRule::next(Call::Write, fault));
+        assert_eq!(file.write_at(1, b"XY").unwrap(), 2, "{fault:?}");
+        file.sync_data().unwrap();
+        let seen = content(&disk, "a").unwrap();
+        assert_eq!(content(&disk.power_cut(CutChoice::Nothing), "a").unwrap(), seen, "{fault:?}");
+        seen
+    };
+    assert_eq!(after(Fault::Ignored), b"abcdef");
+    assert_eq!(after(Fault::Misdirected(3)), b"abcdXY");
+    assert_eq!(after(Fault::WrongBit(0)), b"aYYdef");
+}
+
+#[test]
+fn a_sync_that_lies_has_made_nothing_durable() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let file = durable(&disk, "a", b"old");
+    file.write_all_at(0, b"new").unwrap();
+    disk.create_new("b").unwrap();
+    disk.fail(FaultRule::next(Call::Sync, Fault::Ignored));
+    disk.fail(FaultRule::next(Call::SyncDir, Fault::Ignored));
+    file.sync_data().unwrap();
+    disk.sync_dir().unwrap();
+    let cut = disk.power_cut(CutChoice::Nothing);
+    assert_eq!((content(&cut, "a").unwrap(), cut.list().unwrap().len()), (b"old".to_vec(), 1));
+    file.sync_data().unwrap();
+    disk.sync_dir().unwrap();
+    let cut = disk.power_cut(CutChoice::Nothing);
+    assert_eq!((content(&cut, "a").unwrap(), cut.list().unwrap().len()), (b"new".to_vec(), 2));
+}
+
+#[test]
+fn a_lost_sector_is_an_error_until_it_is_written() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let file = durable(&disk, "a", b"abcdef");
+    disk.lose("a", 2..4).unwrap();
+    let read = |file: &SimFile, at, length| file.read_at(at, &mut vec![0; length]).is_ok();
+    assert!(read(&file, 0, 2) && read(&file, 4, 2));
+    assert!(!read(&file, 0, 3) && !read(&file, 3, 1));
+    let cut = disk.power_cut(CutChoice::Everything).open("a").unwrap();
+    assert!(!read(&cut, 0, 6), "it is the medium that is bad");
+    file.write_all_at(3, b"D").unwrap();
+    assert!(read(&file, 3, 3) && !read(&file, 2, 1));
+    file.write_all_at(0, b"ABC").unwrap();
+    assert_eq!(content(&disk, "a").unwrap(), b"ABCDef");
+}
+
+#[test]
+fn files_trade_places_and_are_copied_for_good() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let (a, _) = (durable(&disk, "a", b"aaa"), durable(&disk, "b", b"b"));
+    disk.swap("a", "b").unwrap();
+    assert!(disk.swap("a", "c").is_err());
+    for disk in [disk.clone(), disk.power_cut(CutChoice::Nothing)] {
+        assert_eq!(content(&disk, "a").unwrap(), b"b");
+        assert_eq!(content(&disk, "b").unwrap(), b"aaa");
+    }
+    disk.duplicate("b", "a").unwrap();
+    a.write_all_at(0, b"x").unwrap();
+    assert_eq!(content(&disk, "b").unwrap(), b"xaa");
+    assert_eq!(content(&disk, "a").unwrap(), b"aaa");
+    assert_eq!(content(&disk.power_cut(CutChoice::Nothing), "a").unwrap(), b"aaa");
+}
+
+/// Delayed allocation, and thin volumes: every write succeeds, and the sync is too late.
+#[test]
+fn a_disk_may_be_full_at_the_sync_only() {
+    let disk = SimDisk::new(Profile::STRICT.space(Space::AtSync));
+    let file = durable(&disk, "a", b"old");
+    disk.set_room(Some(10));
+    file.write_all_at(0, &[1; 100]).unwrap();
+    assert_eq!(file.sync_data().unwrap_err().kind(), ErrorKind::StorageFull);
+    assert_eq!(content(&disk.power_cut(CutChoice::Nothing), "a").unwrap(), b"old");
+    let ahead = disk.create_new("b").unwrap().allocate(0, 1);
+    assert_eq!(ahead.unwrap_err().kind(), ErrorKind::StorageFull);
+    disk.set_room(None);
+    file.sync_data().unwrap();
+    assert_eq!(content(&disk.power_cut(CutChoice::Nothing), "a").unwrap(), [1; 100]);
+}
+
+#[test]
+fn a_slow_disk_moves_its_clock_and_nothing_else() {
+    let disk = SimDisk::new(Profile::STRICT);
+    disk.set_latency(Call::Sync, Duration::from_millis(10));
+    disk.set_latency(Call::Read, Duration::from_micros(100));
+    let file = durable(&disk, "a", b"abc");
+    assert_eq!(disk.clock().now(), Duration::from_millis(10));
+    content(&disk, "a").unwrap();
+    assert_eq!(disk.clock().now(), Duration::from_micros(10_100));
+    disk.clock().advance(Duration::from_secs(1));
+    let cut = disk.power_cut(CutChoice::Everything);
+    file.sync_data().unwrap();
+    assert_eq!(cut.clock().now(), Duration::from_micros(1_020_100), "time goes on over a cut");
+    assert_eq!(disk.counts().reads, 1);
+}
+
+/// Every call of the model can fail after it was done, and has been done then.
+#[test]
+fn every_call_can_fail_after_its_effect() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let file = durable(&disk, "a", b"abc");
+    let strike = |call| disk.fail(FaultRule::next(call, Fault::AfterEffect));
+    strike(Call::Create);
+    assert!(disk.create_new("b").is_err() && disk.open("b").is_ok());
+    strike(Call::Write);
+    assert!(file.write_at(0, b"X").is_err());
+    strike(Call::SetLen);
+    assert!(file.set_len(2).is_err());
+    assert_eq!(content(&disk, "a").unwrap(), b"Xb");
+    strike(Call::Allocate);
+    assert!(file.allocate(0, 4).is_err() && file.size().unwrap() == 4);
+    strike(Call::Sync);
+    assert!(file.sync_data().is_err());
+    assert_eq!(content(&disk.power_cut(CutChoice::Nothing), "a").unwrap(), b"Xb\0\0");
+    strike(Call::Rename);
+    assert!(disk.rename("b", "c").is_err() && disk.open("c").is_ok());
+    strike(Call::SyncDir);
+    assert!(disk.sync_dir().is_err());
+    strike(Call::Remove);
+    assert!(disk.remove("c").is_err() && disk.open("c").is_err());
+    assert!(disk.power_cut(CutChoice::Nothing).open("c").is_ok());
 }

@@ -1,13 +1,14 @@
 //! [`GroupCommit`]: the first waiter leads, for everyone.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
-use std::thread::{self, JoinHandle, Thread};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
 use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter};
 
 use crate::flusher::lock;
+use crate::sync::thread::{self, JoinHandle, Thread};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, fence};
 
 /// How long a record that nobody waits for stays in memory at the most: about twice this.
 const TICK: Duration = Duration::from_millis(10);
@@ -177,8 +178,11 @@ impl Shared {
                     && let Err(error) = self.lead_in_turn(staged)
                     && error.kind() == ErrorKind::Poisoned
                 {
-                    thread::park();
-                    continue;
+                    // Nothing to do but to end. The store may have used up the thread's token.
+                    while !helper.stop.load(Ordering::Acquire) {
+                        thread::park();
+                    }
+                    return;
                 }
                 staged_at_last_tick = staged;
                 thread::park_timeout(TICK);

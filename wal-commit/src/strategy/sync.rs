@@ -1,11 +1,12 @@
 //! [`Sync`]: one sync an append.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
 
 use super::Driven;
 use crate::flusher::lock;
+use crate::sync::Mutex;
 
 /// Every append writes and syncs by itself, one after the other: the naive baseline that the others
 /// are measured against. An append returns when its record is durable; there are exactly as many

@@ -72,6 +72,12 @@ impl Directory {
         self.sync_first(last.map_or(0, |last| last + 1));
     }
 
+    /// The name means this file now, and ever has.
+    pub(super) fn redirect(&mut self, name: &Arc<str>, inode: InodeNumber) {
+        self.cache.insert(Arc::clone(name), inode);
+        self.platter.insert(Arc::clone(name), inode);
+    }
+
     pub(super) fn forget_pending(&mut self) {
         self.pending.clear();
     }

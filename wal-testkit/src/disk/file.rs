@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use super::directory::InodeNumber;
 use super::fault::{Call, Fault};
 use super::inode::Change;
-use super::profile::EntrySync;
-use super::{SimDisk, State};
+use super::profile::{EntrySync, Space};
+use super::{Event, SimDisk, State};
 
 /// An open file of a [`SimDisk`]. A clone is another handle of the same file.
 #[derive(Clone)]
@@ -31,15 +32,26 @@ impl SimFile {
                 Some(Fault::Short(most) | Fault::Partial(most)) => &bytes[..most.min(bytes.len())],
                 _ => bytes,
             };
-            let end = state.inode(self.inode).space().saturating_add(state.left());
+            let left = match state.profile.space {
+                Space::AtWrite => state.left(),
+                Space::AtSync => u64::MAX,
+            };
+            let end = state.inode(self.inode).space().saturating_add(left);
             let room = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX);
             if room == 0 && !bytes.is_empty() {
                 return Err(no_space());
             }
             let bytes = &bytes[..room.min(bytes.len())];
-            if !bytes.is_empty() {
-                let change = Change::Write { offset, bytes: bytes.into() };
-                state.inode(self.inode).change(operation, change);
+            if !bytes.is_empty() && fault != Some(Fault::Ignored) {
+                let offset = match fault {
+                    Some(Fault::Misdirected(by)) => offset.saturating_add(by),
+                    _ => offset,
+                };
+                let mut bytes: Arc<[u8]> = bytes.into();
+                if let Some(fault @ Fault::WrongBit(_)) = fault {
+                    fault.garble(Arc::make_mut(&mut bytes));
+                }
+                state.inode(self.inode).change(operation, Change::Write { offset, bytes });
             }
             state.counts.bytes += bytes.len() as u64;
             Ok(bytes.len())
@@ -62,11 +74,46 @@ impl SimFile {
         Ok(())
     }
 
-    /// Fills as much of `buffer` as there is from `offset` on, and says how much that was.
+    /// Fills as much of `buffer` as there is from `offset` on, and says how much that was: less,
+    /// as `pread` may, where a fault wants it so.
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.disk.state();
         state.powered()?;
-        Ok(state.inode(self.inode).read(offset, buffer))
+        let name = state.inode(self.inode).name.clone();
+        let fault = state.strike(Call::Read, &name);
+        let wanted = match fault {
+            Some(Fault::Short(most)) => most.min(buffer.len()),
+            _ => buffer.len(),
+        };
+        let buffer = &mut buffer[..wanted];
+        let mut result = match fault.and_then(|fault| fault.refusal(Call::Read)) {
+            Some(refusal) => Err(refusal),
+            None => state.inode(self.inode).read_sound(offset, buffer),
+        };
+        if let Some(fault) = fault {
+            if let Ok(count) = result {
+                fault.garble(&mut buffer[..count]);
+            }
+            if let Some(verdict) = fault.verdict(Call::Read) {
+                result = Err(verdict);
+            }
+            state.trace.push(Event::Mishap(format!("read of {name} at {offset}: {fault:?}")));
+        }
+        result
+    }
+
+    /// Fills as much of `buffer` as there is from `offset` on, however often it takes.
+    pub fn read_all_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read_at(offset + filled as u64, &mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
     }
 
     /// The size in bytes.
@@ -104,9 +151,16 @@ impl SimFile {
     /// only where the [profile](super::Profile) says so.
     pub fn sync_data(&self) -> io::Result<()> {
         self.operate(Call::Sync, None, |state, _, fault| {
-            if fault == Some(Fault::Dropped) {
-                state.inode(self.inode).forget_pending();
-                return Ok(());
+            match fault {
+                Some(Fault::Dropped) => {
+                    state.inode(self.inode).forget_pending();
+                    return Ok(());
+                }
+                Some(Fault::Ignored) => return Ok(()),
+                _ => {}
+            }
+            if state.profile.space == Space::AtSync && state.overfull() {
+                return Err(no_space());
             }
             state.inode(self.inode).sync();
             if state.profile.entry == EntrySync::WithFile {

@@ -1,6 +1,7 @@
 //! [`Inode`]: a file's bytes, as the processes see them and as the platter holds them.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub(super) struct Inode {
     pending: Vec<Pending>,
     /// The end of what was written or allocated: what counts against the space of the disk.
     space: u64,
+    /// What the medium does not give back any more.
+    unreadable: Vec<Range<u64>>,
 }
 
 #[derive(Clone)]
@@ -40,7 +43,14 @@ pub(super) enum Change {
 
 impl Inode {
     pub(super) fn new(name: Arc<str>) -> Self {
-        Self { name, cache: Arc::default(), platter: Arc::default(), pending: Vec::new(), space: 0 }
+        Self {
+            name,
+            cache: Arc::default(),
+            platter: Arc::default(),
+            pending: Vec::new(),
+            space: 0,
+            unreadable: Vec::new(),
+        }
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -60,12 +70,38 @@ impl Inode {
         }
     }
 
-    pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> usize {
-        self.cache.read(offset, buffer)
+    /// As much as there is, or an error where the medium has lost some of it.
+    pub(super) fn read_sound(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.cache.read(offset, buffer);
+        match self.unreadable(&(offset..offset + count as u64)) {
+            None => Ok(count),
+            Some(at) => Err(io::Error::other(format!("simulated EIO, byte {at} is unreadable"))),
+        }
+    }
+
+    /// The first byte of these, if any, that cannot be read.
+    fn unreadable(&self, range: &Range<u64>) -> Option<u64> {
+        let hit = |bad: &Range<u64>| range.start.max(bad.start)..range.end.min(bad.end);
+        self.unreadable.iter().map(hit).filter(|hit| !hit.is_empty()).map(|hit| hit.start).min()
+    }
+
+    /// These bytes are lost until they are written anew.
+    pub(super) fn lose(&mut self, range: Range<u64>) {
+        self.unreadable.push(range);
     }
 
     pub(super) fn change(&mut self, operation: u64, change: Change) {
         self.space = self.space_after(&change);
+        if let Change::Write { offset, bytes } = &change
+            && !self.unreadable.is_empty()
+        {
+            let written = *offset..offset + bytes.len() as u64;
+            let rest = std::mem::take(&mut self.unreadable).into_iter().flat_map(|bad| {
+                let before = bad.start..bad.end.min(written.start);
+                [before, bad.start.max(written.end)..bad.end]
+            });
+            self.unreadable = rest.filter(|bad| !bad.is_empty()).collect();
+        }
         Arc::make_mut(&mut self.cache).apply(&change);
         self.pending.push(Pending { operation, change });
     }
@@ -176,6 +212,7 @@ impl Inode {
             space: image.size,
             platter: image,
             pending: Vec::new(),
+            unreadable: self.unreadable.clone(),
         }
     }
 

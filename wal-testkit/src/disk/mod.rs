@@ -32,16 +32,28 @@
 //! cache stays, what waits still waits, and a power cut may lose it later.
 //!
 //! **Faults** ([`FaultRule`]): the n-th call of a kind fails, before, in the middle or after what it
-//! does; a write is short; a failed sync keeps what waits, drops it, or has done it all the same
-//! ([`Fault::Dropped`] is the one that bites). **Space** is a budget in bytes; a write that does not
-//! fit is short first and fails then. A byte can be [damaged](SimDisk::flip).
+//! does; a write or a read is short; a failed sync keeps what waits, drops it, or has done it all
+//! the same ([`Fault::Dropped`] is the one that bites). A rule may be about some files only, strike
+//! once, several times or for ever. **Space** is a budget in bytes; a write that does not fit is
+//! short first and fails then, or [the sync fails](Space::AtSync).
 //!
-//! **Not in the model**, yet: errors and garbage on reading, misdirected writes, syncs that lie, and
-//! space that is held by a removed file that is still open.
+//! **The medium lies**, without an error: a write is lost or lands elsewhere, a sync does nothing
+//! ([`Fault::Ignored`], [`Fault::Misdirected`]); a bit of a write is wrong for good, of a read once
+//! ([`Fault::WrongBit`]); a byte [rots](SimDisk::flip) later, a range [cannot be
+//! read](SimDisk::lose) any more; two files [trade places](SimDisk::swap), one [takes the place of
+//! another](SimDisk::duplicate). What is asked of a log then is to say so or to give the right
+//! data, not to have it still.
+//!
+//! **Time** passes only where a [`SimClock`] is moved: by the calls of a disk that has
+//! [latencies](SimDisk::set_latency), or by a test. Nothing sleeps.
+//!
+//! **Not in the model**: space that is held by a removed file that is still open, and several
+//! directories.
 //!
 //! The same calls with the same choices give the same bytes, on every machine.
 
 mod choice;
+mod clock;
 mod directory;
 mod fault;
 mod file;
@@ -52,12 +64,15 @@ mod trace;
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub use choice::{CutChoice, ParseCutChoiceError};
+pub use clock::SimClock;
 pub use fault::{Call, Fault, FaultRule};
 pub use file::{SimFile, SimLock};
-pub use profile::{Atom, Damage, DirectoryOrder, EntrySync, Profile, Tail};
+pub use profile::{Atom, Damage, DirectoryOrder, EntrySync, Profile, Space, Tail};
 pub use trace::{Counts, Event, Operation, Trace};
 
 use crate::Tape;
@@ -150,6 +165,7 @@ impl SimDisk {
         self.state().operate(Call::SyncDir, &Arc::default(), None, |state, _, fault| {
             match fault {
                 Some(Fault::Dropped) => state.directory.forget_pending(),
+                Some(Fault::Ignored) => {}
                 _ => state.directory.sync(),
             }
             Ok(())
@@ -172,6 +188,11 @@ impl SimDisk {
     /// Then [`power_cut`](Self::power_cut) or [`kill`](Self::kill) tells what is left.
     pub fn crash_at(&self, operation: u64) {
         self.state().crash_at = Some(operation);
+    }
+
+    /// Whether the machine is off, since a call came to the crash point.
+    pub fn is_off(&self) -> bool {
+        self.state().powered().is_err()
     }
 
     /// How many operations there have been, which is the number of the next one.
@@ -204,6 +225,50 @@ impl SimDisk {
         state.inode(inode).flip(offset, bits);
         state.trace.push(Event::Mishap(format!("byte {offset} of {name} rots")));
         Ok(())
+    }
+
+    /// These bytes of a file cannot be read from now on, until they are written anew: a sector that
+    /// went bad.
+    pub fn lose(&self, name: &str, bytes: Range<u64>) -> io::Result<()> {
+        let mut state = self.state();
+        let inode = state.find(name)?;
+        state.trace.push(Event::Mishap(format!("bytes {bytes:?} of {name} are lost")));
+        state.inode(inode).lose(bytes);
+        Ok(())
+    }
+
+    /// Two files have each other's name, on the platter too: a restore went wrong.
+    pub fn swap(&self, one: &str, other: &str) -> io::Result<()> {
+        let mut state = self.state();
+        let (first, second) = (state.find(one)?, state.find(other)?);
+        state.directory.redirect(&one.into(), second);
+        state.directory.redirect(&other.into(), first);
+        state.trace.push(Event::Mishap(format!("{one} and {other} trade places")));
+        Ok(())
+    }
+
+    /// A copy of the first file is under the second name, in place of what was there, on the
+    /// platter too.
+    pub fn duplicate(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.state();
+        let original = state.find(from)?;
+        let (copy, number) = (state.inode(original).clone(), state.next_inode);
+        state.next_inode += 1;
+        state.inodes.insert(number, copy);
+        state.directory.redirect(&to.into(), number);
+        state.trace.push(Event::Mishap(format!("{to} is a copy of {from}")));
+        Ok(())
+    }
+
+    /// Every call of this kind takes so much time on the disk's [clock](Self::clock), and none in
+    /// truth.
+    pub fn set_latency(&self, call: Call, latency: Duration) {
+        self.state().latencies.insert(call, latency);
+    }
+
+    /// The clock that the calls of this disk move. Power cuts and kills leave it running.
+    pub fn clock(&self) -> SimClock {
+        self.state().clock.clone()
     }
 
     /// The disk that a power cut would leave now. It has no fault rules, no crash point, and the

@@ -17,6 +17,8 @@ pub struct Profile {
     pub tail: Tail,
     /// What may become of an atom that was being written.
     pub damage: Damage,
+    /// When a full disk says so.
+    pub space: Space,
 }
 
 impl Profile {
@@ -28,6 +30,7 @@ impl Profile {
         entry: EntrySync::Apart,
         tail: Tail::Zeros,
         damage: Damage::Written,
+        space: Space::AtWrite,
     };
 
     /// As ext4 does it with ordered data: changes of the directory become durable in their order,
@@ -38,6 +41,7 @@ impl Profile {
         entry: EntrySync::WithFile,
         tail: Tail::Zeros,
         damage: Damage::None,
+        space: Space::AtWrite,
     };
 
     /// With atoms of this size.
@@ -61,6 +65,12 @@ impl Profile {
     /// With this behind the bytes that survived.
     pub const fn tail(mut self, tail: Tail) -> Self {
         self.tail = tail;
+        self
+    }
+
+    /// With space given out like this.
+    pub const fn space(mut self, space: Space) -> Self {
+        self.space = space;
         self
     }
 
@@ -125,6 +135,17 @@ pub enum Tail {
     /// What the blocks held before they were given to this file. Space that was allocated reads as
     /// zeros all the same.
     Stale,
+}
+
+/// When a full disk says so. What is allocated ahead is refused at once either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// At the write.
+    AtWrite,
+    /// At the sync: space is given out when the bytes go to the disk, as by file systems with
+    /// delayed allocation and by thin volumes. The sync that fails has made nothing durable, and
+    /// what it was to make durable still waits.
+    AtSync,
 }
 
 /// What may become of an atom that was being written, besides new and old.

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::choice::Fates;
+use super::clock::SimClock;
 use super::directory::{Directory, InodeNumber};
 use super::fault::{Call, Fault, FaultRule};
 use super::inode::Inode;
@@ -27,6 +29,8 @@ pub(super) struct State {
     pub(super) room: Option<u64>,
     pub(super) trace: Trace,
     pub(super) counts: Counts,
+    pub(super) clock: SimClock,
+    pub(super) latencies: BTreeMap<Call, Duration>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,6 +54,8 @@ impl State {
             room: None,
             trace: Trace::default(),
             counts: Counts::default(),
+            clock: SimClock::new(),
+            latencies: BTreeMap::new(),
         }
     }
 
@@ -69,9 +75,7 @@ impl State {
             return Err(off());
         }
         self.operations += 1;
-        self.counts.count(call);
-        let strikes = self.faults.iter_mut().map(|rule| rule.strike(call));
-        let fault = strikes.fold(None, Option::or);
+        let fault = self.strike(call, name);
         let result = match fault.and_then(|fault| fault.refusal(call)) {
             Some(refusal) => Err(refusal),
             None => effect(self, number, fault),
@@ -84,6 +88,16 @@ impl State {
         let operation = Operation { number, call, name: Arc::clone(name), bytes, failure };
         self.trace.push(Event::Operation(operation));
         result
+    }
+
+    /// Counts a call, lets its time pass, and says how it fails if it does.
+    pub(super) fn strike(&mut self, call: Call, name: &str) -> Option<Fault> {
+        self.counts.count(call);
+        if let Some(&latency) = self.latencies.get(&call) {
+            self.clock.advance(latency);
+        }
+        let strikes = self.faults.iter_mut().map(|rule| rule.strike(call, name));
+        strikes.fold(None, Option::or)
     }
 
     pub(super) fn powered(&self) -> io::Result<()> {
@@ -111,6 +125,11 @@ impl State {
     /// How many bytes more fit.
     pub(super) fn left(&self) -> u64 {
         self.room.map_or(u64::MAX, |room| room.saturating_sub(self.used()))
+    }
+
+    /// Whether more was written than fits.
+    pub(super) fn overfull(&self) -> bool {
+        self.room.is_some_and(|room| self.used() > room)
     }
 
     /// The numbers of all operations that a power cut may lose, in order.
@@ -142,6 +161,8 @@ impl State {
             operations: self.operations,
             room: self.room,
             trace: self.trace.clone(),
+            clock: self.clock.clone(),
+            latencies: self.latencies.clone(),
             ..Self::new(self.profile)
         };
         state.start_over(what);

@@ -95,6 +95,8 @@ pub struct Counts {
     pub directory_syncs: u64,
     /// Names removed.
     pub removes: u64,
+    /// Reads.
+    pub reads: u64,
 }
 
 impl Counts {
@@ -105,6 +107,7 @@ impl Counts {
             Call::Sync => self.syncs += 1,
             Call::SyncDir => self.directory_syncs += 1,
             Call::Remove => self.removes += 1,
+            Call::Read => self.reads += 1,
             Call::Allocate | Call::Rename | Call::SetLen => {}
         }
     }

@@ -20,6 +20,7 @@ struct Report {
     part: String,
     history: String,
     choice: Option<CutChoice>,
+    seed: Option<u64>,
     test: String,
 }
 
@@ -30,9 +31,9 @@ impl Breach {
         promise: &'static str,
         saw: String,
     ) -> Self {
-        let (part, history, choice) = (String::new(), String::new(), None);
+        let (part, history, choice, seed) = (String::new(), String::new(), None, None);
         let test = law.to_owned();
-        Self(Box::new(Report { family, law, promise, saw, part, history, choice, test }))
+        Self(Box::new(Report { family, law, promise, saw, part, history, choice, seed, test }))
     }
 
     /// It came of a run with this part, after these calls.
@@ -41,8 +42,10 @@ impl Breach {
         part: String,
         history: &History,
         choice: Option<CutChoice>,
+        seed: Option<u64>,
     ) -> Self {
-        (self.0.part, self.0.history, self.0.choice) = (part, history.to_string(), choice);
+        (self.0.part, self.0.history) = (part, history.to_string());
+        (self.0.choice, self.0.seed) = (choice, seed);
         self
     }
 
@@ -67,11 +70,16 @@ impl Breach {
     pub fn choice(&self) -> Option<CutChoice> {
         self.0.choice
     }
+
+    /// The seed it was seen with, where the law has seeds.
+    pub fn seed(&self) -> Option<u64> {
+        self.0.seed
+    }
 }
 
 impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { family, law, promise, saw, part, history, choice, test } = &*self.0;
+        let Report { family, law, promise, saw, part, history, choice, seed, test } = &*self.0;
         writeln!(f, "law broken: {family}/{law}")?;
         writeln!(f, "   promise: {promise}")?;
         if !part.is_empty() {
@@ -82,7 +90,13 @@ impl fmt::Display for Breach {
             writeln!(f, "     after:")?;
             write!(f, "{history}")?;
         }
+        if let Some(seed) = seed {
+            writeln!(f, "      seed: {seed}")?;
+        }
         f.write_str("     again: ")?;
+        if let Some(seed) = seed {
+            write!(f, "{}={seed} ", super::SEED_VARIABLE)?;
+        }
         if let Some(choice) = choice {
             write!(f, "{}={choice} ", super::CHOICE_VARIABLE)?;
         }

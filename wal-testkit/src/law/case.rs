@@ -1,6 +1,6 @@
 //! [`Case`]: one run of a law on a fresh place.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 
@@ -22,6 +22,7 @@ pub(crate) struct Case<'a, Part: ?Sized> {
     choice: CutChoice,
     history: History,
     part: RefCell<String>,
+    seed: Cell<Option<u64>>,
 }
 
 /// What a law saw that it should not have.
@@ -50,11 +51,39 @@ pub(crate) fn saw<T: PartialEq<U> + fmt::Debug, U: fmt::Debug>(
 impl<'a, Part: ?Sized> Case<'a, Part> {
     pub(super) fn new(fresh: Fresh<'a, Part>, choice: CutChoice) -> Self {
         let (place, history) = (fresh(), History::new());
-        Self { fresh, place, choice, history, part: RefCell::default() }
+        let (part, seed) = (RefCell::default(), Cell::default());
+        Self { fresh, place, choice, history, part, seed }
     }
 
-    pub(super) fn history(&self) -> &History {
+    pub(crate) fn history(&self) -> &History {
         &self.history
+    }
+
+    pub(super) fn seed(&self) -> Option<u64> {
+        self.seed.get()
+    }
+
+    /// Runs `work` at a fresh place for so many seeds, or for the one in the environment variable
+    /// `WAL_SEED`.
+    pub(crate) fn each_seed(
+        &mut self,
+        seeds: u64,
+        mut work: impl FnMut(&mut Self, u64) -> Result<(), Saw>,
+    ) -> Result<(), Saw> {
+        let only = match std::env::var(super::SEED_VARIABLE) {
+            Err(_) => None,
+            Ok(text) => match text.parse() {
+                Ok(seed) => Some(seed),
+                Err(_) => return Err(Saw(format!("WAL_SEED is set to {text:?}, no number"))),
+            },
+        };
+        for seed in only.map_or(0..seeds, |seed: u64| seed..seed.saturating_add(1)) {
+            self.renew();
+            self.seed.set(Some(seed));
+            work(self, seed)?;
+        }
+        self.seed.set(None);
+        Ok(())
     }
 
     /// The part that was opened last, as it shows itself.
@@ -126,6 +155,15 @@ impl<'a, Part: ?Sized> Case<'a, Part> {
         let cut = shown.char_indices().nth(PART_SHOWN).map_or(shown.len(), |(at, _)| at);
         let more = if cut < shown.len() { " .." } else { "" };
         *self.part.borrow_mut() = format!("{}{more}", &shown[..cut]);
+    }
+}
+
+impl<Part: fmt::Debug + ?Sized> Case<'_, Part> {
+    /// A part that nobody looks at while it works.
+    pub(crate) fn part_opened(&self) -> Result<Box<Part>, Saw> {
+        let part = self.place.open()?;
+        self.show(&*part);
+        Ok(part)
     }
 }
 

@@ -15,9 +15,12 @@ use crate::{Call, CutChoice, Fault, FaultRule, Harm, Inflicted, Place, Room};
 /// Set to a [`CutChoice`], lets crash laws try that one alone.
 const CHOICE_VARIABLE: &str = "WAL_CRASH";
 
-/// One law for parts of a kind. [`SEGMENT_STORE_LAWS`](crate::SEGMENT_STORE_LAWS) and
-/// [`LOG_LAWS`](crate::LOG_LAWS) list them, for harnesses of one's own; the macros make a test of
-/// each.
+/// Set to a number, lets laws with seeds try that one alone.
+const SEED_VARIABLE: &str = "WAL_SEED";
+
+/// One law for parts of a kind. [`SEGMENT_STORE_LAWS`](crate::SEGMENT_STORE_LAWS),
+/// [`LOG_LAWS`](crate::LOG_LAWS) and their likes list them, for harnesses of one's own; the macros
+/// make a test of each.
 pub struct Law<Part: ?Sized + 'static> {
     pub(crate) family: &'static str,
     pub(crate) name: &'static str,
@@ -40,6 +43,14 @@ pub enum Need {
     Fault,
     /// [`Harm::Room`].
     Room,
+    /// Of a codec: its records know where they end, so that a part of one is not a record. One that
+    /// takes any bytes for a record does without.
+    End,
+    /// Of a commit strategy: it never blocks a task. One that does its work on the caller's thread,
+    /// whoever calls, does without.
+    Tasks,
+    /// Of the kit itself: its feature `allocations`, which counts what a part allocates.
+    Allocations,
 }
 
 /// What came of a law that was not broken.
@@ -74,24 +85,37 @@ impl<Part: ?Sized> Law<Part> {
     /// seeds, or for the one choice in the environment variable `WAL_CRASH`.
     ///
     /// `without` admits what the place cannot do. Without the admission the law is broken where it
-    /// cannot run; with it the law is broken where the place can do it after all.
+    /// cannot run; with it the law is broken where the place can do it after all. An admission
+    /// about the part itself is true where the law, run, is broken.
     pub fn run(&self, fresh: Fresh<'_, Part>, without: &[Need]) -> Result<Verdict, Breach> {
         let mut verdict = Verdict::Holds;
+        let mut excused = None;
         for &need in self.needs {
-            let can = fresh().inflict(need.probe()) == Inflicted::Done;
-            match (can, without.contains(&need)) {
+            let admitted = without.contains(&need);
+            let can = match need.probe() {
+                Probe::Harm(harm) => fresh().inflict(harm) == Inflicted::Done,
+                Probe::Kit(can) => can,
+                Probe::Law => {
+                    excused = excused.or(admitted.then_some(need));
+                    continue;
+                }
+            };
+            match (can, admitted) {
                 (true, false) => {}
                 (false, true) => verdict = Verdict::Admitted,
                 (false, false) => return Err(self.breach(need.missing())),
                 (true, true) => return Err(self.breach(need.not_true())),
             }
         }
-        if verdict == Verdict::Holds {
-            for choice in self.choices()? {
-                self.run_once(fresh, choice)?;
-            }
+        if verdict == Verdict::Admitted {
+            return Ok(verdict);
         }
-        Ok(verdict)
+        let ran = self.choices()?.into_iter().try_for_each(|choice| self.run_once(fresh, choice));
+        match (excused, ran) {
+            (None, ran) => ran.map(|()| Verdict::Holds),
+            (Some(_), Err(_)) => Ok(Verdict::Admitted),
+            (Some(need), Ok(())) => Err(self.breach(need.not_true())),
+        }
     }
 
     fn choices(&self) -> Result<Vec<CutChoice>, Breach> {
@@ -115,7 +139,7 @@ impl<Part: ?Sized> Law<Part> {
             .unwrap_or_else(|panic| Err(Saw::new(format!("a panic: {}", message(&*panic)))));
         result.map_err(|saw| {
             let crash = self.needs.contains(&Need::Crash).then_some(choice);
-            self.breach(saw.to_string()).in_case(case.part(), case.history(), crash)
+            self.breach(saw.to_string()).in_case(case.part(), case.history(), crash, case.seed())
         })
     }
 
@@ -135,15 +159,17 @@ impl<Part: ?Sized> fmt::Debug for Law<Part> {
 }
 
 impl Need {
-    /// A harm that a place can do exactly if it can meet this need, and that changes nothing on a
-    /// fresh one.
-    fn probe(self) -> Harm {
+    fn probe(self) -> Probe {
         match self {
-            Self::Crash => Harm::Crash(CutChoice::Everything),
-            Self::Kill => Harm::Kill,
-            Self::Interrupt => Harm::Interrupt { after: u64::MAX },
-            Self::Fault => Harm::Fault(FaultRule::next(Call::Sync, Fault::Io).times(0)),
-            Self::Room => Harm::Room(Room::Plenty),
+            Self::Crash => Probe::Harm(Harm::Crash(CutChoice::Everything)),
+            Self::Kill => Probe::Harm(Harm::Kill),
+            Self::Interrupt => Probe::Harm(Harm::Interrupt { after: u64::MAX }),
+            Self::Fault => {
+                Probe::Harm(Harm::Fault(FaultRule::next(Call::Sync, Fault::Io).times(0)))
+            }
+            Self::Room => Probe::Harm(Harm::Room(Room::Plenty)),
+            Self::End | Self::Tasks => Probe::Law,
+            Self::Allocations => Probe::Kit(cfg!(feature = "allocations")),
         }
     }
 
@@ -155,11 +181,20 @@ impl Need {
             Self::Interrupt => "interrupt",
             Self::Fault => "fault",
             Self::Room => "room",
+            Self::End => "end",
+            Self::Tasks => "tasks",
+            Self::Allocations => "allocations",
         }
     }
 
     fn missing(self) -> String {
         let word = self.word();
+        if self == Self::Allocations {
+            return format!(
+                "the law needs the feature `{word}` of wal-testkit: turn it on for your tests, or \
+                 admit it with `without [{word}]`"
+            );
+        }
         format!(
             "the law needs Harm::{self:?}, which this place cannot do: implement it in \
              Place::inflict, or admit it with `without [{word}]`"
@@ -168,11 +203,26 @@ impl Need {
 
     fn not_true(self) -> String {
         let word = self.word();
-        format!("`without [{word}]` is not true, this place can do it: take `{word}` out")
+        let what = match self {
+            Self::End | Self::Tasks => "the law holds",
+            Self::Allocations => "the feature is on",
+            _ => "this place can do it",
+        };
+        format!("`without [{word}]` is not true, {what}: take `{word}` out")
     }
 }
 
-fn message(panic: &(dyn Any + Send)) -> &str {
+/// How to find out whether a need is met.
+enum Probe {
+    /// A place can do this harm exactly if it can meet the need; it changes nothing on a fresh one.
+    Harm(Harm),
+    /// The kit knows.
+    Kit(bool),
+    /// By the law that needs it.
+    Law,
+}
+
+pub(crate) fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
@@ -211,6 +261,15 @@ macro_rules! __need {
     };
     (room) => {
         $crate::Need::Room
+    };
+    (end) => {
+        $crate::Need::End
+    };
+    (tasks) => {
+        $crate::Need::Tasks
+    };
+    (allocations) => {
+        $crate::Need::Allocations
     };
 }
 

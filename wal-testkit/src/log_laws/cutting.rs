@@ -4,7 +4,7 @@ use wal_core::{Lsn, Result};
 
 use super::story::Story;
 use super::{LogCase, Outcome};
-use crate::law::{Through, saw};
+use crate::law::{Saw, Through, saw};
 use crate::log_under_test::TracedLog;
 
 /// Enough records for several segments.
@@ -15,6 +15,26 @@ fn fill(log: &TracedLog, story: &mut Story) -> Result<()> {
         story.sync(log)?;
     }
     Ok(())
+}
+
+pub(super) fn pruning_gives_space_back(case: &mut LogCase<'_>) -> Outcome {
+    let (log, mut story) = (case.open()?, Story::new());
+    story.commit(&log, 100)?;
+    // Many times what is kept at a time, and a small part of what is appended in all.
+    case.leave_room(400_000)?;
+    for round in 0..100 {
+        for _ in 0..10 {
+            story.append(&log, 1500)?;
+        }
+        story.sync(&log).map_err(|error| {
+            Saw::new(format!("after {round} rounds of 15,000 bytes, all pruned: {error:?}"))
+        })?;
+        let last = Lsn::new(story.last());
+        story.prunes_before(last);
+        log.prune_before(last)?;
+    }
+    story.check(&log)?;
+    Ok(log.close()?)
 }
 
 pub(super) fn pruning_keeps_the_rest(case: &mut LogCase<'_>) -> Outcome {

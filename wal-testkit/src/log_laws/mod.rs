@@ -2,6 +2,7 @@
 
 mod crash;
 mod cutting;
+mod damage;
 mod failing;
 mod order;
 mod story;
@@ -100,6 +101,14 @@ macro_rules! __each_log_law {
             "no failed or short write loses an acknowledged record or leaves a hole";
         failing::a_full_disk_loses_nothing_acknowledged [room, crash]
             "a full disk is an error, loses nothing acknowledged, and the log goes on with room";
+        damage::damage_is_loud [fault, kill]
+            "what was damaged in a closed log is an error or the right data, never less or other";
+        damage::a_failed_read_is_no_end [fault, kill]
+            "what cannot be read is an error, not the end of the log, and nothing is lost by it";
+        damage::a_wrong_read_destroys_nothing [fault, kill]
+            "bytes that come wrong from the disk once are never shown, and nothing is lost by them";
+        cutting::pruning_gives_space_back [room]
+            "a log that is pruned as it grows never fills the disk";
         cutting::pruning_keeps_the_rest []
             "pruning before an LSN keeps every record from that one on";
         cutting::pruned_records_never_come_back [crash]

@@ -137,10 +137,14 @@ impl Story {
 
     /// Holds where what a reader gets may be in the log, and all that must be is.
     pub(super) fn check(&self, log: &TracedLog) -> Result<Found, Saw> {
+        self.check_entries(&log.entries(Lsn::FIRST)?)
+    }
+
+    /// As [`check`](Self::check), of what a reader got from the first record on.
+    pub(super) fn check_entries(&self, entries: &[(Lsn, Vec<u8>)]) -> Result<Found, Saw> {
         if let Some(wrong) = &self.wrong {
             return Err(Saw::new(wrong.clone()));
         }
-        let entries = log.entries(Lsn::FIRST)?;
         let first = entries.first().map_or(0, |(lsn, _)| lsn.get());
         for ((lsn, payload), wanted) in entries.iter().zip(first..) {
             saw("the LSN of a record read", lsn.get(), wanted)?;

@@ -115,6 +115,10 @@ macro_rules! __each_segment_store_law {
             "a read fills the buffer, except at the segment's end";
         read::readers_see_appends_at_once []
             "a reader sees bytes when their append returns";
+        read::short_reads_are_finished [fault]
+            "short reads and interruptions are the store's to handle";
+        read::a_failed_read_is_reported [fault]
+            "a read that could not be done fails, and is not taken for the end";
         read::reopening_finds_everything []
             "another handle of the place finds every segment and its bytes";
         append::appends_keep_their_order []

@@ -6,6 +6,7 @@ use wal_core::{SegmentId, SegmentStore};
 
 use super::{ONE, Outcome, StoreCase, TWO, begins, bytes, holds, listed, refused, unit};
 use crate::law::saw;
+use crate::{Call, Fault, FaultRule, Harm};
 
 pub(super) fn a_missing_segment_is_not_found(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
@@ -51,6 +52,36 @@ pub(super) fn readers_see_appends_at_once(case: &mut StoreCase<'_>) -> Outcome {
             saw("bytes read", reader.read_at(0, &mut buffer)?, appended.len())?;
             begins(&buffer, ONE, &appended)?;
         }
+    }
+    Ok(())
+}
+
+pub(super) fn short_reads_are_finished(case: &mut StoreCase<'_>) -> Outcome {
+    let store = case.open()?;
+    let appended = bytes(unit(&store) * 40, 1);
+    store.create(ONE, 0)?.append(&appended)?;
+    let reader = store.open(ONE)?;
+    for fault in [Fault::Short(1), Fault::Interrupted, Fault::Short(100)] {
+        case.inflict(Harm::Fault(FaultRule::next(Call::Read, fault).times(2)))?;
+        let mut buffer = vec![0xaa; appended.len()];
+        saw("bytes read", reader.read_at(0, &mut buffer)?, appended.len())?;
+        begins(&buffer, ONE, &appended)?;
+    }
+    Ok(())
+}
+
+/// A log that takes what it cannot read for its end cuts off what is there.
+pub(super) fn a_failed_read_is_reported(case: &mut StoreCase<'_>) -> Outcome {
+    let store = case.open()?;
+    let appended = bytes(unit(&store) * 40, 1);
+    store.create(ONE, 0)?.append(&appended)?;
+    let reader = store.open(ONE)?;
+    for fault in [Fault::Io, Fault::AfterEffect] {
+        case.inflict(Harm::Fault(FaultRule::next(Call::Read, fault)))?;
+        let mut buffer = vec![0xaa; appended.len()];
+        saw("a read that fails is done", reader.read_at(0, &mut buffer).is_ok(), false)?;
+        saw("bytes read after that", reader.read_at(0, &mut buffer)?, appended.len())?;
+        begins(&buffer, ONE, &appended)?;
     }
     Ok(())
 }

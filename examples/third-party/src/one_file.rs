@@ -1,0 +1,142 @@
+//! [`OneFile`]: a store that keeps all segments in one file.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wal_core::{
+    Durability, Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter,
+    StoreLock,
+};
+
+use crate::Medium;
+use crate::journal::{Journal, Kind, Segment};
+
+/// Keeps all segments in one file, a journal of what was done to them. One sync makes everything
+/// durable that was done before it, to whatever segment. Space is never given back.
+#[derive(Clone, Debug)]
+pub struct OneFile {
+    medium: Arc<dyn Medium>,
+    journal: Arc<Mutex<Journal>>,
+}
+
+impl OneFile {
+    /// The store in this file; an empty file is an empty store.
+    pub fn new(medium: impl Medium + 'static) -> Self {
+        let medium: Arc<dyn Medium> = Arc::new(medium);
+        let journal = Arc::new(Mutex::new(Journal::new(Arc::clone(&medium))));
+        Self { medium, journal }
+    }
+
+    /// The journal, with all that other handles added.
+    fn journal(&self) -> io::Result<MutexGuard<'_, Journal>> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.catch_up()?;
+        Ok(journal)
+    }
+
+    fn segment(&self, id: SegmentId) -> io::Result<Segment> {
+        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("no segment {id}"));
+        self.journal()?.segments().get(&id).cloned().ok_or_else(missing)
+    }
+}
+
+impl SegmentStore for OneFile {
+    fn guarantees(&self) -> Guarantees {
+        Guarantees::new(Durability::Power)
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
+        self.medium.lock()
+    }
+
+    fn list(&self) -> io::Result<Vec<SegmentId>> {
+        Ok(self.journal()?.segments().keys().copied().collect())
+    }
+
+    fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
+        let mut journal = self.journal()?;
+        if journal.segments().contains_key(&id) {
+            let taken = format!("segment {id} is there already");
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, taken));
+        }
+        journal.add(Kind::Create, id, size, &[])?;
+        drop(journal);
+        self.medium.sync()?;
+        Ok(Box::new(Writer { store: self.clone(), id, end: 0 }))
+    }
+
+    fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
+        self.segment(id)?;
+        Ok(Box::new(Reader { store: self.clone(), id }))
+    }
+
+    fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
+        if self.segment(id)?.size > len {
+            self.journal()?.add(Kind::Trim, id, len, &[])?;
+        }
+        self.medium.sync()
+    }
+
+    fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
+        let mut journal = self.journal()?;
+        for &id in ids {
+            if journal.segments().contains_key(&id) {
+                journal.add(Kind::Remove, id, 0, &[])?;
+            }
+        }
+        drop(journal);
+        self.medium.sync()
+    }
+}
+
+#[derive(Debug)]
+struct Writer {
+    store: OneFile,
+    id: SegmentId,
+    end: u64,
+}
+
+impl SegmentWriter for Writer {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if !bytes.is_empty() {
+            self.store.journal()?.add(Kind::Append, self.id, self.end, bytes)?;
+            self.end += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> u64 {
+        self.end
+    }
+
+    fn syncer(&self) -> Arc<dyn SegmentSyncer> {
+        Arc::new(Syncer { medium: Arc::clone(&self.store.medium) })
+    }
+}
+
+#[derive(Debug)]
+struct Syncer {
+    medium: Arc<dyn Medium>,
+}
+
+impl SegmentSyncer for Syncer {
+    fn sync(&self) -> io::Result<()> {
+        self.medium.sync()
+    }
+}
+
+#[derive(Debug)]
+struct Reader {
+    store: OneFile,
+    id: SegmentId,
+}
+
+impl SegmentReader for Reader {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.store.segment(self.id)?.size)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.store.segment(self.id)?.read(&*self.store.medium, offset, buffer)
+    }
+}

@@ -1,0 +1,58 @@
+//! The fuzz targets of the kit, as plain functions over bytes.
+//!
+//! Each panics where a promise is broken and returns otherwise, whatever the bytes are. libFuzzer
+//! calls them from the programs in `fuzz_targets`; `tests/smoke.rs` calls them on any stable
+//! toolchain, with the seed corpus and with inputs by chance.
+//!
+//! | target | its bytes | what must hold |
+//! |---|---|---|
+//! | [`segment_header`], [`frame`], [`records`], [`seal`], [`start`] | what one decoder of the format gets | total; what decodes says the same when it is encoded again |
+//! | [`operation`], [`bincode`] | a record | the same, through the codecs |
+//! | [`recovery`] | the files of a log | open, read, verify: total, and of one opinion |
+//! | [`torn_or_rot`] | a sound log's script, and damage to it | a prefix is recovered, and nothing vouched for is lost in silence |
+//! | [`history`] | calls, faults and power cuts on a simulated disk | the log is what a model says |
+//!
+//! No code of the kit knows that it is fuzzed. Checksums keep a fuzzer out, so inputs carry the
+//! fields of a file and the target puts the right checksums to them.
+
+#![forbid(unsafe_code)]
+
+mod codecs;
+mod damage;
+mod decoders;
+mod files;
+mod history;
+mod input;
+mod leader;
+mod mend;
+mod model;
+mod recovery;
+pub mod seeds;
+#[path = "../../wal/tests/common/sim_files.rs"]
+#[expect(clippy::unwrap_used, reason = "written for tests, where a panic is a failure")]
+mod sim_files;
+mod sound;
+mod still;
+
+pub use codecs::{bincode, operation};
+pub use damage::torn_or_rot;
+pub use decoders::{frame, records, seal, segment_header, start};
+pub use history::history;
+pub use recovery::recovery;
+
+/// A target: its name, which is that of its program and of its folder in `corpus`, and the function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("segment_header", segment_header),
+    ("frame", frame),
+    ("records", records),
+    ("seal", seal),
+    ("start", start),
+    ("operation", operation),
+    ("bincode", bincode),
+    ("recovery", recovery),
+    ("torn_or_rot", torn_or_rot),
+    ("history", history),
+];

@@ -1,0 +1,167 @@
+//! Recovery over arbitrary files.
+
+use std::sync::Arc;
+
+use wal::parts::core::SegmentStore;
+use wal::parts::segment::MemoryStore;
+use wal::{ErrorKind, Lsn, Reader, Recovery, Result, Strategy, Verdict, Wal};
+
+use crate::files::{Image, image, store, unpack};
+use crate::input::Input;
+use crate::still::Still;
+
+/// LSNs further than this are not to be had in an honest log: a thousand years of a thousand
+/// million records a second. Behind them nothing is appended.
+const LAST_HONEST_LSN: u64 = u64::MAX / 2;
+
+/// The files of a log, as anyone may have made them. Whatever they are:
+///
+/// - looking at them changes nothing, and neither does an open that is refused;
+/// - a log that verifies opens, and reads to its end; one that is refused as corrupt does not verify;
+/// - what one open reads, the next one reads, and where it verifies, after an append one record more.
+pub fn recovery(bytes: &[u8]) {
+    let files = unpack(&mut Input::new(bytes));
+    let store = Arc::new(store(&files));
+    let verdict = look(&store);
+    assert!(image(&*store) == files, "looking at a log changed it");
+
+    let env = Arc::new(Still::default());
+    let first = match open(&store, &env) {
+        Ok(opened) => opened,
+        Err(error) => {
+            refused(&error, verdict, &files, &*store);
+            return;
+        }
+    };
+    let seen = Seen::of(&first.0, &first.1);
+    let sound = verdict.is_some_and(|verdict| verdict != Verdict::Corrupt);
+    if sound {
+        assert_ne!(seen.stopped, Some(ErrorKind::Corrupt), "it verified, and does not read");
+        if seen.stopped.is_none() {
+            assert_eq!(seen.records.len() as u64, first.1.valid_records, "it verified: {seen:?}");
+        }
+    }
+    drop(first);
+    again(&store, &env, &seen);
+    if sound && seen.stopped.is_none() && seen.last.get() < LAST_HONEST_LSN {
+        goes_on(&store, &env, &seen);
+    }
+}
+
+/// Reads the log without opening it; what verification says of it, if it says anything.
+fn look(store: &Arc<MemoryStore>) -> Option<Verdict> {
+    let reader = Reader::with_store(Arc::clone(store) as Arc<dyn SegmentStore>);
+    let mut frames = 0_u64;
+    let verified = reader.verify(|_| frames += 1);
+    if let Ok(Some(survey)) = reader.survey() {
+        for lsn in [survey.chain.start.lsn, survey.last_lsn(), Lsn::FIRST, Lsn::MAX] {
+            let _ = reader.read_from(lsn).map(Iterator::count);
+        }
+    }
+    if let Ok(Some(chain)) = reader.prefix() {
+        let _ = reader.read_chain(&chain, chain.start.lsn).map(Iterator::count);
+    }
+    match verified {
+        Ok(found) => {
+            assert_eq!(found.findings.is_empty(), found.verdict == Verdict::Clean, "{found:?}");
+            Some(found.verdict)
+        }
+        Err(error) => {
+            assert_ne!(error.kind(), ErrorKind::Corrupt, "damage is a finding: {error:?}");
+            None
+        }
+    }
+}
+
+fn open(store: &Arc<MemoryStore>, env: &Arc<Still>) -> Result<(Wal, Recovery)> {
+    Wal::with_store(Arc::clone(store) as Arc<dyn SegmentStore>)
+        .segment_size(16 * 1024)
+        .strategy(Strategy::Sync)
+        .env(Arc::clone(env) as _)
+        .open()
+}
+
+fn refused(error: &wal::Error, verdict: Option<Verdict>, files: &Image, store: &MemoryStore) {
+    match error.kind() {
+        ErrorKind::Corrupt => {
+            assert!(verdict.is_none_or(|verdict| verdict == Verdict::Corrupt), "{error:?}");
+            assert!(image(store) == *files, "a refused log was changed: {error:?}");
+        }
+        ErrorKind::Unsupported => {
+            assert!(verdict.is_none_or(|verdict| verdict == Verdict::Corrupt), "{error:?}");
+        }
+        // Claims that no store can hold, and numbers with nothing behind them.
+        ErrorKind::StorageFull | ErrorKind::Io => {}
+        other => panic!("an open is refused as {other:?}: {error:?}"),
+    }
+}
+
+/// What a reader sees of an open log.
+#[derive(PartialEq, Eq)]
+struct Seen {
+    first: Lsn,
+    last: Lsn,
+    records: Vec<Vec<u8>>,
+    /// Why the reading ended before the log did.
+    stopped: Option<ErrorKind>,
+}
+
+impl Seen {
+    fn of(wal: &Wal, recovery: &Recovery) -> Self {
+        let (first, last) = (recovery.first_lsn, recovery.last_lsn);
+        assert_eq!((wal.first_lsn(), wal.last_lsn()), (first, last));
+        let mut seen = Self { first, last, records: Vec::new(), stopped: None };
+        let mut entries = match wal.read_from(first) {
+            Ok(entries) => entries,
+            Err(error) => {
+                seen.stopped = Some(error.kind());
+                return seen;
+            }
+        };
+        for entry in entries.by_ref() {
+            match entry {
+                Ok(entry) => {
+                    assert_eq!(entry.lsn, first.plus(seen.records.len() as u64), "a gap");
+                    seen.records.push(entry.payload.to_vec());
+                }
+                Err(error) => seen.stopped = Some(error.kind()),
+            }
+        }
+        assert!(entries.next().is_none(), "a cursor goes on behind its end");
+        seen
+    }
+}
+
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seen")
+            .field("first", &self.first)
+            .field("last", &self.last)
+            .field("records", &self.records.len())
+            .field("stopped", &self.stopped)
+            .finish()
+    }
+}
+
+/// The log opens once more, and holds what was seen.
+fn again(store: &Arc<MemoryStore>, env: &Arc<Still>, seen: &Seen) {
+    let (wal, recovery) = open(store, env).expect("what has opened opens again");
+    let now = Seen::of(&wal, &recovery);
+    assert!(now == *seen, "a second open sees {now:?}, and the first saw {seen:?}");
+}
+
+/// The log takes a record, and keeps it and all before it.
+fn goes_on(store: &Arc<MemoryStore>, env: &Arc<Still>, seen: &Seen) {
+    let (wal, _) = open(store, env).expect("what has opened opens again");
+    match wal.append(b"one more").and_then(|_| wal.close()) {
+        Ok(()) => {}
+        // Numbers of segments or bytes that an honest log never comes to.
+        Err(error) if matches!(error.kind(), ErrorKind::Io | ErrorKind::StorageFull) => return,
+        Err(error) => panic!("the log does not go on: {error:?}"),
+    }
+    drop(wal);
+    let (wal, recovery) = open(store, env).expect("what was closed opens");
+    let now = Seen::of(&wal, &recovery);
+    assert_eq!(now.records.last().map(Vec::as_slice), Some(&b"one more"[..]));
+    assert!(now.records[..now.records.len() - 1] == seen.records, "{now:?}, before {seen:?}");
+}

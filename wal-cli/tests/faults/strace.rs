@@ -1,0 +1,87 @@
+//! strace, as a part of the storage that fails.
+
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// How a call fails, in strace's words, and what must come of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    pub(crate) how: &'static str,
+    pub(crate) effect: Effect,
+}
+
+/// What must come of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing: the log gets over it.
+    None,
+    /// An error that says this, unless the call was for the note of who holds the lock, which is for
+    /// people.
+    Reported(&'static str),
+    /// An error that says this, or nothing.
+    Bearable(&'static str),
+    /// The process is dead.
+    Death,
+}
+
+impl Fault {
+    pub(crate) const fn new(how: &'static str, effect: Effect) -> Self {
+        Self { how, effect }
+    }
+}
+
+/// Files of the log that strace is to look at: more than any workload makes.
+const SEGMENTS: u64 = 40;
+
+/// Runs `sweep`, if strace works here; `test` is the name of the calling test.
+pub(crate) fn with_strace(test: &str, sweep: impl FnOnce()) {
+    let mut probe = Command::new("strace");
+    probe.args(["-f", "-qq", "-e", "trace=none", "true"]);
+    if probe.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|run| run.success()) {
+        return sweep();
+    }
+    // Not `eprintln`, which the test harness swallows where a test passes.
+    io::stderr()
+        .write_all(format!("NOT RUN: {test}: strace does not work here\n").as_bytes())
+        .unwrap();
+    assert!(env::var_os("CI").is_none(), "in CI every test must run: install strace");
+}
+
+/// An empty directory, in memory where there is such a file system: the power stays on, so that a
+/// disk would only make the thousands of syncs slow.
+pub(crate) fn place() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+/// A command that runs `program` with this fault at the `nth` of such calls on the files of the log
+/// in `dir`. What strace has to say goes to `told`.
+pub(crate) fn strace(
+    program: &Path,
+    dir: &Path,
+    call: &str,
+    fault: Fault,
+    nth: u32,
+    told: &Path,
+) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-qq", "-e", "signal=none", "-o"]).arg(told);
+    let files = (1..=SEGMENTS).flat_map(|id| [format!("{id:020}.wal"), format!("{id:020}.new")]);
+    for file in files.chain(["LOCK".into(), String::new()]) {
+        command.arg("-P").arg(if file.is_empty() { dir.to_path_buf() } else { dir.join(file) });
+    }
+    command.arg(format!("--trace={call}"));
+    command.arg(format!("--inject={call}:{}:when={nth}", fault.how));
+    command.arg(program);
+    command
+}
+
+/// The calls that were made to fail, as strace wrote them down, with the files that they were for.
+pub(crate) fn injected(told: &Path) -> Vec<String> {
+    let text = fs::read_to_string(told).unwrap();
+    text.lines().filter(|line| line.contains("(INJECTED)")).map(str::to_owned).collect()
+}

@@ -1,0 +1,139 @@
+//! [`Hooked`]: a store that asks before every step.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use wal_core::{
+    Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
+};
+
+/// What a store is about to do. A hook may wait, fail the step, or panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Create(SegmentId),
+    /// An append to a segment at this end.
+    Append(SegmentId, u64),
+    Sync(SegmentId),
+    /// A sync has done its work and is about to return.
+    Synced(SegmentId),
+    Trim(SegmentId),
+    Remove,
+}
+
+type Hook = Arc<dyn Fn(Step) -> io::Result<()> + Send + Sync>;
+
+/// Asks the hook before every step that changes the store below, and holds the pipeline to the
+/// store's word that syncs of one segment do not overlap.
+#[derive(Clone)]
+pub(crate) struct Hooked {
+    store: Arc<dyn SegmentStore>,
+    hook: Hook,
+}
+
+impl Hooked {
+    pub(crate) fn new(
+        store: impl SegmentStore + 'static,
+        hook: impl Fn(Step) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self { store: Arc::new(store), hook: Arc::new(hook) }
+    }
+}
+
+impl fmt::Debug for Hooked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.store.fmt(f)
+    }
+}
+
+impl SegmentStore for Hooked {
+    fn guarantees(&self) -> Guarantees {
+        self.store.guarantees()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
+        self.store.lock()
+    }
+
+    fn list(&self) -> io::Result<Vec<SegmentId>> {
+        self.store.list()
+    }
+
+    fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
+        (self.hook)(Step::Create(id))?;
+        let below = self.store.create(id, size)?;
+        Ok(Box::new(Writer { below, id, hook: Arc::clone(&self.hook), syncs: Arc::default() }))
+    }
+
+    fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
+        self.store.open(id)
+    }
+
+    fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
+        (self.hook)(Step::Trim(id))?;
+        self.store.trim(id, len)
+    }
+
+    fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
+        (self.hook)(Step::Remove)?;
+        self.store.remove(ids)
+    }
+}
+
+struct Writer {
+    below: Box<dyn SegmentWriter>,
+    id: SegmentId,
+    hook: Hook,
+    syncs: Arc<AtomicU32>,
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.below.fmt(f)
+    }
+}
+
+impl SegmentWriter for Writer {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (self.hook)(Step::Append(self.id, self.below.end()))?;
+        self.below.append(bytes)
+    }
+
+    fn end(&self) -> u64 {
+        self.below.end()
+    }
+
+    fn syncer(&self) -> Arc<dyn SegmentSyncer> {
+        Arc::new(Syncer {
+            below: self.below.syncer(),
+            id: self.id,
+            hook: Arc::clone(&self.hook),
+            syncs: Arc::clone(&self.syncs),
+        })
+    }
+}
+
+struct Syncer {
+    below: Arc<dyn SegmentSyncer>,
+    id: SegmentId,
+    hook: Hook,
+    syncs: Arc<AtomicU32>,
+}
+
+impl fmt::Debug for Syncer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.below.fmt(f)
+    }
+}
+
+impl SegmentSyncer for Syncer {
+    fn sync(&self) -> io::Result<()> {
+        assert_eq!(self.syncs.fetch_add(1, Ordering::SeqCst), 0, "syncs of one segment overlap");
+        let result = (self.hook)(Step::Sync(self.id))
+            .and_then(|()| self.below.sync())
+            .and_then(|()| (self.hook)(Step::Synced(self.id)));
+        self.syncs.fetch_sub(1, Ordering::SeqCst);
+        result
+    }
+}

@@ -1,0 +1,159 @@
+//! The assembled log as a log under test, and the worlds it is searched in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wal::parts::segment::{FileStore, Preparation};
+use wal::{Config, Lsn, Result, Strategy, Wal};
+use wal_core::{CommitStrategy, Env, SegmentStore};
+use wal_testkit::model::{OnWait, World};
+use wal_testkit::{Atom, Damage, LogUnderTest, Profile, SimDisk, SimStore, Tail};
+
+use crate::sim_files::SimFiles;
+
+/// The product.
+#[derive(Debug)]
+pub(crate) struct Product(Wal);
+
+/// How the product is set up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    /// Commits when somebody waits, or with every append.
+    pub(crate) strategy: Strategy,
+    /// Flushes end on a multiple of this.
+    pub(crate) alignment: u32,
+}
+
+impl Setup {
+    /// Commits when somebody waits; no padding.
+    pub(crate) const PLAIN: Self = Self { strategy: Strategy::GroupCommit, alignment: 8 };
+}
+
+impl Product {
+    /// Opens the log in this store, which is on this disk, with the smallest segments there are.
+    pub(crate) fn open(disk: &SimDisk, store: Arc<dyn SegmentStore>, setup: Setup) -> Result<Self> {
+        let mut config = Config::default();
+        config.segment_size = 16 * 1024;
+        config.frame_size = 4096;
+        config.alignment = setup.alignment;
+        let strategy: Arc<dyn CommitStrategy> = match setup.strategy {
+            Strategy::Sync => Arc::new(wal::parts::commit::Sync::new()),
+            _ => Arc::new(OnWait::new()),
+        };
+        let log = Wal::with_store(store).config(config).custom_strategy(strategy);
+        Ok(Self(log.env(Arc::new(SeededEnv::of(disk))).open()?.0))
+    }
+}
+
+/// Where the strategy commits within the append, that may fail for a record that is staged all the
+/// same; the wait for it then says so again.
+fn staged(appended: Result<Lsn>) -> Result<Lsn> {
+    appended.or_else(|error| error.at_lsn().ok_or(error))
+}
+
+impl LogUnderTest for Product {
+    fn append(&self, payload: &[u8]) -> Result<Lsn> {
+        staged(self.0.append(payload))
+    }
+
+    fn append_batch(&self, payloads: &[Vec<u8>]) -> Result<Lsn> {
+        let lsns = self.0.append_batch(payloads);
+        staged(lsns.map(|lsns| lsns.last().copied().unwrap_or(Lsn::ZERO)))
+    }
+
+    fn wait(&self, lsn: Lsn) -> Result<()> {
+        self.0.wait_for_lsn(lsn).wait()
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.0.sync()
+    }
+
+    fn durable_lsn(&self) -> Lsn {
+        self.0.durable_lsn()
+    }
+
+    fn entries(&self, from: Lsn) -> Result<Vec<(Lsn, Vec<u8>)>> {
+        let from = from.max(self.0.first_lsn());
+        let entries = self.0.read_from(from)?;
+        entries.map(|entry| entry.map(|entry| (entry.lsn, entry.payload.to_vec()))).collect()
+    }
+
+    fn prune_before(&self, lsn: Lsn) -> Result<()> {
+        self.0.prune_before(lsn).map(drop)
+    }
+
+    fn truncate_after(&self, lsn: Lsn) -> Result<()> {
+        self.0.truncate_after(lsn)
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        self.0.close()
+    }
+}
+
+/// Chance that is the same in every run of a case, and never the same twice in one: by how much was
+/// done to the disk when the log was opened.
+#[derive(Debug)]
+struct SeededEnv(AtomicU64);
+
+impl SeededEnv {
+    fn of(disk: &SimDisk) -> Self {
+        Self(AtomicU64::new(disk.operations() << 20))
+    }
+}
+
+impl Env for SeededEnv {
+    fn now(&self) -> u64 {
+        1_700_000_000_000_000_000
+    }
+
+    fn random(&self) -> u64 {
+        let turn = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        let mixed = (turn ^ (turn >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    }
+}
+
+/// The plain store on these disks.
+pub(crate) fn on_sim_store(name: &str, profile: Profile, setup: Setup) -> World {
+    World::new(name, profile, move |disk: SimDisk| {
+        Product::open(&disk, Arc::new(SimStore::new(disk.clone())), setup)
+    })
+}
+
+/// The file store's code on these disks.
+pub(crate) fn on_files(
+    name: &str,
+    profile: Profile,
+    preparation: Preparation,
+    setup: Setup,
+) -> World {
+    World::new(name, profile, move |disk: SimDisk| {
+        let store = FileStore::over(Arc::new(SimFiles(disk.clone()))).preparation(preparation);
+        Product::open(&disk, Arc::new(store), setup)
+    })
+}
+
+/// All worlds that the product is searched in.
+pub(crate) fn worlds() -> Vec<World> {
+    let (strict, plain) = (Profile::STRICT, Setup::PLAIN);
+    let sync = Setup { strategy: Strategy::Sync, ..plain };
+    let aligned = Setup { alignment: 4096, ..plain };
+    vec![
+        on_files("files", strict, Preparation::Whole, plain),
+        on_sim_store("sim", strict, plain),
+        on_files("bytes", strict.atom(Atom::Byte), Preparation::Chunks(4096), plain),
+        on_files("journaled", Profile::JOURNALED, Preparation::None, plain),
+        // A disk that may garble the whole block it is rewriting.
+        on_files(
+            "aligned",
+            strict.atom(Atom::Page).damage(Damage::Atom),
+            Preparation::Whole,
+            aligned,
+        ),
+        on_files("stale", strict.tail(Tail::Stale), Preparation::None, plain),
+        on_sim_store("sync", strict.atom(Atom::Byte), sync),
+        on_files("zero-filled", strict, Preparation::ZeroFill, sync),
+    ]
+}

@@ -1,0 +1,101 @@
+//! The file store's own code on the simulated disk: its layer of file operations, done there.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wal::parts::segment::{Access, Files, OpenFile};
+use wal_testkit::{SimDisk, SimFile, SimLock};
+
+/// The files of a simulated disk, for `FileStore::over`.
+#[derive(Debug)]
+pub(crate) struct SimFiles(pub(crate) SimDisk);
+
+#[derive(Debug)]
+struct SimOpenFile {
+    disk: SimDisk,
+    name: String,
+    file: SimFile,
+    lock: Mutex<Option<SimLock>>,
+}
+
+impl SimFiles {
+    fn opened(&self, name: &str, file: SimFile) -> Arc<dyn OpenFile> {
+        let (disk, name) = (self.0.clone(), name.to_owned());
+        Arc::new(SimOpenFile { disk, name, file, lock: Mutex::default() })
+    }
+}
+
+impl Files for SimFiles {
+    fn create_new(&self, name: &str) -> io::Result<Arc<dyn OpenFile>> {
+        Ok(self.opened(name, self.0.create_new(name)?))
+    }
+
+    fn open(&self, name: &str, _access: Access) -> io::Result<Arc<dyn OpenFile>> {
+        Ok(self.opened(name, self.0.open(name)?))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.0.sync_dir()
+    }
+}
+
+impl SimOpenFile {
+    /// What is written in the lock file is for people, and differs from process to process: it is
+    /// kept off the disk, so that the same case gives the same bytes.
+    fn is_lock(&self) -> bool {
+        self.name == "LOCK"
+    }
+}
+
+impl OpenFile for SimOpenFile {
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn block_size(&self) -> io::Result<u64> {
+        Ok(4096)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(offset, buffer)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_lock() { Ok(bytes.len()) } else { self.file.write_at(offset, bytes) }
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.file.allocate(offset, len)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        if self.is_lock() { Ok(()) } else { self.file.set_len(len) }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    // The simulated disk keeps a file's length with its data.
+    fn sync_all(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn try_lock(&self) -> io::Result<()> {
+        let lock = self.disk.lock(&self.name)?;
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! Laws about acknowledgements: that they come, and what they are worth.
+
+use std::sync::mpsc::channel;
+use std::thread;
+
+use wal_core::{Acknowledgement, Flush, Lsn, Result};
+
+use super::patience::{patiently, patiently_for};
+use super::run::Run;
+use super::{Outcome, StrategyCase};
+use crate::law::{Saw, saw};
+
+pub(super) fn what_it_acknowledges_is_constant(case: &mut StrategyCase<'_>) -> Outcome {
+    let before = case.part_opened()?.acknowledges();
+    let run = Run::start(case)?;
+    saw("what it acknowledges once started", run.strategy.acknowledges(), before)?;
+    for _ in 0..3 {
+        run.commit_patiently()?.1?;
+        saw("what it acknowledges at work", run.strategy.acknowledges(), before)?;
+    }
+    run.stop()?;
+    saw("what it acknowledges once stopped", run.strategy.acknowledges(), before)
+}
+
+/// Many threads at once, so that some wait while another one's flush runs.
+pub(super) fn every_wait_ends(case: &mut StrategyCase<'_>) -> Outcome {
+    let run = Run::start(case)?;
+    let committing = run.clone();
+    let last = patiently("a wait of one of 6 threads", move || {
+        let commits = |run: Run| -> Result<Lsn> {
+            let mut last = Lsn::ZERO;
+            for _ in 0..15 {
+                let (lsn, committed) = run.commit();
+                committed?;
+                last = last.max(lsn);
+            }
+            Ok(last)
+        };
+        let spawn = |_| {
+            thread::spawn({
+                let run = committing.clone();
+                move || commits(run)
+            })
+        };
+        let threads: Vec<_> = (0..6).map(spawn).collect();
+        let join = |thread: thread::JoinHandle<Result<Lsn>>| match thread.join() {
+            Ok(last) => last.map_err(Saw::from),
+            Err(_) => Err(Saw::new("a panic on a thread that commits")),
+        };
+        threads.into_iter().map(join).try_fold(Lsn::ZERO, |last, lsn| Ok(last.max(lsn?)))
+    })?;
+    let last: Lsn = last.map_err(|saw: Saw| saw)?;
+    let kept = match run.strategy.acknowledges() {
+        Acknowledgement::Durable => ("records after a power cut", run.log.after_power_cut()),
+        _ => ("records after the death of the process", run.log.after_kill()),
+    };
+    saw(kept.0, kept.1 >= last, true)?;
+    run.stop()
+}
+
+pub(super) fn a_wait_needs_no_further_call(case: &mut StrategyCase<'_>) -> Outcome {
+    let run = Run::start(case)?;
+    for records in [1, 1, 7, 1000, 1, 5000] {
+        let appending = run.clone();
+        let lsn = patiently("an append", move || appending.append(records))?;
+        lsn.1?;
+        run.wait_patiently(lsn.0)??;
+    }
+    run.stop()
+}
+
+pub(super) fn a_weak_acknowledgement_waits_for_no_sync(case: &mut StrategyCase<'_>) -> Outcome {
+    let run = Run::start(case)?;
+    if run.strategy.acknowledges() != Acknowledgement::Durable {
+        run.log.gate().close();
+        run.history.note("syncs hang from here on");
+        let committed = run.commit_patiently();
+        run.log.gate().open();
+        committed?.1?;
+    }
+    run.stop()
+}
+
+/// An interval that was looked at in the next append only: the last records before a pause were
+/// never synced, and "durable within the window" was not true.
+pub(super) fn the_loss_window_is_bounded(case: &mut StrategyCase<'_>) -> Outcome {
+    let run = Run::start(case)?;
+    if let Acknowledgement::Buffered(window) = run.strategy.acknowledges() {
+        for _ in 0..3 {
+            let (lsn, committed) = run.commit_patiently()?;
+            committed?;
+            let log = run.log.clone();
+            let durable = move || log.durable.wait(lsn, || Ok(()));
+            patiently_for(window, "waiting for the loss window to end", durable)??;
+            saw("records after a power cut", run.log.after_power_cut() >= lsn, true)?;
+        }
+    }
+    run.stop()
+}
+
+pub(super) fn a_task_is_not_blocked(case: &mut StrategyCase<'_>) -> Outcome {
+    let run = Run::start(case)?;
+    run.commit_patiently()?.1?;
+    run.log.gate().close();
+    run.history.note("syncs hang from here on");
+    // Under some strategies an append waits for the disk; a task's wait must not even then.
+    let (appending, lsn) = (run.clone(), run.log.staged().next());
+    let append = thread::spawn(move || appending.append(1).1);
+    while run.log.staged() < lsn {
+        thread::yield_now();
+    }
+    let (tasked, (told, was_told)) = (run.clone(), channel());
+    let task = thread::spawn(move || {
+        // Nobody listens any more where the wait counts as blocked.
+        tasked.wait_as_task(lsn, || told.send(()).unwrap_or(()))
+    });
+    let returned = patiently("a wait of a task, during a sync", move || was_told.recv());
+    run.log.gate().open();
+    run.history.note("syncs go on");
+    // It hangs up without a word where the wait failed.
+    let failed = returned?.is_err();
+    let ended = patiently("a wait of a task", move || (append.join(), task.join()))?;
+    match ended {
+        (Ok(appended), Ok(waited)) => {
+            saw("the wait failed before it began", failed, false)?;
+            appended.and(waited)?;
+        }
+        _ => return Err(Saw::new("a panic in an append or in a wait of a task")),
+    }
+    run.stop()
+}

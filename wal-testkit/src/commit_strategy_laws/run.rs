@@ -1,0 +1,139 @@
+//! [`Run`]: a strategy at work on a log.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter, Watermark};
+
+use super::StrategyCase;
+use super::driven::DrivenLog;
+use super::patience::patiently;
+use crate::History;
+use crate::law::Saw;
+
+/// A strategy that was started, and the log it drives. Calls that may hang go through a method that
+/// notices; a clone is for the thread that makes them.
+#[derive(Clone)]
+pub(super) struct Run {
+    pub(super) log: Arc<DrivenLog>,
+    pub(super) strategy: Arc<dyn CommitStrategy>,
+    /// Gone once the strategy has let go of the log.
+    pub(super) handed_out: Weak<Handle>,
+    pub(super) history: History,
+}
+
+/// What the strategy gets: told from the log itself, so that it shows who still has it.
+pub(super) struct Handle(Arc<DrivenLog>);
+
+impl Run {
+    pub(super) fn start(case: &StrategyCase<'_>) -> std::result::Result<Self, Saw> {
+        let strategy: Arc<dyn CommitStrategy> = case.part_opened()?.into();
+        let log = Arc::new(DrivenLog::new()?);
+        let handle = Arc::new(Handle(Arc::clone(&log)));
+        let (handed_out, history) = (Arc::downgrade(&handle), case.history().clone());
+        let run = Self { log, strategy, handed_out, history };
+        let strategy = Arc::clone(&run.strategy);
+        run.history.call("start", patiently("start", move || strategy.start(handle))?)?;
+        Ok(run)
+    }
+
+    /// Stages so many records and tells the strategy.
+    pub(super) fn append(&self, records: u64) -> (Lsn, Result<()>) {
+        let lsn = self.log.stage(records);
+        let told = self.strategy.staged(lsn);
+        (lsn, self.history.call(format!("staged {lsn}"), told))
+    }
+
+    /// Waits as a thread does.
+    pub(super) fn wait(&self, lsn: Lsn) -> Result<()> {
+        let waited = self.mark().wait(lsn, || {
+            let told = self.strategy.waiting(lsn, Waiter::Thread);
+            self.history.call(format!("waiting for {lsn}, a thread"), told)
+        });
+        self.history.call(format!("waited for {lsn}"), waited)
+    }
+
+    /// Appends a record and waits for it; the first error is the one that counts.
+    pub(super) fn commit(&self) -> (Lsn, Result<()>) {
+        let (lsn, told) = self.append(1);
+        (lsn, told.and_then(|()| self.wait(lsn)))
+    }
+
+    /// As [`commit`](Self::commit), told from a hang.
+    pub(super) fn commit_patiently(&self) -> std::result::Result<(Lsn, Result<()>), Saw> {
+        let run = self.clone();
+        patiently("a wait", move || run.commit())
+    }
+
+    pub(super) fn wait_patiently(&self, lsn: Lsn) -> std::result::Result<Result<()>, Saw> {
+        let run = self.clone();
+        patiently("a wait", move || run.wait(lsn))
+    }
+
+    /// Waits as a task does, on this thread: `told` runs once the strategy has been told.
+    pub(super) fn wait_as_task(&self, lsn: Lsn, told: impl FnOnce()) -> Result<()> {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut context = Context::from_waker(&waker);
+        let mut reached = pin!(self.mark().reached(lsn));
+        let mut polled = reached.as_mut().poll(&mut context);
+        if polled.is_pending() {
+            let waiting = self.strategy.waiting(lsn, Waiter::Task);
+            self.history.call(format!("waiting for {lsn}, a task"), waiting)?;
+        }
+        told();
+        loop {
+            if let Poll::Ready(result) = polled {
+                return self.history.call(format!("waited for {lsn}, a task"), result);
+            }
+            thread::park();
+            polled = reached.as_mut().poll(&mut context);
+        }
+    }
+
+    pub(super) fn stop(&self) -> std::result::Result<(), Saw> {
+        self.history.note("stop");
+        let strategy = Arc::clone(&self.strategy);
+        patiently("a stop", move || strategy.stop())
+    }
+
+    /// The mark that a wait waits for.
+    fn mark(&self) -> &Watermark {
+        match self.strategy.acknowledges() {
+            Acknowledgement::Durable => &self.log.durable,
+            _ => &self.log.written,
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+impl Flush for Handle {
+    fn staged(&self) -> Lsn {
+        self.0.staged()
+    }
+
+    fn written(&self) -> Lsn {
+        self.0.written()
+    }
+
+    fn durable(&self) -> Lsn {
+        self.0.durable()
+    }
+
+    fn write(&self) -> Result<()> {
+        self.0.write()
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.0.sync()
+    }
+}

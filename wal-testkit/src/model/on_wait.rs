@@ -1,0 +1,61 @@
+//! [`OnWait`]: a commit strategy that is the same in every run.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter};
+
+/// Flushes when somebody waits, on the waiting thread, and at no other time: group commit without
+/// a thread of its own and so without chance. Takes along whatever is staged by then.
+///
+/// A task that waits is served on its own thread too, which then blocks: this is for tests.
+#[derive(Default)]
+pub struct OnWait {
+    log: Mutex<Option<Arc<dyn Flush>>>,
+}
+
+impl OnWait {
+    /// The strategy, for one log.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn log(&self) -> Option<Arc<dyn Flush>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl CommitStrategy for OnWait {
+    fn acknowledges(&self) -> Acknowledgement {
+        Acknowledgement::Durable
+    }
+
+    fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
+        Ok(())
+    }
+
+    fn staged(&self, _: Lsn) -> Result<()> {
+        Ok(())
+    }
+
+    fn waiting(&self, lsn: Lsn, _: Waiter) -> Result<()> {
+        let idle = || Error::new(ErrorKind::Invalid, "the log is closed");
+        let log = self.log().ok_or_else(idle)?;
+        if log.durable() >= lsn {
+            return Ok(());
+        }
+        log.write()?;
+        log.sync()
+    }
+
+    fn stop(&self) {
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl fmt::Debug for OnWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.log().is_some() { "OnWait(log)" } else { "OnWait(none)" })
+    }
+}
