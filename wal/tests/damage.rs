@@ -1,6 +1,8 @@
 //! Every kind of damage to the bytes of a log: what it does to `verify`, to recovery, and to what
 //! was acknowledged.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::sync::Arc;

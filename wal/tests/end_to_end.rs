@@ -1,5 +1,7 @@
 //! The log through its public face, on real files.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use wal::{Config, ErrorKind, Lsn, Strategy, Wal};
 
 fn payloads(wal: &Wal, from: u64) -> Vec<(u64, Vec<u8>)> {

@@ -11,7 +11,7 @@
 use std::env;
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use wal::{Config, ErrorKind, Lsn, Prepare, Reader, Strategy, Verdict, Wal};
@@ -19,9 +19,43 @@ use wal::{Config, ErrorKind, Lsn, Prepare, Reader, Strategy, Verdict, Wal};
 const DIR: &str = "WAL_FULL_DISK_TEST_DIR";
 const ROOM: u64 = 256 * 1024;
 
-/// Every way of preparing a segment; a line for each.
-const PREPARATIONS: [Prepare; 4] =
-    [Prepare::None, Prepare::Whole, Prepare::Chunks(8 * 1024), Prepare::ZeroFill];
+/// A module for every way of preparing a segment, with a test of every scenario in it; a line for
+/// each way.
+macro_rules! preparations {
+    ($($name:ident: $preparation:expr)*) => {$(
+        mod $name {
+            use super::*;
+
+            scenarios!($name: $preparation);
+        }
+    )*};
+}
+
+macro_rules! scenarios {
+    ($name:ident: $preparation:expr) => {
+        scenarios! {
+            $name: $preparation;
+            a_full_disk_is_an_error_that_room_cures
+            a_log_left_on_a_full_disk_opens_again
+            a_prune_makes_room_on_a_full_disk
+            a_log_reopened_on_a_full_disk_can_be_pruned
+        }
+    };
+    ($name:ident: $preparation:expr; $($scenario:ident)*) => {$(
+        #[test]
+        fn $scenario() {
+            let test = concat!(stringify!($name), "::", stringify!($scenario));
+            on_a_small_disk(test, |dir| super::$scenario(dir, $preparation));
+        }
+    )*};
+}
+
+preparations! {
+    none: Prepare::None
+    whole: Prepare::Whole
+    chunks: Prepare::Chunks(8 * 1024)
+    zero_fill: Prepare::ZeroFill
+}
 
 /// Runs `body` in an empty file system of [`ROOM`] bytes; `test` is the calling test's own name.
 fn on_a_small_disk(test: &str, body: fn(&Path)) {
@@ -101,93 +135,99 @@ fn check(wal: &Wal, acknowledged: u64, context: &str) -> u64 {
     next - 1
 }
 
-fn commit(wal: &Wal, count: u64, context: &str) -> u64 {
-    for _ in 0..count {
+/// Appends and waits for a few more; the log then holds everything, to the last.
+fn goes_on(wal: &Wal, context: &str) -> u64 {
+    for _ in 0..10 {
         let lsn = wal.append(record(wal.last_lsn().get() + 1)).unwrap();
         wal.wait_for_lsn(lsn).wait().unwrap_or_else(|error| panic!("{context}: {error:?}"));
     }
-    wal.last_lsn().get()
+    let last = wal.last_lsn().get();
+    assert_eq!(check(wal, last, context), last, "{context}");
+    last
 }
 
-/// The disk is full, a prune makes room, and the same handle goes on as if nothing had been; then
-/// the same once more, from full to full.
-#[test]
-fn a_full_disk_is_an_error_and_a_prune_makes_room_again() {
-    on_a_small_disk("a_full_disk_is_an_error_and_a_prune_makes_room_again", |dir| {
-        for preparation in PREPARATIONS {
-            let log = dir.join("log");
-            let wal = open(&log, preparation).unwrap();
-            for round in 0..3 {
-                let context = format!("{preparation:?}, round {round}");
-                let acknowledged = fill(&wal);
-                assert!(acknowledged > 30, "{context}: {acknowledged}");
-                check(&wal, acknowledged, &context);
-                // It stays full, and stays an error that can be got over.
-                assert_eq!(fill(&wal), acknowledged, "{context}");
-
-                let first = wal.prune_before(Lsn::new(acknowledged - 20));
-                let first = first.unwrap_or_else(|error| panic!("{context}: prune: {error:?}"));
-                assert!(first > Lsn::FIRST, "{context}");
-                // What could not be written waits for room, and finds it.
-                let last = wal.last_lsn();
-                wal.wait_for_lsn(last)
-                    .wait()
-                    .unwrap_or_else(|error| panic!("{context}: {error:?}"));
-                let last = commit(&wal, 10, &context);
-                assert_eq!(check(&wal, last, &context), last, "{context}");
-            }
-            let last = wal.last_lsn().get();
-            wal.close().unwrap();
-            drop(wal);
-            let verified = Reader::open(&log).unwrap().verify(|_| ()).unwrap();
-            assert_eq!(verified.verdict, Verdict::Clean, "{preparation:?}: {verified:?}");
-            let wal = open(&log, preparation).unwrap();
-            assert_eq!(check(&wal, last, "reopened"), last, "{preparation:?}");
-            drop(wal);
-            fs::remove_dir_all(&log).unwrap();
-        }
-    });
+/// Closes the log, which then is clean, and opens with everything in it.
+fn closes(wal: Wal, log: &Path, preparation: Prepare) {
+    let last = wal.last_lsn().get();
+    wal.close().unwrap();
+    drop(wal);
+    let verified = Reader::open(log).unwrap().verify(|_| ()).unwrap();
+    assert_eq!(verified.verdict, Verdict::Clean, "{verified:?}");
+    let wal = open(log, preparation).unwrap();
+    assert_eq!(check(&wal, last, "reopened"), last);
 }
 
-/// The handle is given up on a full disk. Opening it again either needs no space or says that it
-/// does; with space it opens, nothing acknowledged is lost, and the log goes on.
-#[test]
-fn a_log_left_on_a_full_disk_opens_again() {
-    on_a_small_disk("a_log_left_on_a_full_disk_opens_again", |dir| {
-        for preparation in PREPARATIONS {
-            let context = format!("{preparation:?}");
-            let (log, ballast) = (dir.join("log"), dir.join("ballast"));
-            fs::write(&ballast, vec![1; 64 * 1024]).unwrap();
-            let wal = open(&log, preparation).unwrap();
-            let acknowledged = fill(&wal);
-            // Nobody closes it: what could not be written is lost with the handle, or not.
-            drop(wal);
-            let verified = Reader::open(&log).unwrap().verify(|_| ()).unwrap();
-            assert_ne!(verified.verdict, Verdict::Corrupt, "{context}: {verified:?}");
+/// What keeps the disk from having room, and is no part of the log.
+fn ballast(dir: &Path) -> PathBuf {
+    let path = dir.join("ballast");
+    fs::write(&path, vec![1; 64 * 1024]).unwrap();
+    path
+}
 
-            match open(&log, preparation) {
-                Ok(wal) => {
-                    check(&wal, acknowledged, &context);
-                    let pruned = wal.prune_before(Lsn::new(acknowledged - 20));
-                    pruned.unwrap_or_else(|error| panic!("{context}: prune: {error:?}"));
-                    let last = commit(&wal, 10, &context);
-                    check(&wal, last, &context);
-                }
-                Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::StorageFull, "{context}: {error:?}")
-                }
-            }
-            fs::remove_file(&ballast).unwrap();
-            let wal =
-                open(&log, preparation).unwrap_or_else(|error| panic!("{context}: {error:?}"));
-            check(&wal, acknowledged, &context);
-            let last = commit(&wal, 10, &context);
-            check(&wal, last, &context);
-            wal.close().unwrap();
-            drop(wal);
-            let verified = Reader::open(&log).unwrap().verify(|_| ()).unwrap();
-            assert_eq!(verified.verdict, Verdict::Clean, "{context}: {verified:?}");
-            fs::remove_dir_all(&log).unwrap();
-        }
-    });
+/// Full is an error that can be got over: as long as it lasts it stays one, nothing acknowledged is
+/// lost, and once there is room the same handle goes on.
+fn a_full_disk_is_an_error_that_room_cures(dir: &Path, preparation: Prepare) {
+    let (log, ballast) = (dir.join("log"), ballast(dir));
+    let wal = open(&log, preparation).unwrap();
+    let acknowledged = fill(&wal);
+    assert!(acknowledged > 30, "{acknowledged}");
+    check(&wal, acknowledged, "full");
+    assert_eq!(fill(&wal), acknowledged, "still full");
+    fs::remove_file(&ballast).unwrap();
+    // What could not be written has waited for room.
+    let last = wal.last_lsn();
+    wal.wait_for_lsn(last).wait().unwrap();
+    goes_on(&wal, "room");
+    closes(wal, &log, preparation);
+}
+
+/// The handle is given up on a full disk. Opening the log again takes no room, or says that it does;
+/// with room it opens, nothing acknowledged is lost, and it goes on.
+fn a_log_left_on_a_full_disk_opens_again(dir: &Path, preparation: Prepare) {
+    let (log, ballast) = (dir.join("log"), ballast(dir));
+    let wal = open(&log, preparation).unwrap();
+    let acknowledged = fill(&wal);
+    // Nobody closes it: what could not be written is lost with the handle, or not.
+    drop(wal);
+    let verified = Reader::open(&log).unwrap().verify(|_| ()).unwrap();
+    assert_ne!(verified.verdict, Verdict::Corrupt, "{verified:?}");
+    match open(&log, preparation) {
+        Ok(wal) => drop(check(&wal, acknowledged, "full")),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::StorageFull, "{error:?}"),
+    }
+    fs::remove_file(&ballast).unwrap();
+    let wal = open(&log, preparation).unwrap();
+    check(&wal, acknowledged, "room");
+    goes_on(&wal, "room");
+    closes(wal, &log, preparation);
+}
+
+/// The log itself can make the room it needs: a prune works on a disk that has none. The same handle
+/// goes on, again and again from full to full.
+fn a_prune_makes_room_on_a_full_disk(dir: &Path, preparation: Prepare) {
+    let log = dir.join("log");
+    let wal = open(&log, preparation).unwrap();
+    for round in 0..3 {
+        let context = format!("round {round}");
+        let acknowledged = fill(&wal);
+        let first = wal.prune_before(Lsn::new(acknowledged - 20)).unwrap();
+        assert!(first > Lsn::FIRST, "{context}");
+        let last = wal.last_lsn();
+        wal.wait_for_lsn(last).wait().unwrap();
+        goes_on(&wal, &context);
+    }
+    closes(wal, &log, preparation);
+}
+
+/// A service that has died of a full disk starts again on it, and prunes.
+fn a_log_reopened_on_a_full_disk_can_be_pruned(dir: &Path, preparation: Prepare) {
+    let log = dir.join("log");
+    let wal = open(&log, preparation).unwrap();
+    let acknowledged = fill(&wal);
+    drop(wal);
+    let wal = open(&log, preparation).unwrap();
+    check(&wal, acknowledged, "reopened");
+    assert!(wal.prune_before(Lsn::new(acknowledged - 20)).unwrap() > Lsn::FIRST);
+    goes_on(&wal, "pruned");
+    closes(wal, &log, preparation);
 }

@@ -1,6 +1,8 @@
 //! The laws for a whole log, on the assembled one: over the plain simulated store, and over the
 //! code of the file store on a simulated disk.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Where a log is put, what else is there, who else wants it, and what does not fit into it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -137,9 +139,9 @@ fn what_is_too_large_is_refused_whole() {
     assert_eq!(lsns, [2, 3, 4].map(Lsn::new));
     assert_eq!(wal.append(b"").unwrap(), Lsn::new(5));
     wal.sync().unwrap();
-    let lens: Vec<_> =
+    let sizes: Vec<_> =
         wal.read_from(Lsn::FIRST).unwrap().map(|entry| entry.unwrap().payload.len()).collect();
-    assert_eq!(lens, [1000, 900, 900, 900, 0]);
+    assert_eq!(sizes, [1000, 900, 900, 900, 0]);
 }
 
 /// Opening reads the newest segment and the list; nothing of the others, however many.
@@ -225,6 +227,21 @@ fn frames_go_through_a_transform_and_back() {
     assert!(!written.windows(100).any(|bytes| bytes == plain), "a body was stored untransformed");
 }
 
+/// A codec that the log does not name.
+#[derive(Debug)]
+struct Other;
+impl Codec<Vec<u8>> for Other {
+    fn id(&self) -> CodecId {
+        CodecId(1000)
+    }
+    fn encode(&self, record: &Vec<u8>, out: &mut Vec<u8>) -> Result<()> {
+        Raw.encode(record, out)
+    }
+    fn decode(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        Raw.decode(bytes)
+    }
+}
+
 #[test]
 fn a_typed_log_remembers_its_codec() {
     let dir = tempfile::tempdir().unwrap();
@@ -240,19 +257,6 @@ fn a_typed_log_remembers_its_codec() {
     assert_eq!(refused.kind(), ErrorKind::Unsupported);
     let (wal, recovery) = Wal::builder(dir.path()).open().unwrap();
     assert_eq!((recovery.codec, wal.codec()), (Binary::ID, Binary::ID));
-    #[derive(Debug)]
-    struct Other;
-    impl Codec<Vec<u8>> for Other {
-        fn id(&self) -> CodecId {
-            CodecId(1000)
-        }
-        fn encode(&self, record: &Vec<u8>, out: &mut Vec<u8>) -> Result<()> {
-            Raw.encode(record, out)
-        }
-        fn decode(&self, bytes: &[u8]) -> Result<Vec<u8>> {
-            Raw.decode(bytes)
-        }
-    }
     assert_eq!(wal.typed(Other).unwrap_err().kind(), ErrorKind::Invalid);
     let orders = wal.typed::<Operation, _>(Binary).unwrap();
     let read: Vec<_> =

@@ -1,5 +1,7 @@
 //! Crashes that need more than one step to bite, each with its story.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::sync::Arc;

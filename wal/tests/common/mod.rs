@@ -56,7 +56,7 @@ pub(crate) fn store(image: &Image) -> Arc<MemoryStore> {
 /// What a recovery makes of a log, and what is read after it.
 pub(crate) struct Recovered {
     pub(crate) recovery: Recovery,
-    pub(crate) entries: Vec<(Lsn, Vec<u8>)>,
+    pub(crate) entries: Entries,
     /// The error that ended the reading, if one did.
     pub(crate) stopped: Option<wal::Error>,
 }
@@ -70,11 +70,14 @@ pub(crate) fn recovered(store: &Arc<MemoryStore>) -> Result<Recovered> {
     Ok(Recovered { recovery, entries, stopped })
 }
 
+/// Records by their LSN.
+pub(crate) type Entries = Vec<(Lsn, Vec<u8>)>;
+
 /// The entries of the log in the store, and the error that ended them.
 pub(crate) fn entries(
     store: &Arc<MemoryStore>,
     from: Lsn,
-) -> Result<(Vec<(Lsn, Vec<u8>)>, Option<wal::Error>)> {
+) -> Result<(Entries, Option<wal::Error>)> {
     let Some(survey) = survey(&**store)? else { return Ok((Vec::new(), None)) };
     let cursor = Cursor::new(
         Arc::clone(store) as Arc<dyn SegmentStore>,

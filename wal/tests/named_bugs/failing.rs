@@ -47,7 +47,7 @@ fn reopen_after_failed_sync_does_not_trust_page_cache() {
 }
 
 /// Followers of a group whose leader's sync failed were told nothing, or success.
-/// Pebble 1a5f768; `RocksDB` "IOError on WAL write doesn't propagate to write group follower".
+/// Pebble 1a5f768; `RocksDB`, "`IOError` on WAL write doesn't propagate to write group follower".
 #[test]
 fn queued_waiters_get_the_sync_error() {
     let disk = disk();

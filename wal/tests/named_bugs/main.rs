@@ -1,6 +1,8 @@
 //! Bugs that logs of others have had, each as a test of its name. The doc of each tells the story
 //! in two lines and whose it was.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "../common/mod.rs"]
 mod common;
 
