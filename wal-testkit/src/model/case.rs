@@ -42,7 +42,7 @@ impl FromStr for Case {
 
     fn from_str(text: &str) -> Result<Self, ParseCaseError> {
         let wrong = || ParseCaseError::new("no case, which begins with a world and a colon", text);
-        let (world, steps) = text.split_once(": ").ok_or_else(wrong)?;
+        let (world, steps) = text.split_once(':').ok_or_else(wrong)?;
         let steps = steps.split(';').map(str::trim).filter(|step| !step.is_empty());
         Ok(Self::new(world.trim(), steps.map(str::parse).collect::<Result<_, _>>()?))
     }

@@ -120,7 +120,8 @@ impl Beginning {
         u32::try_from(run.disk.operations() - self.disk.operations()).unwrap_or(u32::MAX)
     }
 
-    /// Runs the workload once for each operation of the disk that its last one does.
+    /// Runs the workload once for each operation of the disk that its last one does, and once to its
+    /// end; the power fails there.
     fn crash_everywhere(
         &self,
         world: &World,
@@ -131,8 +132,8 @@ impl Beginning {
         let begun = self.steps.len();
         for after in self.operations_before_last(world, workload).. {
             let power = Step::Power(after, CutChoice::Nothing.into());
-            let steps = [&self.steps, &[power][..], workload, &[Step::Read]].concat();
-            let case = Case::new(world.name(), steps);
+            let end = [Step::Cut(CutChoice::Nothing.into()), Step::Read];
+            let case = Case::new(world.name(), [&self.steps, &[power][..], workload, &end].concat());
             let mut run = Run::on(world, fan, self.disk.kill(), self.reference.clone());
             let mut flow = Flow::On;
             for (at, step) in case.steps.iter().enumerate().skip(begun) {

@@ -51,6 +51,6 @@ pub use random::{history, random};
 pub use run::{Failure, replay};
 pub use shrink::shrink;
 pub use step::Step;
-pub use world::{Damaged, World};
+pub use world::{Damaged, Full, World};
 
 use reference::Reference;

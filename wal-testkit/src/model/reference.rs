@@ -119,10 +119,10 @@ impl Reference {
         Ok(())
     }
 
-    /// A call that makes records durable failed, with the log durable through `durable`. A full disk
-    /// is not the end of the handle; everything else is.
+    /// A call that makes records durable failed, with the log durable through `durable`: unless it was
+    /// only turned down, this is the end of the handle.
     pub(super) fn failed(&mut self, error: &Error, durable: Lsn) {
-        if error.kind() != ErrorKind::StorageFull && !refused(error) {
+        if error.kind() == ErrorKind::StorageFull || !refused(error) {
             self.failed_at.get_or_insert(durable.get());
         }
         self.settled = None;

@@ -7,7 +7,7 @@ use wal_core::{Error, ErrorKind, Lsn};
 use super::checks::{Crash, Found, Rot};
 use super::invariant::{Check, Invariant, Violation};
 use super::reference::Reference;
-use super::{Case, Cut, Damaged, Step, World};
+use super::{Case, Cut, Damaged, Full, Step, World};
 use crate::chance::Chance;
 use crate::{CutChoice, History, LogUnderTest, Room, SimDisk};
 
@@ -302,8 +302,11 @@ impl<'w> Run<'w> {
             return Ok(());
         }
         let check = self.i12_liveness(error);
-        self.full |= error.kind() == ErrorKind::StorageFull;
-        self.reference.failed(error, log.durable_lsn());
+        if error.kind() == ErrorKind::StorageFull && self.world.full == Full::GoesOn {
+            self.full = true;
+        } else {
+            self.reference.failed(error, log.durable_lsn());
+        }
         check
     }
 
@@ -551,9 +554,10 @@ impl<'w> Run<'w> {
             self.goes_down(SimDisk::kill);
             self.crash = Crash::None;
         } else {
-            let disk = &self.disk;
-            disk.crash_at(u64::MAX);
+            self.disk.crash_at(u64::MAX);
+            self.has_room(Room::Plenty)?;
         }
+        self.full = false;
         self.heals();
         for step in [Step::Append(20), Step::Sync, Step::Read] {
             self.tell(|| format!("  at the end, {step}"));

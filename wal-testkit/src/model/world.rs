@@ -16,6 +16,7 @@ pub struct World {
     pub(super) name: String,
     pub(super) profile: Profile,
     pub(super) damage: Damaged,
+    pub(super) full: Full,
     pub(super) open: Box<Open>,
 }
 
@@ -28,6 +29,15 @@ pub enum Damaged {
     Unpromised,
 }
 
+/// What the log promises about a full disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// With room again the same handle goes on, as [`wal_core::ErrorKind::StorageFull`] says.
+    GoesOn,
+    /// It is a failure like any other: the log is to be opened again.
+    Fails,
+}
+
 impl World {
     /// The log that `open` opens, on disks of this kind.
     pub fn new<L, O>(name: impl Into<String>, profile: Profile, open: O) -> Self
@@ -36,12 +46,18 @@ impl World {
         O: Fn(SimDisk) -> Result<L> + Send + Sync + 'static,
     {
         let open = Box::new(move |disk| Ok(Box::new(open(disk)?) as Box<dyn LogUnderTest>));
-        Self { name: name.into(), profile, damage: Damaged::Loud, open }
+        Self { name: name.into(), profile, damage: Damaged::Loud, full: Full::GoesOn, open }
     }
 
     /// The log promises this about damage; starts as [`Damaged::Loud`].
     pub fn damaged(mut self, damage: Damaged) -> Self {
         self.damage = damage;
+        self
+    }
+
+    /// The log promises this about a full disk; starts as [`Full::GoesOn`].
+    pub fn full(mut self, full: Full) -> Self {
+        self.full = full;
         self
     }
 

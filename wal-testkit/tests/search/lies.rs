@@ -1,0 +1,298 @@
+//! The product, wrapped in parts that lie.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use wal::parts::segment::{Access, FileStore, Files, OpenFile};
+use wal::{Error, ErrorKind, Lsn, Result};
+use wal_testkit::model::World;
+use wal_testkit::{LogUnderTest, Profile, SimDisk};
+
+use crate::product::{Product, Setup};
+use crate::sim_files::SimFiles;
+
+/// A defect of the files under the real file store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileLie {
+    /// The sync of a file does nothing.
+    SyncDoesNothing,
+    /// The sync of the directory does nothing.
+    DirectorySyncDoesNothing,
+    /// A sync that fails is called again, and the second answer counts.
+    SyncIsTriedAgain,
+    /// A write that fails is taken for done.
+    WriteErrorsAreSwallowed,
+}
+
+/// A defect of a log around the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lie {
+    /// A batch is appended record by record.
+    BatchIsSplit,
+    /// Every record read has the bytes of the one before.
+    ReadsTheOneBefore,
+    /// After a wait has failed, the next ones succeed.
+    ForgetsTheFailure,
+    /// On damage the log is cut there, and opened again.
+    DamageIsCut,
+    /// The durable LSN is the last one staged.
+    DurableIsStaged,
+    /// A log with a torn tail is refused.
+    RefusesATornTail,
+    /// Once the disk was full it is full for ever.
+    FullForEver,
+    /// A file says that a log is open, and a dead process does not take it away.
+    StaysOpen,
+    /// A failure is written down, and counts for ever.
+    NeverForgives,
+}
+
+/// The real file store on files that lie.
+pub(crate) fn on_lying_files(lie: FileLie) -> World {
+    World::new(format!("{lie:?}"), Profile::STRICT, move |disk: SimDisk| {
+        let files = LyingFiles { files: SimFiles(disk.clone()), lie };
+        Product::open(&disk, Arc::new(FileStore::over(Arc::new(files))), Setup::PLAIN)
+    })
+}
+
+/// The product on the real file store, and a lie around it.
+pub(crate) fn lying(lie: Lie) -> World {
+    World::new(format!("{lie:?}"), Profile::STRICT, move |disk: SimDisk| Lying::open(&disk, lie))
+}
+
+#[derive(Debug)]
+struct LyingFiles {
+    files: SimFiles,
+    lie: FileLie,
+}
+
+#[derive(Debug)]
+struct LyingFile {
+    file: Arc<dyn OpenFile>,
+    lie: FileLie,
+}
+
+impl LyingFiles {
+    fn lying(&self, file: Arc<dyn OpenFile>) -> Arc<dyn OpenFile> {
+        Arc::new(LyingFile { file, lie: self.lie })
+    }
+}
+
+impl Files for LyingFiles {
+    fn create_new(&self, name: &str) -> io::Result<Arc<dyn OpenFile>> {
+        Ok(self.lying(self.files.create_new(name)?))
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn OpenFile>> {
+        Ok(self.lying(self.files.open(name, access)?))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.files.list()
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.files.remove(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.files.rename(from, to)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        if self.lie == FileLie::DirectorySyncDoesNothing { Ok(()) } else { self.files.sync_dir() }
+    }
+}
+
+impl OpenFile for LyingFile {
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn block_size(&self) -> io::Result<u64> {
+        self.file.block_size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(offset, buffer)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        match self.file.write_at(offset, bytes) {
+            Err(_) if self.lie == FileLie::WriteErrorsAreSwallowed => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.file.allocate(offset, len)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        match self.lie {
+            FileLie::SyncDoesNothing => Ok(()),
+            FileLie::SyncIsTriedAgain => self.file.sync_data().or_else(|_| self.file.sync_data()),
+            _ => self.file.sync_data(),
+        }
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn try_lock(&self) -> io::Result<()> {
+        self.file.try_lock()
+    }
+}
+
+#[derive(Debug)]
+struct Lying {
+    log: Box<Product>,
+    lie: Lie,
+    failed: AtomicBool,
+    staged: AtomicU64,
+    disk: SimDisk,
+}
+
+/// What [`Lie::StaysOpen`] leaves behind.
+const OPEN: &str = "open";
+
+/// What [`Lie::NeverForgives`] leaves behind.
+const FAILED: &str = "failed";
+
+impl Lying {
+    fn open(disk: &SimDisk, lie: Lie) -> Result<Self> {
+        let open = || {
+            let store = FileStore::over(Arc::new(SimFiles(disk.clone())));
+            Product::open(disk, Arc::new(store), Setup::PLAIN)
+        };
+        if lie == Lie::StaysOpen {
+            let made = disk.create_new(OPEN).and_then(|_| disk.sync_dir());
+            made.map_err(|cause| Error::io("another process has the log open", cause))?;
+        }
+        if lie == Lie::RefusesATornTail && torn(disk)? {
+            return Err(Error::new(ErrorKind::Corrupt, "the log ends with half a record"));
+        }
+        let mut log = open();
+        while lie == Lie::DamageIsCut
+            && let Err(error) = &log
+            && error.kind() == ErrorKind::Corrupt
+            && cut(disk, error).is_some()
+        {
+            log = open();
+        }
+        let log = Box::new(log?);
+        let staged = AtomicU64::new(log.durable_lsn().get());
+        Ok(Self { log, lie, failed: AtomicBool::new(false), staged, disk: disk.clone() })
+    }
+
+    fn stages(&self, lsn: Result<Lsn>) -> Result<Lsn> {
+        let lsn = lsn?;
+        self.staged.store(lsn.get(), Ordering::Relaxed);
+        Ok(lsn)
+    }
+}
+
+/// Whether a recovery would cut anything.
+fn torn(disk: &SimDisk) -> Result<bool> {
+    let store = FileStore::over(Arc::new(SimFiles(disk.clone())));
+    let survey = wal::parts::replay::survey(&store)?;
+    let torn = |survey: wal::Survey| {
+        matches!(survey.tail.ending, wal::parts::replay::Ending::Torn { .. })
+    };
+    Ok(survey.is_some_and(torn))
+}
+
+/// Cuts the segment that is damaged at the damage, and what is behind it off.
+fn cut(disk: &SimDisk, error: &Error) -> Option<()> {
+    let name = format!("{:020}.wal", error.at_segment()?.get());
+    let file = disk.open(&name).ok()?;
+    file.set_len(error.at_offset()?).ok()?;
+    file.sync_data().ok()?;
+    for later in disk.list().ok()?.iter().filter(|other| **other > name && *other != "LOCK") {
+        disk.remove(later).ok()?;
+    }
+    disk.sync_dir().ok()
+}
+
+impl LogUnderTest for Lying {
+    fn append(&self, payload: &[u8]) -> Result<Lsn> {
+        self.stages(self.log.append(payload))
+    }
+
+    fn append_batch(&self, payloads: &[Vec<u8>]) -> Result<Lsn> {
+        if self.lie != Lie::BatchIsSplit {
+            return self.stages(self.log.append_batch(payloads));
+        }
+        let mut last = Lsn::ZERO;
+        for payload in payloads {
+            last = self.append(payload)?;
+        }
+        Ok(last)
+    }
+
+    fn wait(&self, lsn: Lsn) -> Result<()> {
+        match self.lie {
+            Lie::FullForEver if self.failed.load(Ordering::Relaxed) => {
+                Err(Error::new(ErrorKind::StorageFull, "the disk was full"))
+            }
+            Lie::NeverForgives if self.disk.open(FAILED).is_ok() => {
+                Err(Error::new(ErrorKind::Io, "the log has failed, whenever that was"))
+            }
+            Lie::ForgetsTheFailure if self.failed.load(Ordering::Relaxed) => Ok(()),
+            _ => self.log.wait(lsn).inspect_err(|error| {
+                let full = error.kind() == ErrorKind::StorageFull;
+                self.failed.fetch_or(full || self.lie != Lie::FullForEver, Ordering::Relaxed);
+                if self.lie == Lie::NeverForgives && !full {
+                    self.disk.create_new(FAILED).and_then(|_| self.disk.sync_dir()).ok();
+                }
+            }),
+        }
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.wait(Lsn::new(self.staged.load(Ordering::Relaxed)))
+    }
+
+    fn durable_lsn(&self) -> Lsn {
+        match self.lie {
+            Lie::DurableIsStaged => Lsn::new(self.staged.load(Ordering::Relaxed)),
+            _ => self.log.durable_lsn(),
+        }
+    }
+
+    fn entries(&self, from: Lsn) -> Result<Vec<(Lsn, Vec<u8>)>> {
+        let mut entries = self.log.entries(from)?;
+        if self.lie == Lie::ReadsTheOneBefore {
+            for at in (1..entries.len()).rev() {
+                entries[at].1 = entries[at - 1].1.clone();
+            }
+        }
+        Ok(entries)
+    }
+
+    fn prune_before(&self, lsn: Lsn) -> Result<()> {
+        self.log.prune_before(lsn)
+    }
+
+    fn truncate_after(&self, lsn: Lsn) -> Result<()> {
+        self.log.truncate_after(lsn)?;
+        self.staged.store(lsn.get(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        let Self { log, lie, disk, .. } = *self;
+        log.close()?;
+        if lie == Lie::StaysOpen {
+            let gone = disk.remove(OPEN).and_then(|()| disk.sync_dir());
+            gone.map_err(|cause| Error::io("cannot let go of the log", cause))?;
+        }
+        Ok(())
+    }
+}

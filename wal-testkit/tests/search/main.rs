@@ -1,0 +1,14 @@
+//! The search for a crash that the log does not survive, in its short form: a few seconds here, as
+//! long as one likes with the binary `crash-search`. And its own proof: planted bugs that it finds.
+
+#![cfg(feature = "search")]
+
+#[path = "../../src/bin/crash-search/product.rs"]
+mod product;
+#[path = "../../src/bin/crash-search/sim_files.rs"]
+mod sim_files;
+
+mod case;
+mod lies;
+mod planted;
+mod short;
