@@ -234,13 +234,13 @@ pub(crate) fn remove(store: &dyn SegmentStore, dead: &[SegmentId]) -> Result<()>
 }
 
 /// The segment that a writer goes on in, as a truncation hands it on.
-pub(crate) fn resumed(mut resume: Resume, current: CurrentSegment, dead: Vec<SegmentId>) -> Resume {
+pub(crate) fn resumed(mut resume: Resume, current: CurrentSegment) -> Resume {
     resume.next_segment = current.open.header().id.next();
     resume.last_lsn = current.open.last_lsn();
     resume.predecessor = current.open.header().predecessor;
     resume.start = Some(current.open.start());
     resume.epoch = current.open.header().epoch;
     resume.current = Some(current);
-    resume.dead = dead;
+    resume.dead.clear();
     resume
 }

@@ -69,15 +69,14 @@ pub fn truncate(
         segment_size: options.segment_size,
     };
     let current = fresh.make(store, env)?;
-    // The cut stands, whatever becomes of the files: what cannot go now goes with the next segment.
-    let left = if remove(store, &dead).is_err() { dead.clone() } else { Vec::new() };
+    remove(store, &dead)?;
     if !dead.contains(&segment.header.id) {
         let trimmed = store.trim(segment.header.id, cut.offset);
         trimmed.map_err(|cause| {
             Error::io("trimming a segment failed", cause).segment(segment.header.id)
         })?;
     }
-    Ok(resumed(resume, current, left))
+    Ok(resumed(resume, current))
 }
 
 /// How much of the segment at this place in the chain counts.

@@ -115,7 +115,7 @@ fn run(combination: Combination) -> Result<()> {
     let mut model = BTreeMap::new();
 
     let wal = place.open(STRATEGIES[before].1, face.id(), transform.clone())?;
-    face.append(&wal, 1..=30, &mut model)?;
+    face.append(&wal, 1..=60, &mut model)?;
     let last = wal.last_lsn();
     wal.wait_for_lsn(last).wait()?;
     assert!(wal.current_segment().is_some_and(|(id, _)| id.get() > 2), "it did not rotate");
@@ -124,9 +124,9 @@ fn run(combination: Combination) -> Result<()> {
 
     let wal = place.open(STRATEGIES[after].1, face.id(), transform.clone())?;
     assert_eq!(wal.last_lsn(), last);
-    face.append(&wal, 31..=50, &mut model)?;
-    let first = wal.prune_before(Lsn::new(12))?;
-    assert!(first > Lsn::FIRST && first <= Lsn::new(12), "pruned up to {first}");
+    face.append(&wal, 61..=90, &mut model)?;
+    let first = wal.prune_before(Lsn::new(40))?;
+    assert!(first > Lsn::FIRST && first <= Lsn::new(40), "pruned up to {first}");
     model.retain(|&lsn, _| lsn >= first.get());
     wal.sync()?;
     face.check(&wal, &model)?;

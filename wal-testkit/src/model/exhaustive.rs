@@ -133,7 +133,8 @@ impl Beginning {
         for after in self.operations_before_last(world, workload).. {
             let power = Step::Power(after, CutChoice::Nothing.into());
             let end = [Step::Cut(CutChoice::Nothing.into()), Step::Read];
-            let case = Case::new(world.name(), [&self.steps, &[power][..], workload, &end].concat());
+            let case =
+                Case::new(world.name(), [&self.steps, &[power][..], workload, &end].concat());
             let mut run = Run::on(world, fan, self.disk.kill(), self.reference.clone());
             let mut flow = Flow::On;
             for (at, step) in case.steps.iter().enumerate().skip(begun) {

@@ -80,15 +80,14 @@ fn cut(tape: &mut Tape) -> super::Cut {
 }
 
 fn fault(tape: &mut Tape) -> FaultRule {
-    // No directory sync that fails and forgets: a journaled file system stops there instead, and a
-    // removal that is forgotten is not to be seen from above.
-    const FAULTS: [(Call, Fault); 22] = [
+    const FAULTS: [(Call, Fault); 23] = [
         (Call::Sync, Fault::Io),
         (Call::Sync, Fault::Dropped),
         (Call::Sync, Fault::Dropped),
         (Call::Sync, Fault::AfterEffect),
         (Call::Sync, Fault::StorageFull),
         (Call::SyncDir, Fault::Io),
+        (Call::SyncDir, Fault::Dropped),
         (Call::SyncDir, Fault::AfterEffect),
         (Call::Write, Fault::Io),
         (Call::Write, Fault::StorageFull),
@@ -106,7 +105,7 @@ fn fault(tape: &mut Tape) -> FaultRule {
         (Call::Remove, Fault::Io),
         (Call::Remove, Fault::AfterEffect),
     ];
-    let (call, fault) = FAULTS[tape.choose(22) as usize];
+    let (call, fault) = FAULTS[tape.choose(23) as usize];
     let rule = FaultRule::next(call, fault).after(tape.choose(5).into());
     // A disk that interrupts every call for ever makes no progress, and so need nobody on it.
     let forever = tape.choose(8) == 7 && fault != Fault::Interrupted;

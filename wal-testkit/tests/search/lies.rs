@@ -202,9 +202,8 @@ impl Lying {
 fn torn(disk: &SimDisk) -> Result<bool> {
     let store = FileStore::over(Arc::new(SimFiles(disk.clone())));
     let survey = wal::parts::replay::survey(&store)?;
-    let torn = |survey: wal::Survey| {
-        matches!(survey.tail.ending, wal::parts::replay::Ending::Torn { .. })
-    };
+    let torn =
+        |survey: wal::Survey| matches!(survey.tail.ending, wal::parts::replay::Ending::Torn { .. });
     Ok(survey.is_some_and(torn))
 }
 

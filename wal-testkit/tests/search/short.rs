@@ -40,9 +40,8 @@ fn the_log_survives_random_histories() {
 #[test]
 fn the_model_agrees_with_another_log() {
     for profile in [Profile::STRICT, Profile::JOURNALED] {
-        let world = World::new("small", profile, |disk: SimDisk| {
-            LyingLog::open(disk, LogLie::None)
-        });
+        let world =
+            World::new("small", profile, |disk: SimDisk| LyingLog::open(disk, LogLie::None));
         let world = world.damaged(Damaged::Unpromised).full(Full::Fails);
         for seed in 0..300 {
             survived(&world, random(&world, seed));
