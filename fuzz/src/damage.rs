@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use wal::parts::core::SegmentStore;
 use wal::parts::core::format::HEADER_LEN;
-use wal::parts::segment::MemoryStore;
 use wal::{Error, ErrorKind, Reader, Result, Strategy, Verdict, Wal};
 
-use crate::files::{Image, image, store};
+use crate::files::{Image, SeenAs, image, store};
 use crate::input::Input;
 use crate::sound::Sound;
+use crate::zero_runs::ZeroRuns;
 
 /// A sound log, made by the first part of the input, and damage to it, by the second.
 ///
@@ -20,8 +20,12 @@ use crate::sound::Sound;
 /// error, or what is read is a prefix of what was appended that holds every record which the sound
 /// parts vouch for.
 pub fn torn_or_rot(bytes: &[u8]) {
+    torn_or_rot_over(bytes, |store| store);
+}
+
+pub(crate) fn torn_or_rot_over(bytes: &[u8], seen_as: SeenAs) {
     let mut input = Input::new(bytes);
-    let harm = if input.byte() % 2 == 0 { Harm::Torn } else { Harm::Rotten };
+    let harm = if input.byte().is_multiple_of(2) { Harm::Torn } else { Harm::Rotten };
     let sound = Sound::made(&mut input);
     let mut damaged = sound.image.clone();
     for _ in 0..=input.byte() % 4 {
@@ -30,8 +34,8 @@ pub fn torn_or_rot(bytes: &[u8]) {
             Harm::Rotten => rot(&mut damaged, &mut input),
         }
     }
-    let store = Arc::new(store(&damaged));
-    let reader = Reader::with_store(Arc::clone(&store) as Arc<dyn SegmentStore>);
+    let store = seen_as(Arc::new(store(&damaged)));
+    let reader = Reader::with_store(Arc::clone(&store));
     let verified = reader.verify(|_| ()).expect("damage is a finding, not an error");
     let read = read(&store, &damaged, &sound);
     if verified.verdict != Verdict::Corrupt {
@@ -123,9 +127,10 @@ fn hurt(bytes: &mut [u8], at: usize, kind: u8, input: &mut Input<'_>) {
 }
 
 /// Opens the log and reads all of it; its last record. What is read is what was appended.
-fn read(store: &Arc<MemoryStore>, damaged: &Image, sound: &Sound) -> Result<u64> {
-    let opened = Wal::with_store(Arc::clone(store) as Arc<dyn SegmentStore>)
+fn read(store: &Arc<dyn SegmentStore>, damaged: &Image, sound: &Sound) -> Result<u64> {
+    let opened = Wal::with_store(Arc::clone(store))
         .segment_size(16 * 1024)
+        .also_reads(Arc::new(ZeroRuns))
         .strategy(Strategy::Sync)
         .open();
     let (wal, recovery) = opened.inspect_err(|error: &Error| {

@@ -1,8 +1,10 @@
 //! The decoders of the format.
 
+use std::ops::Range;
+
 use wal::parts::core::format::{
-    FRAME_HEADER_LEN, FrameHeader, FrameKind, HEADER_LEN, Identity, MAX_BODY_LEN, Records, Seal,
-    SegmentHeader, Start, push_record, seal_offset,
+    FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, HEADER_LEN, HeaderFault, Identity,
+    MAX_BODY_LEN, Records, Seal, SegmentHeader, Start, push_record, seal_offset,
 };
 use wal::{Lsn, Position, SegmentId};
 
@@ -11,10 +13,17 @@ use crate::mend;
 
 /// The first block of a segment. What decodes is, encoded again, the same block.
 pub fn segment_header(bytes: &[u8]) {
+    segment_header_by(bytes, SegmentHeader::decode);
+}
+
+pub(crate) fn segment_header_by(
+    bytes: &[u8],
+    decode: impl Fn(&[u8]) -> Result<SegmentHeader, HeaderFault>,
+) {
     let mut input = Input::new(bytes);
     let mode = input.byte();
     let mut block = input.rest().to_vec();
-    if mode % 4 != 0 {
+    if !mode.is_multiple_of(4) {
         block.resize(HEADER_LEN, 0);
     }
     match mode % 4 {
@@ -22,13 +31,20 @@ pub fn segment_header(bytes: &[u8]) {
         2 => mend::header_crc(&mut block),
         _ => {}
     }
-    if let Ok(header) = SegmentHeader::decode(&block) {
+    if let Ok(header) = decode(&block) {
         assert!(header.encode() == block[..HEADER_LEN], "decoded {header:?}, and encoded another");
     }
 }
 
 /// A frame. What decodes makes sense, and its body is checked whole.
 pub fn frame(bytes: &[u8]) {
+    frame_by(bytes, FrameHeader::decode);
+}
+
+pub(crate) fn frame_by(
+    bytes: &[u8],
+    decode: impl Fn(&[u8], Identity, u64) -> Result<FrameHeader, FrameFault>,
+) {
     let mut input = Input::new(bytes);
     let (mode, seed, at) = (input.byte(), input.u32(), input.u64());
     let (identity, offset) = (Identity::new(seed), at);
@@ -36,7 +52,7 @@ pub fn frame(bytes: &[u8]) {
     if mode % 2 == 1 && frame.len() >= FRAME_HEADER_LEN {
         mend::frame(&mut frame, identity, offset);
     }
-    let Ok(header) = FrameHeader::decode(&frame, identity, offset) else { return };
+    let Ok(header) = decode(&frame, identity, offset) else { return };
     assert!(header.body_len as usize <= MAX_BODY_LEN);
     assert!(header.first_lsn >= Lsn::FIRST);
     assert_eq!(header.count > 0, header.kind == FrameKind::Records, "{header:?}");
@@ -50,18 +66,25 @@ pub fn frame(bytes: &[u8]) {
     let sound = header.matches(body, identity, offset);
     assert!(there || !sound, "a body that is not whole counts as sound");
     assert!(!there || sound || mode % 2 == 0, "a sound body counts as damaged");
-    let elsewhere = FrameHeader::decode(&frame, identity, offset ^ 8);
+    let elsewhere = decode(&frame, identity, offset ^ 8);
     assert!(elsewhere.is_err(), "a frame is sound at an offset that it was not written for");
 }
 
 /// The body of a records frame. The records lie in it one behind the other, and encode to it.
 pub fn records(bytes: &[u8]) {
+    records_by(bytes, Records::new);
+}
+
+pub(crate) fn records_by<'a, W>(bytes: &'a [u8], walk: impl Fn(&'a [u8], u32) -> W)
+where
+    W: Iterator<Item = Option<Range<usize>>>,
+{
     let mut input = Input::new(bytes);
-    let count = if input.byte() % 2 == 0 { u32::from(input.byte()) } else { input.u32() };
+    let count = if input.byte().is_multiple_of(2) { u32::from(input.byte()) } else { input.u32() };
     let body = input.rest();
     let mut again = Vec::new();
     let mut found = 0_u32;
-    let mut records = Records::new(body, count);
+    let mut records = walk(body, count);
     for record in records.by_ref() {
         let Some(range) = record else {
             assert!(records.next().is_none(), "a walk goes on behind its last item");
@@ -77,6 +100,10 @@ pub fn records(bytes: &[u8]) {
 
 /// The body of a seal, and the end of a segment. A seek never leads behind the record it is for.
 pub fn seal(bytes: &[u8]) {
+    seal_by(bytes, Seal::seek);
+}
+
+pub(crate) fn seal_by(bytes: &[u8], seek: impl Fn(&Seal, Lsn) -> Option<u64>) {
     let mut input = Input::new(bytes);
     let (len, lsn) = (input.u64(), Lsn::new(input.u64()));
     let body = input.rest();
@@ -86,13 +113,17 @@ pub fn seal(bytes: &[u8]) {
     let Some(seal) = Seal::decode(body) else { return };
     assert!(seal.index.len() <= body.len() / 16, "an index larger than its bytes");
     let lead = seal.index.iter().rfind(|entry| entry.lsn <= lsn).map(|entry| entry.offset);
-    assert_eq!(seal.seek(lsn), lead, "a seek to {lsn}");
+    assert_eq!(seek(&seal, lsn), lead, "a seek to {lsn}");
     assert!(format!("{seal:?}").len() < 1000, "debug output shows contents");
 }
 
 /// A log's start. What decodes is, encoded again, the same bytes.
 pub fn start(bytes: &[u8]) {
-    let Some(start) = Start::decode(bytes) else { return };
+    start_by(bytes, Start::decode);
+}
+
+pub(crate) fn start_by(bytes: &[u8], decode: impl Fn(&[u8]) -> Option<Start>) {
+    let Some(start) = decode(bytes) else { return };
     assert_eq!(start.encode(), bytes);
     assert!(start.segment >= SegmentId::FIRST && start.lsn >= Lsn::FIRST);
     let position = Position { segment: start.segment, offset: start.lsn.get() };

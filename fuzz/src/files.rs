@@ -1,10 +1,11 @@
 //! [`Image`]: the files of a log, in as few bytes as a fuzzer can do with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use wal::SegmentId;
-use wal::parts::core::format::{FRAME_HEADER_LEN, HEADER_LEN};
 use wal::parts::core::SegmentStore;
+use wal::parts::core::format::{FRAME_HEADER_LEN, HEADER_LEN};
 use wal::parts::segment::MemoryStore;
 
 use crate::input::Input;
@@ -12,6 +13,9 @@ use crate::mend;
 
 /// A log's segments, byte for byte.
 pub(crate) type Image = BTreeMap<u64, Vec<u8>>;
+
+/// What a log sees of a store: all of it, except where a test plants a defect.
+pub(crate) type SeenAs = fn(Arc<dyn SegmentStore>) -> Arc<dyn SegmentStore>;
 
 /// Bytes of a segment header that hold fields; the rest is zero.
 const FIELDS: usize = 152;

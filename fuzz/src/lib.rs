@@ -1,7 +1,7 @@
 //! The fuzz targets of the kit, as plain functions over bytes.
 //!
 //! Each panics where a promise is broken and returns otherwise, whatever the bytes are. libFuzzer
-//! calls them from the programs in `fuzz_targets`; `tests/smoke.rs` calls them on any stable
+//! calls them from the programs in `fuzz_targets`; `tests/smoke` calls them on any stable
 //! toolchain, with the seed corpus and with inputs by chance.
 //!
 //! | target | its bytes | what must hold |
@@ -17,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod chance;
 mod codecs;
 mod damage;
 mod decoders;
@@ -26,6 +27,8 @@ mod input;
 mod leader;
 mod mend;
 mod model;
+#[cfg(test)]
+mod planted;
 mod recovery;
 pub mod seeds;
 #[path = "../../wal/tests/common/sim_files.rs"]
@@ -33,6 +36,7 @@ pub mod seeds;
 mod sim_files;
 mod sound;
 mod still;
+mod zero_runs;
 
 pub use codecs::{bincode, operation};
 pub use damage::torn_or_rot;

@@ -4,9 +4,7 @@
 //! not mended in the same wrong way.
 
 use crc32c::{crc32c, crc32c_append};
-use wal::parts::core::format::{
-    FORMAT_VERSION, FRAME_HEADER_LEN, HEADER_LEN, Identity, MAGIC,
-};
+use wal::parts::core::format::{FORMAT_VERSION, FRAME_HEADER_LEN, HEADER_LEN, Identity, MAGIC};
 
 const HEADER_CRC_AT: usize = HEADER_LEN - 4;
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use wal::parts::core::SegmentStore;
-use wal::parts::segment::MemoryStore;
+use wal::parts::core::{SegmentStore, TransformId};
+use wal::parts::replay::Transforms;
 use wal::{ErrorKind, Lsn, Reader, Recovery, Result, Strategy, Verdict, Wal};
 
-use crate::files::{Image, image, store, unpack};
+use crate::files::{Image, SeenAs, image, store, unpack};
 use crate::input::Input;
 use crate::still::Still;
+use crate::zero_runs::ZeroRuns;
 
 /// LSNs further than this are not to be had in an honest log: a thousand years of a thousand
 /// million records a second. Behind them nothing is appended.
@@ -18,11 +19,19 @@ const LAST_HONEST_LSN: u64 = u64::MAX / 2;
 ///
 /// - looking at them changes nothing, and neither does an open that is refused;
 /// - a log that verifies opens, and reads to its end; one that is refused as corrupt does not verify;
-/// - what one open reads, the next one reads, and where it verifies, after an append one record more.
+/// - what one open reads, the next one reads; and where it verifies, after an append one record more,
+///   after a truncation all records before it, after a pruning all records behind it.
+///
+/// Bodies may be what a transform made, or claim to be. Damage in there does not show in a checksum:
+/// such a log may verify and not be readable to its end.
 pub fn recovery(bytes: &[u8]) {
+    recovery_over(bytes, |store| store);
+}
+
+pub(crate) fn recovery_over(bytes: &[u8], seen_as: SeenAs) {
     let files = unpack(&mut Input::new(bytes));
-    let store = Arc::new(store(&files));
-    let verdict = look(&store);
+    let store = seen_as(Arc::new(store(&files)));
+    let Looked { verdict, transformed } = look(&store);
     assert!(image(&*store) == files, "looking at a log changed it");
 
     let env = Arc::new(Still::default());
@@ -36,7 +45,8 @@ pub fn recovery(bytes: &[u8]) {
     let seen = Seen::of(&first.0, &first.1);
     let sound = verdict.is_some_and(|verdict| verdict != Verdict::Corrupt);
     if sound {
-        assert_ne!(seen.stopped, Some(ErrorKind::Corrupt), "it verified, and does not read");
+        let corrupt = seen.stopped == Some(ErrorKind::Corrupt);
+        assert!(!corrupt || transformed, "it verified, and does not read");
         if seen.stopped.is_none() {
             assert_eq!(seen.records.len() as u64, first.1.valid_records, "it verified: {seen:?}");
         }
@@ -48,11 +58,20 @@ pub fn recovery(bytes: &[u8]) {
     }
 }
 
-/// Reads the log without opening it; what verification says of it, if it says anything.
-fn look(store: &Arc<MemoryStore>) -> Option<Verdict> {
-    let reader = Reader::with_store(Arc::clone(store) as Arc<dyn SegmentStore>);
-    let mut frames = 0_u64;
-    let verified = reader.verify(|_| frames += 1);
+/// What a log looks like that was not opened.
+struct Looked {
+    /// What verification says of it, if it says anything.
+    verdict: Option<Verdict>,
+    /// Whether bodies went through a transform.
+    transformed: bool,
+}
+
+fn look(store: &Arc<dyn SegmentStore>) -> Looked {
+    let transforms = Transforms::new(vec![Arc::new(ZeroRuns)]);
+    let reader = Reader::with_store(Arc::clone(store)).transforms(transforms);
+    let mut transformed = false;
+    let verified =
+        reader.verify(|frame| transformed |= frame.header.transform != TransformId::NONE);
     if let Ok(Some(survey)) = reader.survey() {
         for lsn in [survey.chain.start.lsn, survey.last_lsn(), Lsn::FIRST, Lsn::MAX] {
             let _ = reader.read_from(lsn).map(Iterator::count);
@@ -61,7 +80,7 @@ fn look(store: &Arc<MemoryStore>) -> Option<Verdict> {
     if let Ok(Some(chain)) = reader.prefix() {
         let _ = reader.read_chain(&chain, chain.start.lsn).map(Iterator::count);
     }
-    match verified {
+    let verdict = match verified {
         Ok(found) => {
             assert_eq!(found.findings.is_empty(), found.verdict == Verdict::Clean, "{found:?}");
             Some(found.verdict)
@@ -70,18 +89,20 @@ fn look(store: &Arc<MemoryStore>) -> Option<Verdict> {
             assert_ne!(error.kind(), ErrorKind::Corrupt, "damage is a finding: {error:?}");
             None
         }
-    }
+    };
+    Looked { verdict, transformed }
 }
 
-fn open(store: &Arc<MemoryStore>, env: &Arc<Still>) -> Result<(Wal, Recovery)> {
-    Wal::with_store(Arc::clone(store) as Arc<dyn SegmentStore>)
+fn open(store: &Arc<dyn SegmentStore>, env: &Arc<Still>) -> Result<(Wal, Recovery)> {
+    Wal::with_store(Arc::clone(store))
         .segment_size(16 * 1024)
+        .also_reads(Arc::new(ZeroRuns))
         .strategy(Strategy::Sync)
         .env(Arc::clone(env) as _)
         .open()
 }
 
-fn refused(error: &wal::Error, verdict: Option<Verdict>, files: &Image, store: &MemoryStore) {
+fn refused(error: &wal::Error, verdict: Option<Verdict>, files: &Image, store: &dyn SegmentStore) {
     match error.kind() {
         ErrorKind::Corrupt => {
             assert!(verdict.is_none_or(|verdict| verdict == Verdict::Corrupt), "{error:?}");
@@ -144,24 +165,47 @@ impl std::fmt::Debug for Seen {
 }
 
 /// The log opens once more, and holds what was seen.
-fn again(store: &Arc<MemoryStore>, env: &Arc<Still>, seen: &Seen) {
+fn again(store: &Arc<dyn SegmentStore>, env: &Arc<Still>, seen: &Seen) {
     let (wal, recovery) = open(store, env).expect("what has opened opens again");
     let now = Seen::of(&wal, &recovery);
     assert!(now == *seen, "a second open sees {now:?}, and the first saw {seen:?}");
 }
 
-/// The log takes a record, and keeps it and all before it.
-fn goes_on(store: &Arc<MemoryStore>, env: &Arc<Still>, seen: &Seen) {
+/// The log takes a record, a truncation and a pruning, and keeps all else.
+fn goes_on(store: &Arc<dyn SegmentStore>, env: &Arc<Still>, seen: &Seen) {
+    let with_one_more = |wal: &Wal| wal.append(b"one more").map(|_| ());
+    let Some(now) = after(store, env, &with_one_more) else { return };
+    assert_eq!(now.records.last().map(Vec::as_slice), Some(&b"one more"[..]));
+    assert!(now.records[..now.records.len() - 1] == seen.records, "{now:?}, before {seen:?}");
+
+    let kept = seen.records.len() / 2;
+    let last = seen.first.plus(kept as u64).previous();
+    let Some(now) = after(store, env, &|wal| wal.truncate_after(last)) else { return };
+    assert!(now.records == seen.records[..kept], "{now:?} after {last}, before {seen:?}");
+
+    let first = seen.first.plus(kept as u64 / 2);
+    let Some(now) = after(store, env, &|wal| wal.prune_before(first).map(|_| ())) else { return };
+    assert!((seen.first..=first).contains(&now.first), "{now:?}, pruned before {first}");
+    let pruned = seen.records.len().min(now.first.since(seen.first) as usize);
+    assert!(now.records == seen.records[pruned..kept], "{now:?}, before {seen:?}");
+}
+
+/// What the next open sees after this call and a close.
+fn after(
+    store: &Arc<dyn SegmentStore>,
+    env: &Arc<Still>,
+    call: &dyn Fn(&Wal) -> Result<()>,
+) -> Option<Seen> {
     let (wal, _) = open(store, env).expect("what has opened opens again");
-    match wal.append(b"one more").and_then(|_| wal.close()) {
+    match call(&wal).and_then(|()| wal.close()) {
         Ok(()) => {}
         // Numbers of segments or bytes that an honest log never comes to.
-        Err(error) if matches!(error.kind(), ErrorKind::Io | ErrorKind::StorageFull) => return,
+        Err(error) if matches!(error.kind(), ErrorKind::Io | ErrorKind::StorageFull) => {
+            return None;
+        }
         Err(error) => panic!("the log does not go on: {error:?}"),
     }
     drop(wal);
     let (wal, recovery) = open(store, env).expect("what was closed opens");
-    let now = Seen::of(&wal, &recovery);
-    assert_eq!(now.records.last().map(Vec::as_slice), Some(&b"one more"[..]));
-    assert!(now.records[..now.records.len() - 1] == seen.records, "{now:?}, before {seen:?}");
+    Some(Seen::of(&wal, &recovery))
 }

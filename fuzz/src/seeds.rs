@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wal::parts::codec::{Bincode, Binary, Operation};
+use wal::parts::codec::{Binary, Bincode, Operation};
 use wal::parts::core::Codec;
 use wal::parts::core::format::{FRAME_HEADER_LEN, HEADER_LEN};
 
@@ -21,7 +21,9 @@ pub fn folder(target: &str) -> PathBuf {
 /// the format, and of logs that the kit writes.
 pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     match target {
-        "segment_header" => golden().map(|(name, file)| (name, [&[1], &file[..152]].concat())).collect(),
+        "segment_header" => {
+            golden().map(|(name, file)| (name, [&[1], &file[..152]].concat())).collect()
+        }
         "frame" => golden().flat_map(|(name, file)| frames(&name, &file)).collect(),
         "records" => golden().flat_map(|(name, file)| bodies(&name, &file, 1)).collect(),
         "seal" => golden().flat_map(|(name, file)| bodies(&name, &file, 3)).collect(),
@@ -32,7 +34,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
             let golden = golden().filter(|(_, file)| file.len() < 32 * 1024);
             let of = |(name, file)| (name, pack(&Image::from([(2, file)])));
             golden.map(of).chain(logs()).collect()
-        },
+        }
         "torn_or_rot" => scripts(b"\x01\x01\x20").chain(scripts(b"\x00\x00\x20")).collect(),
         "history" => histories(),
         _ => Vec::new(),
@@ -121,8 +123,8 @@ fn logs() -> impl Iterator<Item = (String, Vec<u8>)> {
 
 /// Appends, a batch, syncs, a kill, a pruning, closes, a cut: several segments, of few bytes each.
 const SCRIPT: &[u8] = &[
-    0, 20, 5, 6, 1, 9, 2, 40, 7, 4, 15, 9, 1, 0, 50, 6, 9, 0, 5, 0, 40, 6, 10, 5, 0, 30, 11, 6, 0, 60,
-    9, 1, 0, 30, 0, 9, 5, 6, 0, 50, 0, 9,
+    0, 20, 5, 6, 1, 9, 2, 40, 7, 4, 15, 9, 1, 0, 50, 6, 9, 0, 5, 0, 40, 6, 10, 5, 0, 30, 11, 6, 0,
+    60, 9, 1, 0, 30, 0, 9, 5, 6, 0, 50, 0, 9,
 ];
 
 fn scripts(head: &'static [u8]) -> impl Iterator<Item = (String, Vec<u8>)> {

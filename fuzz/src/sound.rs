@@ -12,6 +12,7 @@ use crate::input::Input;
 use crate::leader::Leader;
 use crate::model::Model;
 use crate::still::Still;
+use crate::zero_runs::ZeroRuns;
 
 /// A sound log in memory, as a kill leaves it, and what is known of it.
 pub(crate) struct Sound {
@@ -31,7 +32,10 @@ pub(crate) struct Sound {
 impl Sound {
     /// The log that these choices make.
     pub(crate) fn made(input: &mut Input<'_>) -> Self {
-        let mut making = Making::new(if input.byte() % 2 == 0 { Syncs::Asked } else { Syncs::Waits });
+        let choice = input.byte();
+        let syncs = if choice.is_multiple_of(2) { Syncs::Asked } else { Syncs::Waits };
+        let bodies = if choice & 4 == 0 { Bodies::Plain } else { Bodies::Transformed };
+        let mut making = Making::new(Shape { syncs, bodies });
         for _ in 0..8 + input.byte() % 24 {
             making.step(input);
         }
@@ -48,9 +52,7 @@ impl Sound {
     /// segment before.
     pub(crate) fn vouched(&self, damaged: &Image) -> u64 {
         let whole = |id: u64, from: usize, len: usize| {
-            let range = |image: &Image| {
-                Some(image.get(&id)?.get(from..from + len)?.to_vec())
-            };
+            let range = |image: &Image| Some(image.get(&id)?.get(from..from + len)?.to_vec());
             range(&self.image).is_some_and(|bytes| range(damaged) == Some(bytes))
         };
         let headers = self.image.iter().filter(|&(&id, _)| whole(id, 0, HEADER_LEN));
@@ -83,8 +85,21 @@ enum Syncs {
     Waits,
 }
 
-struct Making {
+/// How frames' bodies are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bodies {
+    Plain,
+    Transformed,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shape {
     syncs: Syncs,
+    bodies: Bodies,
+}
+
+struct Making {
+    shape: Shape,
     store: Arc<MemoryStore>,
     env: Arc<Still>,
     wal: Wal,
@@ -93,10 +108,10 @@ struct Making {
 }
 
 impl Making {
-    fn new(syncs: Syncs) -> Self {
+    fn new(shape: Shape) -> Self {
         let (store, env) = (Arc::new(MemoryStore::new()), Arc::new(Still::default()));
-        let wal = open(syncs, &store, &env);
-        Self { syncs, store, env, wal, model: Model::new(), unsynced: None }
+        let wal = open(shape, &store, &env);
+        Self { shape, store, env, wal, model: Model::new(), unsynced: None }
     }
 
     fn step(&mut self, input: &mut Input<'_>) {
@@ -125,13 +140,14 @@ impl Making {
                 } else {
                     self.store = Arc::new(store(&image(&*self.store)));
                 }
-                self.wal = open(self.syncs, &self.store, &self.env);
+                self.wal = open(self.shape, &self.store, &self.env);
                 self.model.adopt(&self.wal).expect("a sound log reads");
                 self.synced();
             }
             10 => {
                 let last = self.model.last();
-                let lsn = self.model.first() + u64::from(input.byte()) % (last + 2 - self.model.first());
+                let lsn =
+                    self.model.first() + u64::from(input.byte()) % (last + 2 - self.model.first());
                 self.model.may_prune(lsn);
                 let first = self.wal.prune_before(Lsn::new(lsn)).expect("memory syncs");
                 self.model.pruned(first.get());
@@ -181,10 +197,14 @@ impl Making {
     }
 }
 
-fn open(syncs: Syncs, store: &Arc<MemoryStore>, env: &Arc<Still>) -> Wal {
+fn open(shape: Shape, store: &Arc<MemoryStore>, env: &Arc<Still>) -> Wal {
     let builder = Wal::with_store(Arc::clone(store) as Arc<dyn SegmentStore>);
     let builder = builder.segment_size(16 * 1024).env(Arc::clone(env) as _);
-    let builder = match syncs {
+    let builder = match shape.bodies {
+        Bodies::Plain => builder.also_reads(Arc::new(ZeroRuns)),
+        Bodies::Transformed => builder.transform(Arc::new(ZeroRuns)),
+    };
+    let builder = match shape.syncs {
         Syncs::Asked => builder.strategy(Strategy::Os),
         Syncs::Waits => builder.custom_strategy(Arc::new(Leader::default())),
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wal_core::format::{
     FRAME_HEADER_LEN, HEADER_LEN, OpenSegment, Predecessor, SegmentHeader, Stamp, Start, UNBOUNDED,
-    round_up,
+    round_up, segment_number,
 };
 use wal_core::{
     Acknowledgement, CurrentSegment, Env, Epoch, Error, ErrorKind, LogId, Lsn, Position, Result,
@@ -260,7 +260,7 @@ impl Writer {
 
     /// Makes the next segment, large enough for a first frame of `first` bytes, its header durable.
     fn create(&mut self, first: u64) -> Result<()> {
-        let id = self.next_segment;
+        let id = segment_number(self.next_segment, self.predecessor.as_ref());
         let mut header =
             SegmentHeader::new(self.log, id, self.epoch, self.last_lsn.next(), self.env.random());
         let start = self.start.unwrap_or(header.start);
@@ -278,18 +278,17 @@ impl Writer {
         // The number is spent also where this fails: what is left of the attempt keeps its name.
         self.next_segment = id.next();
         let place = |error: Error| error.segment(id);
-        let mut writer = self
-            .store
-            .create(id, size)
-            .map_err(|cause| place(Error::io("making a segment failed", cause)))?;
-        if let Err(cause) = writer.append(&open.header().encode()) {
-            let error = place(Error::io("writing a segment header failed", cause));
-            if error.kind() == ErrorKind::StorageFull {
-                drop(writer);
-                let removed = self.store.remove(&[id]);
-                removed.map_err(|cause| place(Error::io("removing a segment failed", cause)))?;
+        let mut writer = match self.store.create(id, size) {
+            Ok(writer) => writer,
+            Err(cause) => {
+                self.bury(id);
+                return Err(place(Error::io("making a segment failed", cause)));
             }
-            return Err(error);
+        };
+        if let Err(cause) = writer.append(&open.header().encode()) {
+            drop(writer);
+            self.bury(id);
+            return Err(place(Error::io("writing a segment header failed", cause)));
         }
         let synced = writer.syncer().sync();
         synced.map_err(|cause| {
@@ -298,12 +297,18 @@ impl Writer {
         })?;
         self.start = Some(start);
         self.current = Some(CurrentSegment { open, writer });
-        if !self.dead.is_empty() {
-            let removed = self.store.remove(&self.dead);
-            removed.map_err(|cause| Error::io("removing dead segments failed", cause))?;
+        // Dead wherever they lie: what cannot go now may go with the segment after.
+        if !self.dead.is_empty() && self.store.remove(&self.dead).is_ok() {
             self.dead.clear();
         }
         Ok(())
+    }
+
+    /// Gives back what a failed attempt at a segment left, now or with the next one.
+    fn bury(&mut self, id: SegmentId) {
+        if self.store.remove(&[id]).is_err() {
+            self.dead.push(id);
+        }
     }
 
     /// Marks the current segment as durable up to `end`.

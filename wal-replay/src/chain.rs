@@ -7,9 +7,10 @@ use crate::segment::Segment;
 
 /// The segments that make up a log, in order, and where it begins.
 ///
-/// Numbers follow each other without a gap, except where a segment was cut off or a number was
-/// spent on an attempt; there, and only there, the header behind the gap is read to see that nothing
-/// is missing. So a chain costs the same however long the log is.
+/// The number below a segment's own is its predecessor's or nobody's
+/// ([`segment_number`](wal_core::format::segment_number)): where it is there, it is the link, and
+/// nothing is read. Behind a gap, left by what was cut off or by an attempt that failed, the header
+/// names the predecessor; what lies between is dead. So a chain costs the same however long the log is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Chain {
@@ -34,29 +35,19 @@ impl Chain {
         start: Start,
         newest: &SegmentHeader,
     ) -> Result<Self> {
-        let before = newest.predecessor.map_or(SegmentId::default(), |before| before.id);
-        let belongs = |&id: &SegmentId| id >= start.segment && (id <= before || id == newest.id);
-        let segments: Vec<_> = present.iter().copied().filter(belongs).collect();
-        if segments.first() != Some(&start.segment) {
-            return Err(missing(start.segment, start.lsn));
-        }
-        for pair in segments.windows(2) {
-            let (before, id) = (pair[0], pair[1]);
-            if before.next() == id {
-                continue;
-            }
-            let header = if id == newest.id {
-                newest.clone()
-            } else {
-                Segment::open_sound(store, id)?.header
+        let mut segments = vec![newest.id];
+        let mut first = newest.id;
+        while first > start.segment {
+            first = match below(present, first) {
+                Some(below) if below.next() == first => below,
+                _ if first == newest.id => linked(present, newest)?,
+                _ => linked(present, &Segment::open_sound(store, first)?.header)?,
             };
-            match header.predecessor {
-                Some(predecessor) if predecessor.id == before => {}
-                Some(predecessor) => {
-                    return Err(missing(predecessor.id, header.first_lsn.previous()));
-                }
-                None => return Err(missing(before.next(), header.first_lsn.previous())),
-            }
+            segments.push(first);
+        }
+        segments.reverse();
+        if first != start.segment || !present.contains(&first) {
+            return Err(missing(start.segment, start.lsn));
         }
         Ok(Self { segments, start })
     }
@@ -90,6 +81,24 @@ impl Chain {
             if header.first_lsn <= lsn { low = middle } else { high = middle }
         }
         Ok(low)
+    }
+}
+
+/// The highest number below this one.
+fn below(present: &[SegmentId], id: SegmentId) -> Option<SegmentId> {
+    let at = present.partition_point(|&other| other < id);
+    at.checked_sub(1).map(|at| present[at])
+}
+
+/// The segment that this header names as the one before.
+fn linked(present: &[SegmentId], header: &SegmentHeader) -> Result<SegmentId> {
+    match header.predecessor {
+        Some(before) if present.binary_search(&before.id).is_ok() => Ok(before.id),
+        Some(before) => Err(missing(before.id, header.first_lsn.previous())),
+        None => {
+            let what = "segment begins a log of its own";
+            Err(Error::new(ErrorKind::Corrupt, what).segment(header.id).lsn(header.first_lsn))
+        }
     }
 }
 

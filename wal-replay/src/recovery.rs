@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wal_core::format::{FrameKind, HEADER_LEN, Predecessor};
+use wal_core::format::{FrameKind, HEADER_LEN, Predecessor, segment_number};
 use wal_core::{
     CodecId, CurrentSegment, Env, Error, ErrorKind, LogId, Lsn, Position, Result, Resume,
     SegmentId, SegmentStore,
@@ -160,17 +160,19 @@ fn repair(
 
     let doubt = tail.last_lsn > tail.doubt_lsn;
     let torn = matches!(tail.ending, Ending::Torn { .. });
-    // Dead segments may go only once what says so is known to be durable.
-    let unproven = !survey.proven() || tail.start != tail.vouched_start;
-    if !(doubt || torn || unproven && !survey.dead.is_empty()) {
-        remove(store, &survey.dead)?;
-        resume.dead = passed_over.into_iter().collect();
+    // What deletes or shortens a segment is to be known as durable before it is shown to have.
+    let cuts =
+        !survey.proven() && (!survey.dead.is_empty() || segment.header.predecessor.is_some());
+    let deletes = tail.start != tail.vouched_start && !survey.dead.is_empty();
+    if !(doubt || torn || cuts || deletes) {
+        resume.dead = remove(store, survey.dead.clone());
+        resume.dead.extend(passed_over);
         return Ok(resume);
     }
     let carried = carried(segment, tail)?;
     let fresh = Fresh {
         log: resume.log,
-        id: resume.next_segment,
+        id: segment_number(resume.next_segment, before.as_ref()),
         epoch: resume.epoch,
         predecessor: before,
         last_lsn: tail.doubt_lsn,
@@ -182,8 +184,7 @@ fn repair(
     };
     let current = fresh.make(store, env)?;
     report.fresh_segment = Some(fresh.id);
-    let dead: Vec<_> = survey.dead.iter().copied().chain(passed_over).collect();
-    remove(store, &dead)?;
+    resume.dead = remove(store, survey.dead.iter().copied().chain(passed_over).collect());
     if let Some(before) = before
         && before.id == segment.header.id
     {
@@ -226,21 +227,20 @@ fn carried(segment: &Segment, tail: &Scan) -> Result<Vec<Carried>> {
     Ok(carried)
 }
 
-pub(crate) fn remove(store: &dyn SegmentStore, dead: &[SegmentId]) -> Result<()> {
-    if dead.is_empty() {
-        return Ok(());
-    }
-    store.remove(dead).map_err(|cause| Error::io("removing dead segments failed", cause))
+/// Removes these segments; gives back those that could not go now, and go with the next segment.
+/// They are no part of the log, whether they lie there or not.
+pub(crate) fn remove(store: &dyn SegmentStore, dead: Vec<SegmentId>) -> Vec<SegmentId> {
+    if dead.is_empty() || store.remove(&dead).is_ok() { Vec::new() } else { dead }
 }
 
 /// The segment that a writer goes on in, as a truncation hands it on.
-pub(crate) fn resumed(mut resume: Resume, current: CurrentSegment) -> Resume {
+pub(crate) fn resumed(mut resume: Resume, current: CurrentSegment, dead: Vec<SegmentId>) -> Resume {
     resume.next_segment = current.open.header().id.next();
     resume.last_lsn = current.open.last_lsn();
     resume.predecessor = current.open.header().predecessor;
     resume.start = Some(current.open.start());
     resume.epoch = current.open.header().epoch;
     resume.current = Some(current);
-    resume.dead.clear();
+    resume.dead = dead;
     resume
 }

@@ -1,6 +1,6 @@
 //! [`truncate`]: cuts the end of a log off, on purpose.
 
-use wal_core::format::{FrameKind, HEADER_LEN, Predecessor, Records, push_record};
+use wal_core::format::{FrameKind, HEADER_LEN, Predecessor, Records, push_record, segment_number};
 use wal_core::{Env, Error, ErrorKind, Lsn, Result, Resume, SegmentStore};
 
 use crate::chain::Chain;
@@ -58,7 +58,7 @@ pub fn truncate(
     dead.sort_unstable();
     let fresh = Fresh {
         log: resume.log,
-        id: resume.next_segment,
+        id: segment_number(resume.next_segment, predecessor.as_ref()),
         epoch: resume.epoch.next(),
         predecessor,
         last_lsn: cut.last_lsn,
@@ -69,14 +69,15 @@ pub fn truncate(
         segment_size: options.segment_size,
     };
     let current = fresh.make(store, env)?;
-    remove(store, &dead)?;
-    if !dead.contains(&segment.header.id) {
+    let kept = !dead.contains(&segment.header.id);
+    let left = remove(store, dead);
+    if kept {
         let trimmed = store.trim(segment.header.id, cut.offset);
         trimmed.map_err(|cause| {
             Error::io("trimming a segment failed", cause).segment(segment.header.id)
         })?;
     }
-    Ok(resumed(resume, current))
+    Ok(resumed(resume, current, left))
 }
 
 /// How much of the segment at this place in the chain counts.

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::Path;
 use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use wal_core::SegmentStore;
@@ -40,6 +41,25 @@ fn a_second_process_is_refused_and_a_dead_ones_lock_is_free() {
     holder.kill().unwrap();
     holder.wait().unwrap();
     store.lock().unwrap();
+}
+
+/// A process that was just being started held a copy of the open file for as long as it had not yet
+/// become another program, and with it the lock: a log that was closed could not be opened.
+#[test]
+fn a_lock_that_was_dropped_is_free_while_processes_are_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(dir.path()).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                Command::new("true").status().unwrap();
+            }
+        });
+        let refused = (0..20_000).find_map(|_| store.lock().err());
+        done.store(true, Ordering::Relaxed);
+        assert!(refused.is_none(), "{refused:?}");
+    });
 }
 
 fn be_the_other_process(dir: &Path) -> ! {

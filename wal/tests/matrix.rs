@@ -210,7 +210,7 @@ fn raw_record(number: u64) -> Vec<u8> {
     let mut record = number.to_le_bytes().to_vec();
     record.resize(900 + usize::try_from(number % 7).unwrap() * 150, 0);
     // Half of it repeats, half of it does not.
-    record.extend((0..500_u64).map(|at| (at * number).wrapping_mul(0x9e37_79b9).to_be_bytes()[5]));
+    record.extend((0..500_u64).map(|at| (at * number).wrapping_mul(0x9e37_79b9).to_le_bytes()[2]));
     record
 }
 

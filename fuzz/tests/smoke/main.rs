@@ -4,7 +4,6 @@
 //! and printed with both; `WAL_FUZZ_HEX=…` runs a target on what was printed, `WAL_FUZZ_INPUT=FILE`
 //! on a file, such as a finding of libFuzzer.
 
-mod chance;
 mod corpus;
 
 use std::cell::Cell;
@@ -13,18 +12,18 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use chance::Chance;
 use wal_fuzz::TARGETS;
+use wal_fuzz::chance::Chance;
 use wal_fuzz::seeds::folder;
 
 /// The most bytes that a target may have in use at once, for an input of so many. Every decoder is
 /// held to a small multiple of what it is given; a recovery reads in chunks of 1 MiB at the most,
-/// and its store is in memory.
+/// its store is in memory, and the transform there makes 255 bytes of two.
 fn memory_limit(target: &str, len: usize) -> u64 {
-    let multiple = 16 * len as u64;
+    let len = len as u64;
     match target {
-        "recovery" | "torn_or_rot" | "history" => (16 << 20) + multiple,
-        _ => (64 << 10) + multiple,
+        "recovery" | "torn_or_rot" | "history" => (16 << 20) + 512 * len,
+        _ => (64 << 10) + 16 * len,
     }
 }
 

@@ -1,15 +1,17 @@
 //! `wal append --ack`, with every call failing once.
 
-use std::fs;
-use std::io::{Read, Write};
+use std::fs::{self, File};
+use std::io::Write;
+use std::ops::RangeInclusive;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::thread;
 
 use tempfile::TempDir;
 
-use crate::CALLS;
 use crate::strace::{Effect, Fault, injected, place, strace, with_strace};
+use crate::{CALLS, OUTPUT};
 
 const WAL: &str = env!("CARGO_BIN_EXE_wal");
 /// Records that a run appends: enough for two rotations.
@@ -30,7 +32,7 @@ impl Crashed {
         let mut run = Command::new("strace");
         run.args(["-f", "-qq", "-o", "/dev/null", "--trace=fdatasync"]);
         run.arg("--inject=fdatasync:signal=SIGKILL:when=16").arg(WAL);
-        feed(append(&mut run, &log, "sync"), 1..=RECORDS);
+        feed(append(&mut run, &log, "sync").stdout(Stdio::null()), 1..=RECORDS);
 
         let newest = segments(&log).pop().unwrap();
         let mut bytes = fs::read(&newest).unwrap();
@@ -64,7 +66,8 @@ impl Crashed {
 fn sweep(strategy: &str, calls: &[&str]) {
     let crashed = Crashed::new();
     let mut runs = 0;
-    for (call, faults) in CALLS.iter().filter(|(call, _)| calls.contains(call)) {
+    let all = CALLS.iter().chain(OUTPUT);
+    for (call, faults) in all.filter(|(call, _)| calls.contains(call)) {
         for &fault in *faults {
             let mut nth = 1;
             while strike(&crashed, strategy, call, fault, nth) {
@@ -83,22 +86,23 @@ fn strike(crashed: &Crashed, strategy: &str, call: &str, fault: Fault, nth: u32)
     let (copy, log) = crashed.copy();
     let told = copy.path().join("strace");
     let sent = crashed.shown + 1..=crashed.shown + RECORDS;
-    let mut run = strace(Path::new(WAL), &log, call, fault, nth, &told);
-    let ran = feed(append(&mut run, &log, strategy), sent.clone());
-    let died = ran.status.signal() == Some(9) || ran.status.code() == Some(128 + 9);
+    let acks = copy.path().join("acks");
+    let mut run = strace(Path::new(WAL), &[&log, &acks], call, fault, nth, &told);
+    append(&mut run, &log, strategy).stdout(File::create(&acks).unwrap());
+    let (status, said) = feed(&mut run, sent.clone());
+    let died = status.signal() == Some(9) || status.code() == Some(128 + 9);
     let hit = injected(&told);
     let struck = died || !hit.is_empty();
-    let said = String::from_utf8(ran.stderr).unwrap();
 
     // What it printed is in order; a line without its end was cut off by a kill.
-    let printed = String::from_utf8(ran.stdout).unwrap();
+    let printed = fs::read_to_string(&acks).unwrap();
     let whole = printed.rfind('\n').map_or("", |end| &printed[..end]);
     let acks: Vec<u64> = whole.lines().map(|line| line.parse().unwrap()).collect();
     assert!(acks.iter().copied().eq(sent.clone().take(acks.len())), "{context}: {acks:?}");
     let acknowledged = acks.last().copied().unwrap_or(crashed.shown);
 
-    match (fault.effect, ran.status.code()) {
-        _ if !struck => assert_eq!(ran.status.code(), Some(0), "{context}: {said}"),
+    match (fault.effect, status.code()) {
+        _ if !struck => assert_eq!(status.code(), Some(0), "{context}: {said}"),
         (Effect::Death, _) => assert!(died, "{context}: {said}"),
         (Effect::None | Effect::Bearable(_), Some(0)) => {
             assert_eq!(acknowledged, *sent.end(), "{context}: {said}");
@@ -122,9 +126,10 @@ fn strike(crashed: &Crashed, strategy: &str, call: &str, fault: Fault, nth: u32)
     let verified = wal("verify", &log);
     assert!([Some(0), Some(3)].contains(&verified.status.code()), "{context}: {verified:?}");
 
-    let went_on = feed(append(&mut Command::new(WAL), &log, strategy), there + 1..=there + 1);
-    let said = String::from_utf8_lossy(&went_on.stderr);
-    assert!(went_on.status.success(), "{context}: it does not go on: {said}");
+    let mut again = Command::new(WAL);
+    append(&mut again, &log, strategy).stdout(Stdio::null());
+    let (status, said) = feed(&mut again, there + 1..=there + 1);
+    assert!(status.success(), "{context}: it does not go on: {said}");
     assert_eq!(replay(&log, &context), there + 1, "{context}");
     assert_eq!(wal("verify", &log).status.code(), Some(0), "{context}");
     struck
@@ -134,26 +139,21 @@ fn append<'a>(command: &'a mut Command, log: &Path, strategy: &str) -> &'a mut C
     command.arg("append").arg(log).args(["--ack", "--segment-size", "16k", "--strategy", strategy])
 }
 
-/// Runs the command with these records on its stdin.
-fn feed(command: &mut Command, lsns: std::ops::RangeInclusive<u64>) -> Output {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+/// Runs the command with these records on its stdin; how it ended, and what it said on stderr.
+fn feed(command: &mut Command, lsns: RangeInclusive<u64>) -> (ExitStatus, String) {
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    let (mut printed, mut said) = (Vec::new(), Vec::new());
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for lsn in lsns {
-                // Until the reader is dead.
-                if writeln!(stdin, "{}", record(lsn)).is_err() {
-                    break;
-                }
+    let feeder = thread::spawn(move || {
+        for lsn in lsns {
+            // Until the reader is dead.
+            if writeln!(stdin, "{}", record(lsn)).is_err() {
+                break;
             }
-        });
-        scope.spawn(|| stderr.read_to_end(&mut said).unwrap());
-        stdout.read_to_end(&mut printed).unwrap();
+        }
     });
-    Output { status: child.wait().unwrap(), stdout: printed, stderr: said }
+    let ended = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    (ended.status, String::from_utf8(ended.stderr).unwrap())
 }
 
 /// How many records `wal replay` shows: from the first on, each as it was sent.
@@ -188,7 +188,7 @@ fn record(lsn: u64) -> String {
 #[test]
 fn no_failing_call_loses_a_record_under_one_sync_per_append() {
     with_strace("no_failing_call_loses_a_record_under_one_sync_per_append", || {
-        sweep("sync", &CALLS.iter().map(|(call, _)| *call).collect::<Vec<_>>());
+        sweep("sync", &CALLS.iter().chain(OUTPUT).map(|(call, _)| *call).collect::<Vec<_>>());
     });
 }
 

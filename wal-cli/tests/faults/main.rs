@@ -36,6 +36,9 @@ const CALLS: &[(&str, &[Fault])] = &[
     ("flock", &[EIO]),
 ];
 
+/// The calls that acknowledgements are printed with.
+const OUTPUT: &[(&str, &[Fault])] = &[("write", &[EIO, ENOSPC, EINTR, KILL])];
+
 const EIO: Fault = Fault::new("error=EIO", Effect::Reported("Input/output error"));
 const ENOSPC: Fault = Fault::new("error=ENOSPC", Effect::Reported("No space left on device"));
 /// A segment goes without its seal, for one: that costs time later and nothing else.

@@ -30,7 +30,7 @@ fn no_failing_call_of_a_prune_or_a_truncation_loses_a_record() {
                 while strike(call, fault, nth) {
                     nth += 1;
                 }
-                assert!(nth > 1 || *call == "flock", "no {call} was reached");
+                assert!(nth > 1, "no {call} was reached");
                 runs += nth - 1;
             }
         }
@@ -125,7 +125,7 @@ fn strike(call: &str, fault: Fault, nth: u32) -> bool {
     let (log, told) = (dir.path().join("log"), dir.path().join("strace"));
     std::fs::create_dir(&log).unwrap();
     let this = env::current_exe().unwrap();
-    let mut run = strace(&this, &log, call, fault, nth, &told);
+    let mut run = strace(&this, &[&log], call, fault, nth, &told);
     let ran = run.args(["--exact", TEST, "--nocapture"]).env(LOG, &log).output().unwrap();
     let Output { status, stdout, stderr } = ran;
     let text = String::from_utf8(stdout).unwrap();

@@ -58,11 +58,11 @@ pub(crate) fn place() -> TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
-/// A command that runs `program` with this fault at the `nth` of such calls on the files of the log
-/// in `dir`. What strace has to say goes to `told`.
+/// A command that runs `program` with this fault at the `nth` of such calls on these files, and on
+/// those of a log that are in them. What strace has to say goes to `told`.
 pub(crate) fn strace(
     program: &Path,
-    dir: &Path,
+    watched: &[&Path],
     call: &str,
     fault: Fault,
     nth: u32,
@@ -70,9 +70,13 @@ pub(crate) fn strace(
 ) -> Command {
     let mut command = Command::new("strace");
     command.args(["-f", "-y", "-qq", "-e", "signal=none", "-o"]).arg(told);
-    let files = (1..=SEGMENTS).flat_map(|id| [format!("{id:020}.wal"), format!("{id:020}.new")]);
-    for file in files.chain(["LOCK".into(), String::new()]) {
-        command.arg("-P").arg(if file.is_empty() { dir.to_path_buf() } else { dir.join(file) });
+    let segments = (1..=SEGMENTS).flat_map(|id| [format!("{id:020}.wal"), format!("{id:020}.new")]);
+    let files: Vec<_> = segments.chain(["LOCK".into()]).collect();
+    for &path in watched {
+        command.arg("-P").arg(path);
+        for file in &files {
+            command.arg("-P").arg(path.join(file));
+        }
     }
     command.arg(format!("--trace={call}"));
     command.arg(format!("--inject={call}:{}:when={nth}", fault.how));

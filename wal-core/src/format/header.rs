@@ -75,6 +75,17 @@ pub struct Predecessor {
     pub identity: Identity,
 }
 
+/// The number of a new segment with this predecessor, where `free` and all above it are unused.
+///
+/// The number below a segment's own is its predecessor's or nobody's: so a chain is known from a
+/// list of numbers, and what was cut off and lies there still is never taken for a link of it.
+pub fn segment_number(free: SegmentId, predecessor: Option<&Predecessor>) -> SegmentId {
+    match predecessor {
+        Some(before) if before.id.next() != free => free.next(),
+        _ => free,
+    }
+}
+
 /// Why 4096 bytes are no segment header that we can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -90,6 +90,13 @@ pub trait OpenFile: Send + Sync + fmt::Debug {
     /// dropped or the process ends. Fails with [`io::ErrorKind::WouldBlock`] where another open
     /// file holds the lock, in this process or another.
     fn try_lock(&self) -> io::Result<()>;
+
+    /// Frees the lock. Dropping the file frees it too, but not before every copy of the open file is
+    /// gone, and a process that this one is just starting holds one until it runs its own program.
+    /// Files whose locks end with the drop have nothing to do.
+    fn unlock(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What an existing file is opened for.

@@ -20,10 +20,17 @@ const NAME: &str = "LOCK";
 /// The file says who holds it, for people. Nothing is decided by that: it may be stale.
 #[derive(Debug)]
 pub(super) struct FileLock {
-    _file: Arc<dyn OpenFile>,
+    file: Arc<dyn OpenFile>,
 }
 
 impl StoreLock for FileLock {}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Where it fails, the lock goes with the file.
+        self.file.unlock().ok();
+    }
+}
 
 impl FileLock {
     /// Takes the lock; [`io::ErrorKind::WouldBlock`] where another holds it.
@@ -39,7 +46,7 @@ impl FileLock {
             Err(error) => Err(error),
             Ok(()) => {
                 sign(&*file);
-                Ok(Self { _file: file })
+                Ok(Self { file })
             }
         }
     }

@@ -187,6 +187,10 @@ impl OpenFile for OsFile {
             TryLockError::Error(error) => cannot("lock", &self.path, &error),
         })
     }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.told("unlock", self.file.unlock())
+    }
 }
 
 impl fmt::Debug for OsFile {

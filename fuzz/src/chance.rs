@@ -1,15 +1,17 @@
 //! [`Chance`]: inputs by seed.
 
-/// `SplitMix64`: a sequence is named by its seed.
-pub(crate) struct Chance(u64);
+/// A sequence of inputs, named by its seed (`SplitMix64`).
+#[derive(Clone, Debug)]
+pub struct Chance(u64);
 
 impl Chance {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The sequence of this seed.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// An input of the corpus with some changes, two of them spliced, or bytes by chance.
-    pub(crate) fn input(&mut self, corpus: &[(String, Vec<u8>)]) -> Vec<u8> {
+    pub fn input(&mut self, corpus: &[(String, Vec<u8>)]) -> Vec<u8> {
         let mut input = self.pick(corpus);
         match self.below(8) {
             0 => {

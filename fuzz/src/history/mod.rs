@@ -1,20 +1,18 @@
 //! Calls, faults and power cuts on a simulated disk, against a model.
 
+mod harm;
+mod shape;
+
 use std::sync::Arc;
 
 use wal::parts::core::SegmentStore;
-use wal::parts::replay::verify;
-use wal::parts::segment::{FileStore, Preparation};
-use wal::{Acknowledgement, Config, Error, ErrorKind, Lsn, Result, Strategy, Verdict, Wal};
-use wal_testkit::{
-    Atom, Call, CutChoice, Damage, Fault, FaultRule, Profile, SimDisk, SimStore, Tail, Tape,
-};
+use wal::{Acknowledgement, Error, ErrorKind, Lsn, Strategy, Wal};
+use wal_testkit::SimDisk;
 
 use crate::input::Input;
-use crate::leader::Leader;
 use crate::model::Model;
-use crate::sim_files::SimFiles;
 use crate::still::Still;
+pub(crate) use shape::Shape;
 
 /// The most calls of a history.
 const CALLS: usize = 80;
@@ -29,8 +27,12 @@ const CALLS: usize = 80;
 ///
 /// With `WAL_FUZZ_TRACE` in the environment the calls are printed on stderr.
 pub fn history(bytes: &[u8]) {
+    history_over(bytes, Shape::store);
+}
+
+pub(crate) fn history_over(bytes: &[u8], store: Store) {
     let mut input = Input::new(bytes);
-    let mut run = Run::new(&mut input);
+    let mut run = Run::new(&mut input, store);
     run.reopen(&mut input);
     for _ in 0..CALLS {
         if input.is_empty() {
@@ -42,59 +44,6 @@ pub fn history(bytes: &[u8]) {
     run.reopen(&mut input);
 }
 
-/// Which disk, which store and which strategy.
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    profile: Profile,
-    store: u8,
-    strategy: u8,
-    alignment: u32,
-}
-
-impl Shape {
-    fn chosen(input: &mut Input<'_>) -> Self {
-        let (disk, store, strategy) = (input.byte() % 6, input.byte() % 5, input.byte() % 3);
-        let strict = Profile::STRICT;
-        let (profile, alignment) = match disk {
-            0 => (strict, 8),
-            1 => (strict.atom(Atom::Byte), 8),
-            2 => (Profile::JOURNALED, 8),
-            3 => (strict.tail(Tail::Stale), 8),
-            4 => (strict, 512),
-            // Whole blocks may come back as garbage: no acknowledged record shares one.
-            _ => (strict.atom(Atom::Page).damage(Damage::Atom), 4096),
-        };
-        Self { profile, store, strategy, alignment }
-    }
-
-    fn store(self, disk: &SimDisk) -> Arc<dyn SegmentStore> {
-        let files = |preparation| {
-            let store = FileStore::over(Arc::new(SimFiles(disk.clone())));
-            Arc::new(store.preparation(preparation)) as Arc<dyn SegmentStore>
-        };
-        match self.store {
-            0 => files(Preparation::Whole),
-            1 => files(Preparation::None),
-            2 => files(Preparation::Chunks(4096)),
-            3 => files(Preparation::ZeroFill),
-            _ => Arc::new(SimStore::new(disk.clone())),
-        }
-    }
-
-    fn open(self, store: Arc<dyn SegmentStore>, env: Arc<Still>) -> Result<Wal> {
-        let mut config = Config::default();
-        config.segment_size = 16 * 1024;
-        config.alignment = self.alignment;
-        config.buffer_size = 4096;
-        config.strategy = if self.strategy == 1 { Strategy::Os } else { Strategy::Sync };
-        let mut builder = Wal::with_store(store).config(config).env(env);
-        if self.strategy == 2 {
-            builder = builder.custom_strategy(Arc::new(Leader::default()));
-        }
-        builder.open().map(|(wal, _)| wal)
-    }
-}
-
 /// Whether something was done to the disk that lets calls fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Disk {
@@ -102,8 +51,12 @@ enum Disk {
     Harmed,
 }
 
+/// Where the log lies, of this shape on this disk.
+pub(crate) type Store = fn(Shape, &SimDisk) -> Arc<dyn SegmentStore>;
+
 struct Run {
     shape: Shape,
+    store: Store,
     disk: SimDisk,
     env: Arc<Still>,
     wal: Option<Wal>,
@@ -113,12 +66,13 @@ struct Run {
 }
 
 impl Run {
-    fn new(input: &mut Input<'_>) -> Self {
+    fn new(input: &mut Input<'_>, store: Store) -> Self {
         let shape = Shape::chosen(input);
         let trace = std::env::var_os("WAL_FUZZ_TRACE").is_some();
         let disk = SimDisk::new(shape.profile);
         let (env, model) = (Arc::new(Still::default()), Model::new());
-        let run = Self { shape, disk, env, wal: None, model, state: Disk::Sound, trace };
+        let state = Disk::Sound;
+        let run = Self { shape, store, disk, env, wal: None, model, state, trace };
         run.say(|| format!("{shape:?}"));
         run
     }
@@ -167,13 +121,11 @@ impl Run {
         let len = if len > 250 { 20_000 } else { len * len / 16 };
         let payloads: Vec<_> = (1..=count).map(|ahead| self.model.compose(ahead, len)).collect();
         let Some(wal) = &self.wal else { return };
-        let (appended, last) = match count {
-            1 => (wal.append(&payloads[0]), self.model.last() + 1),
-            _ => {
-                let lsns = wal.append_batch(&payloads);
-                let last = |lsns: Vec<Lsn>| lsns.last().copied().unwrap_or(Lsn::ZERO);
-                (lsns.map(last), self.model.last() + count)
-            }
+        let last = self.model.last() + count;
+        let appended = if count == 1 {
+            wal.append(&payloads[0])
+        } else {
+            wal.append_batch(&payloads).map(|lsns| lsns.last().copied().unwrap_or(Lsn::ZERO))
         };
         self.say(|| format!("append {count} x {len} -> {appended:?}"));
         match appended {
@@ -291,81 +243,6 @@ impl Run {
         }
     }
 
-    fn kill(&mut self, input: &mut Input<'_>) {
-        self.say(|| "kill".into());
-        self.trust_watermark();
-        self.disk = self.disk.kill();
-        self.disk.set_room(None);
-        self.state = Disk::Sound;
-        self.wal = None;
-        self.reopen(input);
-    }
-
-    fn power_cut(&mut self, input: &mut Input<'_>) {
-        self.trust_watermark();
-        self.model.power_failed();
-        let n = u64::from(input.byte());
-        let choice = match input.byte() % 7 {
-            0 => CutChoice::Everything,
-            1 => CutChoice::Nothing,
-            2 => CutChoice::Drop(n),
-            3 => CutChoice::Only(n),
-            4 => CutChoice::TearLast(n),
-            5 => CutChoice::Seed(n),
-            _ => {
-                let choices: Vec<u32> = input.take(32).iter().copied().map(u32::from).collect();
-                self.say(|| format!("power cut by {choices:?}"));
-                self.disk = self.disk.power_cut_by(&mut Tape::replay(&choices));
-                return self.sound();
-            }
-        };
-        self.say(|| format!("power cut, {choice}"));
-        self.disk = self.disk.power_cut(choice);
-        self.sound();
-    }
-
-    fn sound(&mut self) {
-        self.disk.set_room(None);
-        self.state = Disk::Sound;
-        // What the old process still does reaches the old disk alone.
-        self.wal = None;
-    }
-
-    /// The watermark is a promise as any other.
-    fn trust_watermark(&mut self) {
-        if let Some(wal) = &self.wal {
-            let durable = wal.durable_lsn().get();
-            self.model.is_durable(durable);
-        }
-    }
-
-    fn fault(&mut self, input: &mut Input<'_>) {
-        const CALLS: [Call; 8] = [
-            Call::Write,
-            Call::Sync,
-            Call::SyncDir,
-            Call::Create,
-            Call::Allocate,
-            Call::SetLen,
-            Call::Remove,
-            Call::Rename,
-        ];
-        let call = CALLS[input.below(CALLS.len())];
-        let sync = matches!(call, Call::Sync | Call::SyncDir);
-        let fault = match input.byte() % 6 {
-            0 if call == Call::Write => Fault::Short(usize::from(input.byte())),
-            1 if call == Call::Write => Fault::Partial(usize::from(input.u16())),
-            2 if sync => Fault::Dropped,
-            3 => Fault::AfterEffect,
-            4 if !sync => Fault::StorageFull,
-            _ => Fault::Io,
-        };
-        let rule = FaultRule::next(call, fault).after(u64::from(input.byte() % 16));
-        self.say(|| format!("fault: {rule}"));
-        self.disk.fail(rule);
-        self.state = Disk::Harmed;
-    }
-
     /// A call has failed. A full disk leaves the log usable; all else has poisoned it, and it must
     /// hold to that.
     fn failed(&mut self, error: &Error) {
@@ -396,53 +273,6 @@ impl Run {
                 self.model.staged(vec![b"late".to_vec()]);
             }
         }
-    }
-
-    fn end_of_life(&mut self, input: &mut Input<'_>) {
-        self.power_cut(input);
-    }
-
-    /// Opens the log as a new process would, until it opens: faults may hit that, too, and power
-    /// cuts in the middle of the recovery.
-    fn reopen(&mut self, input: &mut Input<'_>) {
-        if input.byte() % 4 == 3 {
-            let after = u64::from(input.byte() % 64);
-            self.say(|| format!("power off after {after} operations of the recovery"));
-            self.disk.crash_at(self.disk.operations() + after);
-            self.state = Disk::Harmed;
-        }
-        match self.try_open() {
-            Ok(()) => return,
-            Err(error) => {
-                assert_eq!(self.state, Disk::Harmed, "a sound disk does not open: {error:?}");
-                assert_ne!(error.kind(), ErrorKind::Corrupt, "{error:?}");
-            }
-        }
-        if input.byte() % 2 == 0 {
-            self.power_cut(input);
-        } else {
-            self.say(|| "kill".into());
-            self.disk = self.disk.kill();
-            self.sound();
-        }
-        let opened = self.try_open();
-        opened.expect("a log opens after any crash, on a disk that works");
-    }
-
-    fn try_open(&mut self) -> Result<()> {
-        let store = self.shape.store(&self.disk);
-        match verify(&*store, &mut |_| ()) {
-            Ok(found) => assert_ne!(found.verdict, Verdict::Corrupt, "{found:?}"),
-            Err(error) => assert_eq!(self.state, Disk::Harmed, "no verdict: {error:?}"),
-        }
-        let opened = self.shape.open(store, Arc::clone(&self.env));
-        self.say(|| format!("open -> {:?}", opened.as_ref().err()));
-        let wal = opened?;
-        let adopted = self.model.adopt(&wal);
-        self.say(|| format!("recovered {adopted:?}, durable {}", self.model.durable()));
-        adopted?;
-        self.wal = Some(wal);
-        Ok(())
     }
 
     fn say(&self, line: impl Fn() -> String) {
