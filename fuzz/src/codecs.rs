@@ -41,7 +41,8 @@ pub(crate) type Lists = Vec<Vec<(String, Option<u64>)>>;
 pub(crate) type Map = BTreeMap<String, Vec<u8>>;
 pub(crate) type Fields = (bool, char, i128, Box<str>, [u16; 3]);
 
-/// What a record that decodes encodes to; that must decode to the same record.
+/// What a record that decodes encodes to; that must decode to the same record, and with a byte less
+/// or more to none.
 fn round_trip<R: PartialEq + Debug>(codec: &dyn Codec<R>, bytes: &[u8]) -> Option<Vec<u8>> {
     let record = match codec.decode(bytes) {
         Ok(record) => record,
@@ -55,5 +56,10 @@ fn round_trip<R: PartialEq + Debug>(codec: &dyn Codec<R>, bytes: &[u8]) -> Optio
     codec.encode(&record, &mut again).expect("what was decoded can be encoded");
     let reread = codec.decode(&again).expect("what was encoded decodes");
     assert_eq!(record, reread);
+    let less = codec.decode(&again[..again.len().saturating_sub(1)]);
+    assert!(less.is_err(), "a record without its last byte decodes");
+    again.push(0);
+    assert!(codec.decode(&again).is_err(), "a record with a byte behind it decodes");
+    again.pop();
     Some(again)
 }

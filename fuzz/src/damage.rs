@@ -20,10 +20,10 @@ use crate::zero_runs::ZeroRuns;
 /// error, or what is read is a prefix of what was appended that holds every record which the sound
 /// parts vouch for.
 pub fn torn_or_rot(bytes: &[u8]) {
-    torn_or_rot_over(bytes, |store| store);
+    torn_or_rot_over(bytes, &|store| store);
 }
 
-pub(crate) fn torn_or_rot_over(bytes: &[u8], seen_as: SeenAs) {
+pub(crate) fn torn_or_rot_over(bytes: &[u8], seen_as: SeenAs<'_>) {
     let mut input = Input::new(bytes);
     let harm = if input.byte().is_multiple_of(2) { Harm::Torn } else { Harm::Rotten };
     let sound = Sound::made(&mut input);

@@ -15,7 +15,7 @@ use crate::mend;
 pub(crate) type Image = BTreeMap<u64, Vec<u8>>;
 
 /// What a log sees of a store: all of it, except where a test plants a defect.
-pub(crate) type SeenAs = fn(Arc<dyn SegmentStore>) -> Arc<dyn SegmentStore>;
+pub(crate) type SeenAs<'a> = &'a dyn Fn(Arc<dyn SegmentStore>) -> Arc<dyn SegmentStore>;
 
 /// Bytes of a segment header that hold fields; the rest is zero.
 const FIELDS: usize = 152;

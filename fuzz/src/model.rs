@@ -50,7 +50,9 @@ impl Model {
         let number = self.last() + ahead;
         let mut payload = format!("{}/{number}:", self.generation).into_bytes();
         // Every third one is for a transform that makes runs of zeros shorter.
-        let fill = |at| if number % 3 == 0 { 0 } else { (at as u64 * 7 + number).to_le_bytes()[0] };
+        let fill = |at| {
+            if number.is_multiple_of(3) { 0 } else { (at as u64 * 7 + number).to_le_bytes()[0] }
+        };
         let fill = (payload.len()..len).map(fill);
         payload.extend(fill);
         payload

@@ -25,10 +25,10 @@ const LAST_HONEST_LSN: u64 = u64::MAX / 2;
 /// Bodies may be what a transform made, or claim to be. Damage in there does not show in a checksum:
 /// such a log may verify and not be readable to its end.
 pub fn recovery(bytes: &[u8]) {
-    recovery_over(bytes, |store| store);
+    recovery_over(bytes, &|store| store);
 }
 
-pub(crate) fn recovery_over(bytes: &[u8], seen_as: SeenAs) {
+pub(crate) fn recovery_over(bytes: &[u8], seen_as: SeenAs<'_>) {
     let files = unpack(&mut Input::new(bytes));
     let store = seen_as(Arc::new(store(&files)));
     let Looked { verdict, transformed } = look(&store);
@@ -149,6 +149,8 @@ impl Seen {
             }
         }
         assert!(entries.next().is_none(), "a cursor goes on behind its end");
+        let whole = seen.records.len() as u64 == last.since(first.previous());
+        assert!(whole || seen.stopped.is_some(), "a log without some of its records: {seen:?}");
         seen
     }
 }
@@ -186,8 +188,8 @@ fn goes_on(store: &Arc<dyn SegmentStore>, env: &Arc<Still>, seen: &Seen) {
     let first = seen.first.plus(kept as u64 / 2);
     let Some(now) = after(store, env, &|wal| wal.prune_before(first).map(|_| ())) else { return };
     assert!((seen.first..=first).contains(&now.first), "{now:?}, pruned before {first}");
-    let pruned = seen.records.len().min(now.first.since(seen.first) as usize);
-    assert!(now.records == seen.records[pruned..kept], "{now:?}, before {seen:?}");
+    assert!(seen.records[..kept].ends_with(&now.records), "{now:?}, before {seen:?}");
+    assert_eq!(now.last, last);
 }
 
 /// What the next open sees after this call and a close.

@@ -35,7 +35,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
             let of = |(name, file)| (name, pack(&Image::from([(2, file)])));
             golden.map(of).chain(logs()).collect()
         }
-        "torn_or_rot" => scripts(b"\x01\x01\x20").chain(scripts(b"\x00\x00\x20")).collect(),
+        "torn_or_rot" => [(1, 1), (0, 0), (1, 5), (0, 4)].into_iter().flat_map(scripts).collect(),
         "history" => histories(),
         _ => Vec::new(),
     }
@@ -115,8 +115,8 @@ fn operations(codec: &dyn Codec<Operation>, before: &[u8]) -> Vec<(String, Vec<u
 
 /// Whole logs, of several segments, pruned and recovered.
 fn logs() -> impl Iterator<Item = (String, Vec<u8>)> {
-    [("waits", 1_u8), ("asked", 2)].into_iter().map(|(name, syncs)| {
-        let script = [&[syncs, 20][..], SCRIPT].concat();
+    [("waits", 1_u8), ("asked", 2), ("transformed", 5)].into_iter().map(|(name, log)| {
+        let script = [&[log, 20][..], SCRIPT].concat();
         (format!("log-{name}"), pack(&Sound::made(&mut Input::new(&script)).image))
     })
 }
@@ -127,10 +127,11 @@ const SCRIPT: &[u8] = &[
     60, 9, 1, 0, 30, 0, 9, 5, 6, 0, 50, 0, 9,
 ];
 
-fn scripts(head: &'static [u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
+/// [`SCRIPT`] with this harm to this kind of log, in each way.
+fn scripts((harm, log): (u8, u8)) -> impl Iterator<Item = (String, Vec<u8>)> {
     (0..10).map(move |kind: u8| {
-        let harm = [1, 0, 0, 1, 0, 40, 1, kind, 2, 9];
-        (format!("{:02x}-{kind}", head[0]), [head, SCRIPT, &harm].concat())
+        let damage = [1, 0, 0, 1, 0, 40, 1, kind, 2, 9];
+        (format!("{harm}{log}-{kind}"), [&[harm, log, 32], SCRIPT, &damage].concat())
     })
 }
 
@@ -143,7 +144,7 @@ fn histories() -> Vec<(String, Vec<u8>)> {
         ("power-off", &[0, 60, 6, 0, 16, 3, 0, 60, 6, 0, 15, 7, 5, 3, 20, 0, 5, 0, 60, 6, 0]),
         ("full", &[0, 60, 6, 0, 18, 0, 1, 0, 250, 0, 250, 6, 0, 19, 6, 0, 13, 0, 12]),
     ];
-    let shapes = (0..6_u8).map(|disk| [disk, disk % 5, 2 - disk % 3, 0]);
+    let shapes = (0..6_u8).map(|disk| [disk, disk % 5 + disk / 3 * 5, 2 - disk % 3, 0]);
     let each = shapes.flat_map(|shape| {
         calls.iter().map(move |(name, calls)| {
             (format!("{name}-{}", shape[0]), [&shape[..], calls].concat())

@@ -9,7 +9,7 @@ use wal_testkit::{Call, CutChoice, Fault, FaultRule, Tape};
 use super::{Disk, Run};
 use crate::input::Input;
 
-impl Run {
+impl Run<'_> {
     pub(super) fn kill(&mut self, input: &mut Input<'_>) {
         self.say(|| "kill".into());
         self.trust_watermark();

@@ -27,10 +27,10 @@ const CALLS: usize = 80;
 ///
 /// With `WAL_FUZZ_TRACE` in the environment the calls are printed on stderr.
 pub fn history(bytes: &[u8]) {
-    history_over(bytes, Shape::store);
+    history_over(bytes, &Shape::store);
 }
 
-pub(crate) fn history_over(bytes: &[u8], store: Store) {
+pub(crate) fn history_over(bytes: &[u8], store: Store<'_>) {
     let mut input = Input::new(bytes);
     let mut run = Run::new(&mut input, store);
     run.reopen(&mut input);
@@ -52,11 +52,11 @@ enum Disk {
 }
 
 /// Where the log lies, of this shape on this disk.
-pub(crate) type Store = fn(Shape, &SimDisk) -> Arc<dyn SegmentStore>;
+pub(crate) type Store<'a> = &'a dyn Fn(Shape, &SimDisk) -> Arc<dyn SegmentStore>;
 
-struct Run {
+struct Run<'a> {
     shape: Shape,
-    store: Store,
+    store: Store<'a>,
     disk: SimDisk,
     env: Arc<Still>,
     wal: Option<Wal>,
@@ -65,8 +65,8 @@ struct Run {
     trace: bool,
 }
 
-impl Run {
-    fn new(input: &mut Input<'_>, store: Store) -> Self {
+impl<'a> Run<'a> {
+    fn new(input: &mut Input<'_>, store: Store<'a>) -> Self {
         let shape = Shape::chosen(input);
         let trace = std::env::var_os("WAL_FUZZ_TRACE").is_some();
         let disk = SimDisk::new(shape.profile);

@@ -123,7 +123,7 @@ fn run(name: &str, input: &[u8], what: &str) {
         return;
     }
     let small = quietly(|| shrunk(input, fails));
-    let hex: String = small.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = small.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     eprintln!("{name} fails on {what}; the smallest input that was found to fail: {hex}");
     once(name, &small);
 }

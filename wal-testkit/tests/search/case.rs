@@ -6,7 +6,7 @@ use wal_testkit::model::{Case, replay};
 use crate::product::worlds;
 
 /// Each of these broke the log once.
-const FOUND: [(&str, &str); 5] = [
+const FOUND: [(&str, &str); 9] = [
     (
         "a header that says what it carries is on the platter, and what it carries is nowhere",
         "bytes: fault sync io 4 1; append 0; sync; append 0; wait 0; append 0; sync; kill; \
@@ -30,6 +30,26 @@ const FOUND: [(&str, &str); 5] = [
         "the remains of a segment that could not be made stood in the middle of the log",
         "sim: fault remove io 0 1; append 2882; append 100; wait 0; fault sync full 3 1; \
          append 8999; append 3031; close",
+    ),
+    (
+        "records that a truncation cut off came back, as their removal had failed",
+        "aligned: append 0; close; append 0; fault remove io 1 18446744073709551615; wait 0; \
+         prune 0; batch 2 0; append 0; append 7887; truncate 3; append 0; sync",
+    ),
+    (
+        "a dead segment that a lost removal brought back stood between two links of the log",
+        "bytes: append 0; wait 0; kill; power 14 nothing; append 0; append 0; wait 0; kill; \
+         power 7 nothing; truncate 0; fault sync-directory dropped 3 1; close",
+    ),
+    (
+        "after a truncation whose removal failed the open log could not be read",
+        "sim: append 0; close; append 0; wait 0; cut nothing; \
+         fault sync-directory dropped 4 1; truncate 2; read",
+    ),
+    (
+        "what was left of a segment that could not be made was read as a damaged header",
+        "stale: wait 0; fault create full 1 1; fault sync-directory dropped 3 1; append 0; \
+         append 16207; truncate 1; sync; room 2000; append 0; sync",
     ),
 ];
 

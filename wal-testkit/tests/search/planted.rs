@@ -7,7 +7,7 @@ use wal_testkit::{History, Profile, SimDisk};
 use crate::lies::{FileLie, Lie, lying, on_lying_files};
 
 /// Histories tried before a bug counts as not found.
-const HISTORIES: u64 = 2000;
+const HISTORIES: u64 = 20_000;
 
 /// The bugs, each with the invariant that it is planted for; it may break others too.
 fn planted() -> Vec<(Invariant, World)> {

@@ -1,0 +1,85 @@
+//! Ours, one entrant a strategy.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use wal::parts::core::SegmentStore;
+use wal::parts::segment::FileStore;
+use wal::{Config, Lsn, Strategy, Wal};
+use wal_testkit::{Counting, Throttled};
+
+use crate::{Acknowledges, Appended, Entrant, Opening, Side, Subject};
+
+/// Every strategy of the kit. A new one is a line here.
+pub(super) const STRATEGIES: [Entrant; 3] = [
+    Entrant {
+        name: "wal/sync",
+        side: Side::Ours,
+        acknowledges: Acknowledges::Durable,
+        settings: "defaults; one sync an append",
+        open: |opening| open(opening, Strategy::Sync),
+    },
+    Entrant {
+        name: "wal/group-commit",
+        side: Side::Ours,
+        acknowledges: Acknowledges::Durable,
+        settings: "defaults, of which this is the strategy",
+        open: |opening| open(opening, Strategy::GroupCommit),
+    },
+    Entrant {
+        name: "wal/os",
+        side: Side::Ours,
+        acknowledges: Acknowledges::NotDurable,
+        settings: "defaults; never syncs for an acknowledgement, and once at the end of `pipelined`",
+        open: |opening| open(opening, Strategy::Os),
+    },
+];
+
+struct Ours {
+    wal: Wal,
+    store: Counting,
+}
+
+fn open(opening: &Opening, strategy: Strategy) -> Result<Arc<dyn Subject>> {
+    let mut config = Config::default();
+    config.strategy = strategy;
+    // What the builder makes of a directory, with a counter around it.
+    let files = FileStore::open(&opening.dir)?.preparation(config.preparation.into());
+    let mut store: Arc<dyn SegmentStore> = Arc::new(files);
+    if !opening.sync_delay.is_zero() {
+        store = Arc::new(Throttled::new(store, opening.sync_delay));
+    }
+    let store = Counting::new(store);
+    let (wal, _) = Wal::with_store(Arc::new(store.clone())).config(config).open()?;
+    Ok(Arc::new(Ours { wal, store }))
+}
+
+impl Subject for Ours {
+    fn append_durable(&self, record: &[u8]) -> Result<()> {
+        let lsn = self.wal.append(record)?;
+        Ok(self.wal.wait_for_lsn(lsn).wait()?)
+    }
+
+    fn append_awaited(&self, record: &[u8]) -> Option<Appended> {
+        let wait = self.wal.append(record).map(|lsn| self.wal.wait_for_lsn(lsn));
+        Some(Box::pin(async move { Ok(wait?.await?) }))
+    }
+
+    fn pipelined(&self, record: &[u8], more: &mut dyn FnMut() -> bool) -> Result<()> {
+        while more() {
+            self.wal.append(record)?;
+        }
+        Ok(self.wal.sync()?)
+    }
+
+    fn read(&self, each: &mut dyn FnMut(&[u8])) -> Result<()> {
+        for entry in self.wal.read_from(Lsn::FIRST)? {
+            each(&entry?.payload);
+        }
+        Ok(())
+    }
+
+    fn syncs(&self) -> Option<u64> {
+        Some(self.store.counts().syncs)
+    }
+}
