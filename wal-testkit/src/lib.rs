@@ -40,6 +40,8 @@ mod log_laws;
 mod log_under_test;
 pub mod model;
 mod place;
+#[cfg(all(feature = "power-cut", target_os = "linux"))]
+pub mod power_cut;
 mod pure;
 mod replay_engine_laws;
 mod samples;

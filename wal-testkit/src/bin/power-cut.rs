@@ -1,10 +1,5 @@
 //! `power-cut`: cuts the power of a real file system under the `wal` tool, many times.
 
-#[path = "../chance.rs"]
-mod chance;
-#[path = "../power_cut/mod.rs"]
-pub mod power_cut;
-
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -13,7 +8,7 @@ use std::time::Instant;
 
 use clap::Parser;
 
-use power_cut::{
+use wal_testkit::power_cut::{
     Depth, FileSystem, Machine, Progress, Rename, RenameWriter, Run, Subject, Tally, WalBinary,
 };
 
