@@ -31,8 +31,18 @@ pub(crate) fn segment_header_by(
         2 => mend::header_crc(&mut block),
         _ => {}
     }
-    if let Ok(header) = decode(&block) {
-        assert!(header.encode() == block[..HEADER_LEN], "decoded {header:?}, and encoded another");
+    match decode(&block) {
+        Ok(header) => {
+            let same = header.encode() == block[..HEADER_LEN];
+            assert!(same, "decoded {header:?}, and encoded another");
+        }
+        Err(fault) => {
+            let mended = mode % 4 == 1;
+            assert!(
+                !mended || fault == HeaderFault::Nonsense,
+                "{fault:?}, and the checksum is right"
+            );
+        }
     }
 }
 
@@ -49,10 +59,19 @@ pub(crate) fn frame_by(
     let (mode, seed, at) = (input.byte(), input.u32(), input.u64());
     let (identity, offset) = (Identity::new(seed), at);
     let mut frame = input.rest().to_vec();
-    if mode % 2 == 1 && frame.len() >= FRAME_HEADER_LEN {
+    let mended = mode % 2 == 1 && frame.len() >= FRAME_HEADER_LEN;
+    if mended {
         mend::frame(&mut frame, identity, offset);
     }
-    let Ok(header) = decode(&frame, identity, offset) else { return };
+    let header = match decode(&frame, identity, offset) {
+        Ok(header) => header,
+        Err(fault) => {
+            // A kind of zero is where nothing was written.
+            let damaged = matches!(fault, FrameFault::Blank | FrameFault::Damaged);
+            assert!(!mended || !damaged || frame[4] == 0, "{fault:?}, and the checksum is right");
+            return;
+        }
+    };
     assert!(header.body_len as usize <= MAX_BODY_LEN);
     assert!(header.first_lsn >= Lsn::FIRST);
     assert_eq!(header.count > 0, header.kind == FrameKind::Records, "{header:?}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wal_core::format::{
     FRAME_HEADER_LEN, HEADER_LEN, OpenSegment, Predecessor, SegmentHeader, Stamp, Start, UNBOUNDED,
-    round_up, segment_number,
+    round_up,
 };
 use wal_core::{
     Acknowledgement, CurrentSegment, Env, Epoch, Error, ErrorKind, LogId, Lsn, Position, Result,
@@ -260,7 +260,7 @@ impl Writer {
 
     /// Makes the next segment, large enough for a first frame of `first` bytes, its header durable.
     fn create(&mut self, first: u64) -> Result<()> {
-        let id = segment_number(self.next_segment, self.predecessor.as_ref());
+        let id = self.next_segment;
         let mut header =
             SegmentHeader::new(self.log, id, self.epoch, self.last_lsn.next(), self.env.random());
         let start = self.start.unwrap_or(header.start);

@@ -7,10 +7,9 @@ use crate::segment::Segment;
 
 /// The segments that make up a log, in order, and where it begins.
 ///
-/// The number below a segment's own is its predecessor's or nobody's
-/// ([`segment_number`](wal_core::format::segment_number)): where it is there, it is the link, and
-/// nothing is read. Behind a gap, left by what was cut off or by an attempt that failed, the header
-/// names the predecessor; what lies between is dead. So a chain costs the same however long the log is.
+/// A header names the run of numbers that ends with its segment's predecessor, so that nothing in
+/// the run need be read; at its beginning stands the header that names the run before. What lies
+/// there besides is dead. So a chain costs the same however long the log is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Chain {
@@ -36,19 +35,23 @@ impl Chain {
         newest: &SegmentHeader,
     ) -> Result<Self> {
         let mut segments = vec![newest.id];
-        let mut first = newest.id;
-        while first > start.segment {
-            first = match below(present, first) {
-                Some(below) if below.next() == first => below,
-                _ if first == newest.id => linked(present, newest)?,
-                _ => linked(present, &Segment::open_sound(store, first)?.header)?,
+        let mut header = newest.clone();
+        while header.id > start.segment {
+            let Some(run) = header.predecessor.filter(|before| before.id >= start.segment) else {
+                return Err(missing(start.segment, start.lsn));
             };
-            segments.push(first);
+            let first = run.since.max(start.segment);
+            let there = between(present, first, run.id);
+            if there.len() as u64 != run.id.get() - first.get() + 1 {
+                return Err(gap(store, there, run.id, &header));
+            }
+            segments.extend(there.iter().rev());
+            if first == start.segment {
+                break;
+            }
+            header = Segment::open_sound(store, first)?.header;
         }
         segments.reverse();
-        if first != start.segment || !present.contains(&first) {
-            return Err(missing(start.segment, start.lsn));
-        }
         Ok(Self { segments, start })
     }
 
@@ -84,21 +87,33 @@ impl Chain {
     }
 }
 
-/// The highest number below this one.
-fn below(present: &[SegmentId], id: SegmentId) -> Option<SegmentId> {
-    let at = present.partition_point(|&other| other < id);
-    at.checked_sub(1).map(|at| present[at])
+/// Those of these numbers, which ascend, that are in the run.
+fn between(present: &[SegmentId], first: SegmentId, last: SegmentId) -> &[SegmentId] {
+    let from = present.partition_point(|&id| id < first);
+    let to = present.partition_point(|&id| id <= last);
+    &present[from..to]
 }
 
-/// The segment that this header names as the one before.
-fn linked(present: &[SegmentId], header: &SegmentHeader) -> Result<SegmentId> {
-    match header.predecessor {
-        Some(before) if present.binary_search(&before.id).is_ok() => Ok(before.id),
-        Some(before) => Err(missing(before.id, header.first_lsn.previous())),
-        None => {
-            let what = "segment begins a log of its own";
-            Err(Error::new(ErrorKind::Corrupt, what).segment(header.id).lsn(header.first_lsn))
+/// What is missing of the run of numbers that ends with `last`, the predecessor in `header`, and of
+/// which these are there.
+fn gap(
+    store: &dyn SegmentStore,
+    there: &[SegmentId],
+    last: SegmentId,
+    header: &SegmentHeader,
+) -> Error {
+    let (mut id, mut above) = (last, None);
+    for &other in there.iter().rev() {
+        if other != id {
+            break;
         }
+        above = Some(other);
+        id = SegmentId::new(id.get() - 1);
+    }
+    match above.map(|above| Segment::open_sound(store, above)) {
+        None => missing(id, header.first_lsn.previous()),
+        Some(Ok(above)) => missing(id, above.header.first_lsn.previous()),
+        Some(Err(error)) => error,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wal_core::format::{FrameKind, HEADER_LEN, Predecessor, segment_number};
+use wal_core::format::{FrameKind, HEADER_LEN, Predecessor};
 use wal_core::{
     CodecId, CurrentSegment, Env, Error, ErrorKind, LogId, Lsn, Position, Result, Resume,
     SegmentId, SegmentStore,
@@ -172,7 +172,7 @@ fn repair(
     let carried = carried(segment, tail)?;
     let fresh = Fresh {
         log: resume.log,
-        id: segment_number(resume.next_segment, before.as_ref()),
+        id: resume.next_segment,
         epoch: resume.epoch,
         predecessor: before,
         last_lsn: tail.doubt_lsn,

@@ -81,6 +81,7 @@ impl Scan {
             seal_len: if self.doubt == self.end { self.seal_len } else { 0 },
             last_lsn: self.doubt_lsn,
             identity: segment.identity,
+            since: segment.header.since(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! [`truncate`]: cuts the end of a log off, on purpose.
 
-use wal_core::format::{FrameKind, HEADER_LEN, Predecessor, Records, push_record, segment_number};
+use wal_core::format::{FrameKind, HEADER_LEN, Predecessor, Records, push_record};
 use wal_core::{Env, Error, ErrorKind, Lsn, Result, Resume, SegmentStore};
 
 use crate::chain::Chain;
@@ -50,7 +50,9 @@ pub fn truncate(
     let predecessor = if cut.offset > HEADER_LEN as u64 {
         let identity = segment.identity;
         let id = segment.header.id;
-        Some(Predecessor { id, length: cut.offset, seal_len: 0, last_lsn: cut.last_lsn, identity })
+        let since = segment.header.since();
+        let (length, last_lsn) = (cut.offset, cut.last_lsn);
+        Some(Predecessor { id, length, seal_len: 0, last_lsn, identity, since })
     } else {
         dead.push(segment.header.id);
         segment.header.predecessor
@@ -58,7 +60,7 @@ pub fn truncate(
     dead.sort_unstable();
     let fresh = Fresh {
         log: resume.log,
-        id: segment_number(resume.next_segment, predecessor.as_ref()),
+        id: resume.next_segment,
         epoch: resume.epoch.next(),
         predecessor,
         last_lsn: cut.last_lsn,

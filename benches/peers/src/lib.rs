@@ -6,6 +6,9 @@
 mod entrants;
 mod subject;
 
+pub mod faults;
+pub mod measure;
+
 #[cfg(feature = "walrus")]
 pub use entrants::WALRUS_DATA_DIR;
 pub use entrants::{entrants, stricter};

@@ -139,7 +139,6 @@ const LIES: &[StoreLie] = &[
     StoreLie::FailedAppendMovesTheEnd,
     StoreLie::ListIsUnsorted,
     StoreLie::PreparedSpaceIsGarbage,
-    StoreLie::RemoveDoesNothing,
     StoreLie::ShortWritesAreTakenForWhole,
     StoreLie::SyncDoesNothing,
     StoreLie::SyncErrorsAreSwallowed,

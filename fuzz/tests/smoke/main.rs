@@ -48,9 +48,9 @@ smoke! {
     start: 20_000
     operation: 20_000
     bincode: 20_000
-    recovery: 1_500
-    torn_or_rot: 600
-    history: 600
+    recovery: 20_000
+    torn_or_rot: 20_000
+    history: 20_000
 }
 
 #[test]

@@ -29,7 +29,7 @@ const CALLS: &[(&str, &[Fault])] = &[
     ("fallocate", &[EIO, ENOSPC, EINTR, EOPNOTSUPP, KILL]),
     ("openat", &[EIO, ENOSPC, EMFILE, KILL]),
     ("rename", &[EIO, ENOSPC, KILL]),
-    ("unlink", &[EIO, KILL]),
+    ("unlink", &[LEFT, KILL]),
     ("ftruncate", &[EIO, EINTR, KILL]),
     ("pread64", &[EIO, EINTR, KILL]),
     ("getdents64", &[EIO]),
@@ -43,6 +43,8 @@ const EIO: Fault = Fault::new("error=EIO", Effect::Reported("Input/output error"
 const ENOSPC: Fault = Fault::new("error=ENOSPC", Effect::Reported("No space left on device"));
 /// A segment goes without its seal, for one: that costs time later and nothing else.
 const FULL: Fault = Fault::new("error=ENOSPC", Effect::Bearable("No space left on device"));
+/// A dead segment stays where it is, harms nobody, and goes with the next one; a prune says so.
+const LEFT: Fault = Fault::new("error=EIO", Effect::Bearable("Input/output error"));
 const EMFILE: Fault = Fault::new("error=EMFILE", Effect::Reported("Too many open files"));
 /// A signal broke the call off before it did anything.
 const EINTR: Fault = Fault::new("error=EINTR", Effect::None);

@@ -138,7 +138,7 @@ fn without_the_helper(producers: usize) {
 
 #[test]
 fn two_producers_without_the_helper() {
-    every_order(2, || without_the_helper(2));
+    every_order(3, || without_the_helper(2));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_task_and_a_thread() {
 /// The helper goes to sleep while a record is staged that nobody waits for.
 #[test]
 fn a_record_that_nobody_waits_for() {
-    every_order(1, || {
+    every_order(3, || {
         let log = Log::new(Fate::Well);
         log.append();
         while log.numbers.durable() < Lsn::FIRST {
@@ -188,7 +188,7 @@ fn a_record_that_nobody_waits_for() {
 /// A sync fails while others wait, lead or are about to.
 #[test]
 fn poison_during_a_wait() {
-    every_order(1, || {
+    every_order(2, || {
         let log = Log::new(Fate::FailsAtSync);
         let other = log.committer(Waiter::Thread);
         let lsn = log.append();
@@ -218,7 +218,7 @@ fn a_full_disk_during_a_wait() {
 /// The strategy stops while a thread waits: the thread leads by itself.
 #[test]
 fn a_stop_during_a_wait() {
-    every_order(1, || {
+    every_order(3, || {
         let log = Log::new(Fate::Well);
         let other = log.committer(Waiter::Thread);
         log.strategy.stop();

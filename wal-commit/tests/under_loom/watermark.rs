@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use loom::sync::Mutex;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread::{self, JoinHandle};
 use wal_core::{Error, ErrorKind, Lsn, Result, Watermark};
@@ -144,6 +145,68 @@ fn a_reset_ends_the_waiting_and_the_numbers_begin_again() {
             Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
         }
         assert_eq!(mark.get(), Lsn::new(3));
+    });
+}
+
+/// A truncation beside somebody who is about to wait for a number that it takes back, asking for the
+/// number once it is in the queue, as the pipeline does: one of the two sees the other, also where
+/// nothing ever happens on the log again.
+#[test]
+fn a_reset_or_a_last_look_ends_the_waiting() {
+    every_order(3, || {
+        let mark = Arc::new(Watermark::new(Lsn::FIRST));
+        let issued = Arc::new(Mutex::new(2));
+        let cut = || Error::new(ErrorKind::NotFound, "cut");
+        let waiter = {
+            let (mark, issued) = (Arc::clone(&mark), Arc::clone(&issued));
+            thread::spawn(move || {
+                mark.wait(Lsn::new(2), || {
+                    if *issued.lock().unwrap() < 2 { Err(cut()) } else { Ok(()) }
+                })
+            })
+        };
+        *issued.lock().unwrap() = 1;
+        mark.reset(Lsn::FIRST, cut());
+        assert_eq!(waiter.join().unwrap().unwrap_err().kind(), ErrorKind::NotFound);
+    });
+}
+
+/// Who reads a mark that a truncation has put back sees what was done before it was first reached.
+#[test]
+fn who_reads_a_mark_put_back_sees_what_the_publisher_did() {
+    every_order(3, || {
+        let (mark, done) = (at_zero(), Arc::new(AtomicU64::new(0)));
+        let reader = {
+            let (mark, done) = (Arc::clone(&mark), Arc::clone(&done));
+            thread::spawn(move || {
+                let seen = mark.get();
+                assert!(done.load(Ordering::Relaxed) >= seen.get());
+            })
+        };
+        done.store(2, Ordering::Relaxed);
+        mark.publish(Lsn::new(2));
+        mark.reset(Lsn::FIRST, Error::new(ErrorKind::NotFound, "cut"));
+        reader.join().unwrap();
+    });
+}
+
+/// One wait after the other on the same thread: the wake of the one is not the other's, and none is
+/// used up for both.
+#[test]
+fn a_thread_that_waits_twice_is_woken_twice() {
+    every_order(3, || {
+        let mark = at_zero();
+        let waiter = {
+            let mark = Arc::clone(&mark);
+            thread::spawn(move || {
+                wait(&mark, 1).unwrap();
+                wait(&mark, 2).unwrap();
+                assert_eq!(mark.get(), Lsn::new(2));
+            })
+        };
+        mark.publish(Lsn::FIRST);
+        mark.publish(Lsn::new(2));
+        waiter.join().unwrap();
     });
 }
 

@@ -90,11 +90,11 @@ fn the_last_handle_closes_the_log() {
 /// What a truncation after `lsn` makes of a log that is `left` so.
 fn cut(left: &Left, mut resume: Resume, lsn: Lsn) -> Resume {
     let &(_, id, length) = left.starts.iter().find(|(first, ..)| *first == lsn.next()).unwrap();
-    let identity = match &resume.current {
-        Some(current) if current.open.header().id == id => current.open.as_predecessor().identity,
-        _ => resume.predecessor.filter(|before| before.id == id).unwrap().identity,
+    let before = match &resume.current {
+        Some(current) if current.open.header().id == id => current.open.as_predecessor(),
+        _ => resume.predecessor.filter(|before| before.id == id).unwrap(),
     };
-    resume.predecessor = Some(Predecessor { id, length, seal_len: 0, last_lsn: lsn, identity });
+    resume.predecessor = Some(Predecessor { length, seal_len: 0, last_lsn: lsn, ..before });
     resume.epoch = resume.epoch.next();
     resume.last_lsn = lsn;
     resume.current = None;

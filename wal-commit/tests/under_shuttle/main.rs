@@ -7,7 +7,8 @@
 //!
 //! `WAL_SCHEDULES` is how many orders each scenario is run in, by half at random and by half by
 //! probabilistic concurrency testing (few forced switches at random places); `WAL_SEED` is the first
-//! seed. A failure prints both, and a schedule for `shuttle::replay`.
+//! seed. A failure prints both, and a schedule for `shuttle::replay`. With `--nocapture` each
+//! scenario says how many orders there were.
 #![allow(unexpected_cfgs, reason = "`shuttle` is set by hand, for a model checker")]
 #![cfg(shuttle)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
@@ -23,17 +24,22 @@ mod world;
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 
-/// Runs a scenario in many orders.
+/// Runs a scenario in many orders, and says how many there were.
 fn explore(scenario: fn()) {
-    let schedules = number("WAL_SCHEDULES", 2000);
-    let seed = number("WAL_SEED", 1);
+    explore_by(number("WAL_SEED", 1), number("WAL_SCHEDULES", 4000), scenario);
+}
+
+fn explore_by(seed: u64, schedules: u64, scenario: fn()) {
     eprintln!("WAL_SEED={seed} WAL_SCHEDULES={schedules}");
     let mut config = Config::new();
     config.stack_size = 256 << 10;
     config.max_steps = shuttle::MaxSteps::FailAfter(200_000);
     let half = usize::try_from(schedules.div_ceil(2)).unwrap();
-    Runner::new(RandomScheduler::new_from_seed(seed, half), config.clone()).run(scenario);
-    Runner::new(PctScheduler::new_from_seed(seed, 3, half), config).run(scenario);
+    let random = RandomScheduler::new_from_seed(seed, half);
+    let few_switches = PctScheduler::new_from_seed(seed, 3, half);
+    let run = Runner::new(random, config.clone()).run(scenario)
+        + Runner::new(few_switches, config).run(scenario);
+    println!("{run} orders");
 }
 
 fn number(variable: &str, default: u64) -> u64 {

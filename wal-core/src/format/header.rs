@@ -20,7 +20,7 @@ pub const UNBOUNDED: u64 = u64::MAX;
 const KNOWN_FEATURES: u32 = 0;
 
 const CRC_AT: usize = HEADER_LEN - 4;
-const FIELDS_END: usize = 152;
+const FIELDS_END: usize = 160;
 
 /// What the first block of a segment says. Durable before the first frame is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,17 +73,9 @@ pub struct Predecessor {
     pub last_lsn: Lsn,
     /// Its identity, so that no other file of that number takes its place.
     pub identity: Identity,
-}
-
-/// The number of a new segment with this predecessor, where `free` and all above it are unused.
-///
-/// The number below a segment's own is its predecessor's or nobody's: so a chain is known from a
-/// list of numbers, and what was cut off and lies there still is never taken for a link of it.
-pub fn segment_number(free: SegmentId, predecessor: Option<&Predecessor>) -> SegmentId {
-    match predecessor {
-        Some(before) if before.id.next() != free => free.next(),
-        _ => free,
-    }
+    /// Where the run of numbers begins that ends with it: from here on each segment is the
+    /// predecessor of the next number. So the whole run is known without reading it.
+    pub since: SegmentId,
 }
 
 /// Why 4096 bytes are no segment header that we can use.
@@ -154,12 +146,14 @@ impl SegmentHeader {
         put(&mut bytes, 72, &created.to_le_bytes());
         put(&mut bytes, 80, &in_flight.to_le_bytes());
         put(&mut bytes, 88, &alignment.to_le_bytes());
-        if let Some(Predecessor { id, length, seal_len, last_lsn, identity }) = predecessor {
+        if let Some(before) = predecessor {
+            let Predecessor { id, length, seal_len, last_lsn, identity, since } = before;
             put(&mut bytes, 92, &identity.get().to_le_bytes());
             put(&mut bytes, 96, &id.get().to_le_bytes());
             put(&mut bytes, 104, &length.to_le_bytes());
             put(&mut bytes, 112, &last_lsn.get().to_le_bytes());
             put(&mut bytes, 144, &seal_len.to_le_bytes());
+            put(&mut bytes, 152, &since.get().to_le_bytes());
         }
         put(&mut bytes, 120, &start.encode());
         put(&mut bytes, 136, &carried.get().to_le_bytes());
@@ -192,13 +186,14 @@ impl SegmentHeader {
         }
         let mut log = [0; 16];
         log.copy_from_slice(&bytes[24..40]);
-        let chained = !is_blank(&bytes[92..120]) || !is_blank(&bytes[144..152]);
+        let chained = !is_blank(&bytes[92..120]) || !is_blank(&bytes[144..160]);
         let predecessor = Predecessor {
             id: SegmentId::new(u64_at(bytes, 96)),
             length: u64_at(bytes, 104),
             seal_len: u64_at(bytes, 144),
             last_lsn: Lsn::new(u64_at(bytes, 112)),
             identity: Identity::new(u32_at(bytes, 92)),
+            since: SegmentId::new(u64_at(bytes, 152)),
         };
         let header = Self {
             optional_features: u32_at(bytes, 16),
@@ -222,9 +217,19 @@ impl SegmentHeader {
         }
     }
 
+    /// Where the run of numbers begins that ends with this segment, as a successor's header says it
+    /// ([`Predecessor::since`]).
+    pub fn since(&self) -> SegmentId {
+        match self.predecessor {
+            Some(before) if before.id.next() == self.id => before.since,
+            _ => self.id,
+        }
+    }
+
     fn makes_sense(&self) -> bool {
         let chained = self.predecessor.is_none_or(|predecessor| {
-            predecessor.id.get() != 0
+            predecessor.since.get() != 0
+                && predecessor.since <= predecessor.id
                 && predecessor.id < self.id
                 && predecessor.length >= HEADER_LEN as u64
                 && predecessor.last_lsn.next() == self.first_lsn

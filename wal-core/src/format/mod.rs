@@ -23,7 +23,6 @@ mod start;
 pub use frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, MAX_BODY_LEN};
 pub use header::{
     FORMAT_VERSION, HEADER_LEN, HeaderFault, MAGIC, Predecessor, SegmentHeader, UNBOUNDED,
-    segment_number,
 };
 pub use identity::Identity;
 pub use open_segment::{Mark, OpenSegment, Stamp};

@@ -155,6 +155,7 @@ impl OpenSegment {
             seal_len: 0,
             last_lsn: self.last_lsn,
             identity: self.identity,
+            since: self.header.since(),
         }
     }
 

@@ -47,6 +47,7 @@ fn successor() -> (SegmentHeader, OpenSegment) {
         seal_len: 0,
         last_lsn: Lsn::new(40),
         identity: Identity::of(&first),
+        since: first.id,
     });
     header.start = Start { segment: first.id, lsn: Lsn::new(31) };
     header.carried = Lsn::new(41);

@@ -32,6 +32,7 @@ fn full() -> SegmentHeader {
         seal_len: 4096,
         last_lsn: Lsn::new(99),
         identity: Identity::new(0xdead_beef),
+        since: SegmentId::new(3),
     });
     header.start = Start { segment: SegmentId::new(2), lsn: Lsn::new(40) };
     header.carried = Lsn::new(104);
@@ -140,7 +141,7 @@ fn another_magic_is_damage() {
 
 #[test]
 fn fields_that_make_no_sense_together_are_nonsense() {
-    let cases: [(&str, Change); 15] = [
+    let cases: [(&str, Change); 17] = [
         ("no number", |header| header.id = SegmentId::new(0)),
         ("no first record", |header| {
             header.first_lsn = Lsn::ZERO;
@@ -156,6 +157,8 @@ fn fields_that_make_no_sense_together_are_nonsense() {
         ("a predecessor without a header", |header| chained(header).length = 4095),
         ("a gap after the predecessor", |header| chained(header).last_lsn = Lsn::new(98)),
         ("a record in both", |header| chained(header).last_lsn = Lsn::new(100)),
+        ("a run without a beginning", |header| chained(header).since = SegmentId::new(0)),
+        ("a run that begins behind its end", |header| chained(header).since = SegmentId::new(6)),
         ("a start behind it", |header| header.start.segment = SegmentId::new(8)),
         ("a start in no segment", |header| header.start.segment = SegmentId::new(0)),
         ("a start at no record", |header| header.start.lsn = Lsn::ZERO),
@@ -172,10 +175,22 @@ fn chained(header: &mut SegmentHeader) -> &mut Predecessor {
     header.predecessor.as_mut().expect("the full header has one")
 }
 
+/// A chain is known from the list of numbers and the runs that headers name; a number that fits is
+/// no link yet.
+#[test]
+fn a_run_goes_on_only_from_one_number_to_the_next() {
+    let mut header = full();
+    assert_eq!(header.since(), header.id, "5 before 7");
+    chained(&mut header).id = SegmentId::new(6);
+    assert_eq!(header.since(), SegmentId::new(3));
+    header.predecessor = None;
+    assert_eq!(header.since(), header.id);
+}
+
 /// Space that version 1 leaves empty is free for later features only if it was surely empty.
 #[test]
 fn reserved_bytes_are_zero() {
-    for at in 152..HEADER_CRC_AT {
+    for at in 160..HEADER_CRC_AT {
         let mut bytes = full().encode();
         bytes[at] = 1;
         mend(&mut bytes);
@@ -189,7 +204,7 @@ prop_compose! {
         id in 2..u64::MAX, first in 1..u64::MAX / 2, alignment in 3_u32..31,
         in_flight in prop_oneof![Just(UNBOUNDED), any::<u64>()],
         length in HEADER_LEN as u64.., seal_len: u64, identity: u32, chained: bool, carried in 0..1000_u64,
-        before in 1_u64.., start in 1_u64..,
+        before in 1_u64.., since: u64, start in 1_u64..,
     ) -> SegmentHeader {
         let (id, first_lsn) = (SegmentId::new(id), Lsn::new(first));
         let mut header = SegmentHeader::new(LogId(log), id, Epoch::new(epoch), first_lsn, salt);
@@ -198,8 +213,10 @@ prop_compose! {
         header.codec = CodecId(codec);
         header.alignment = 1 << alignment;
         header.in_flight = in_flight;
+        let before = before % (id.get() - 1) + 1;
         header.predecessor = chained.then(|| Predecessor {
-            id: SegmentId::new(before % (id.get() - 1) + 1),
+            id: SegmentId::new(before),
+            since: SegmentId::new(since % before + 1),
             length,
             seal_len,
             last_lsn: first_lsn.previous(),

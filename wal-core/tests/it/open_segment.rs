@@ -64,6 +64,7 @@ fn a_fresh_segment_ends_behind_its_header() {
         seal_len: 0,
         last_lsn: Lsn::ZERO,
         identity: Identity::of(&header()),
+        since: SegmentId::FIRST,
     };
     assert_eq!(segment.as_predecessor(), named);
 }

@@ -22,7 +22,7 @@ pub(super) const DEFAULT: Entrant = Entrant {
 };
 
 pub(super) const ABSOLUTE: Entrant = Entrant {
-    name: "raft-engine, AbsoluteConsistency",
+    name: "raft-engine (AbsoluteConsistency)",
     open: |opening| open(opening, RecoveryMode::AbsoluteConsistency),
     ..DEFAULT
 };

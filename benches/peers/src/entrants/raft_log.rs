@@ -56,7 +56,7 @@ impl Callback for Flushed {
     fn send(self, result: io::Result<()>) {
         // Nobody listens any more where it fails.
         match self {
-            Self::Thread(sender) => drop(sender.send(result)),
+            Self::Thread(sender) => Callback::send(sender, result),
             Self::Task(sender) => drop(sender.send(result)),
         }
     }

@@ -19,7 +19,7 @@ pub(super) const DEFAULT: Entrant = Entrant {
 };
 
 pub(super) const STRICT: Entrant = Entrant {
-    name: "wal-db, OpenPolicy::Strict",
+    name: "wal-db (Strict)",
     open: |opening| open(opening, OpenPolicy::Strict),
     ..DEFAULT
 };
@@ -41,7 +41,7 @@ fn open(opening: &Opening, policy: OpenPolicy) -> Result<Arc<dyn Subject>> {
 
 impl Subject for WalDb {
     fn append_durable(&self, record: &[u8]) -> Result<()> {
-        self.wal.append_and_sync(record)?;
+        self.wal.append_and_sync(record).map(drop)?;
         Ok(())
     }
 
@@ -51,7 +51,7 @@ impl Subject for WalDb {
 
     fn pipelined(&self, record: &[u8], more: &mut dyn FnMut() -> bool) -> Result<()> {
         while more() {
-            self.wal.append(record)?;
+            self.wal.append(record).map(drop)?;
         }
         Ok(self.wal.sync()?)
     }
