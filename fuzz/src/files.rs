@@ -9,7 +9,7 @@ use wal::parts::core::format::{FRAME_HEADER_LEN, HEADER_LEN};
 use wal::parts::segment::MemoryStore;
 
 use crate::input::Input;
-use crate::mend;
+use crate::mend::{self, Padding};
 
 /// A log's segments, byte for byte.
 pub(crate) type Image = BTreeMap<u64, Vec<u8>>;
@@ -18,7 +18,7 @@ pub(crate) type Image = BTreeMap<u64, Vec<u8>>;
 pub(crate) type SeenAs<'a> = &'a dyn Fn(Arc<dyn SegmentStore>) -> Arc<dyn SegmentStore>;
 
 /// Bytes of a segment header that hold fields; the rest is zero.
-const FIELDS: usize = 152;
+pub const FIELDS: usize = 160;
 /// The most segments of an unpacked image.
 const SEGMENTS: usize = 6;
 
@@ -104,6 +104,8 @@ struct Before {
     length: u64,
     last_lsn: u64,
     identity: u32,
+    /// Where the run of numbers begins that ends with it.
+    since: u64,
 }
 
 fn put_right(bytes: &mut [u8], id: u64, gifts: u8, before: Option<&Before>) -> Before {
@@ -120,6 +122,7 @@ fn put_right(bytes: &mut [u8], id: u64, gifts: u8, before: Option<&Before>) -> B
         bytes[96..104].copy_from_slice(&before.id.to_le_bytes());
         bytes[104..112].copy_from_slice(&before.length.to_le_bytes());
         bytes[112..120].copy_from_slice(&before.last_lsn.to_le_bytes());
+        bytes[152..160].copy_from_slice(&before.since.to_le_bytes());
     }
     if has(SOUND_HEADER) {
         mend::header(&mut bytes[..HEADER_LEN]);
@@ -133,12 +136,14 @@ fn put_right(bytes: &mut [u8], id: u64, gifts: u8, before: Option<&Before>) -> B
             bytes[at + 16..at + 24].copy_from_slice(&next.to_le_bytes());
         }
         next = u64_at(bytes, at + 16).wrapping_add(u64::from(u32_at(bytes, at + 8)));
-        at += mend::frame(&mut bytes[at..], identity, at as u64);
+        at += mend::frame(&mut bytes[at..], identity, at as u64, Padding::Zeroed);
     }
     let mut log = [0; 16];
     log.copy_from_slice(&bytes[24..40]);
+    let in_run = u64_at(bytes, 96).checked_add(1) == Some(id);
+    let since = if in_run { u64_at(bytes, 152) } else { id };
     let last_lsn = next.wrapping_sub(1);
-    Before { log, id, length: at as u64, last_lsn, identity: identity.get() }
+    Before { log, id, length: at as u64, last_lsn, identity: identity.get(), since }
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

@@ -12,6 +12,11 @@
 //! | [`torn_or_rot`] | a sound log's script, and damage to it | a prefix is recovered, and nothing vouched for is lost in silence |
 //! | [`history`] | calls, faults and power cuts on a simulated disk | the log is what a model says |
 //!
+//! Bodies of frames may be what a transform made, or claim to be: the kit has none built in, so a small
+//! one stands for those of users.
+//!
+//! That a target can fail is tested, too: defects are planted under each of them, and found.
+//!
 //! No code of the kit knows that it is fuzzed. Checksums keep a fuzzer out, so inputs carry the
 //! fields of a file and the target puts the right checksums to them.
 

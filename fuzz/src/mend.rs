@@ -23,24 +23,40 @@ pub(crate) fn header_crc(bytes: &mut [u8]) {
     bytes[HEADER_CRC_AT..].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// Gives the frame at the start of `bytes`, which will lie at `offset`, a body that fits in `bytes`,
-/// padding of zeros and both checksums; says how long it is.
-pub(crate) fn frame(bytes: &mut [u8], identity: Identity, offset: u64) -> usize {
+/// What [`frame`] does with the bytes between a body and the next eighth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Padding {
+    Zeroed,
+    Kept,
+}
+
+/// Gives the frame at the start of `bytes`, which will lie at `offset`, both checksums; says how long
+/// it is.
+pub(crate) fn frame(bytes: &mut [u8], identity: Identity, offset: u64, padding: Padding) -> usize {
     let room = bytes.len() - FRAME_HEADER_LEN;
     let claimed = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     // A body that cannot fit stays as claimed, once its header is sound: the reader must see to it.
     let body_len = usize::try_from(claimed).unwrap_or(usize::MAX);
     let padded = body_len.checked_next_multiple_of(8).unwrap_or(usize::MAX);
     let stored = padded.min(room);
-    if body_len < stored {
+    if padding == Padding::Zeroed && body_len < stored {
         bytes[FRAME_HEADER_LEN + body_len..FRAME_HEADER_LEN + stored].fill(0);
     }
-    let seed = crc32c_append(identity.get(), &offset.to_le_bytes());
-    let body_crc = crc32c_append(seed, &bytes[FRAME_HEADER_LEN..FRAME_HEADER_LEN + stored]);
+    let body = &bytes[FRAME_HEADER_LEN..FRAME_HEADER_LEN + stored];
+    let body_crc = body_crc(body, identity, offset);
     bytes[40..44].copy_from_slice(&body_crc.to_le_bytes());
-    let header_crc = crc32c_append(seed, &bytes[..44]);
+    let header_crc = crc32c_append(seed(identity, offset), &bytes[..44]);
     bytes[44..48].copy_from_slice(&header_crc.to_le_bytes());
     FRAME_HEADER_LEN + stored
+}
+
+/// The checksum of a body with its padding, in a frame that lies at `offset`.
+pub(crate) fn body_crc(body: &[u8], identity: Identity, offset: u64) -> u32 {
+    crc32c_append(seed(identity, offset), body)
+}
+
+fn seed(identity: Identity, offset: u64) -> u32 {
+    crc32c_append(identity.get(), &offset.to_le_bytes())
 }
 
 /// The identity that the header of a segment gives its frames, also where the header makes no sense.

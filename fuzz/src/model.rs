@@ -15,7 +15,7 @@ pub(crate) struct Model {
     durable: u64,
     /// The last record that a kill must leave.
     written: u64,
-    /// The last record that any promise holds for: a cut behind it was begun.
+    /// The last record that any promise holds for: a truncation behind it was begun.
     promised_through: u64,
     /// No record before this one may be seen.
     pruned_before: u64,
@@ -134,7 +134,7 @@ impl Model {
         let (first, last) = self.check(wal)?;
         assert_eq!(wal.last_lsn().get(), last, "the log ends elsewhere than its records");
         let torn = self.batches.iter().find(|&&(first, end)| first <= last && last < end);
-        // A cut that was begun may be inside of one, and may have come to pass.
+        // A truncation that was begun may be inside of one, and may have come to pass.
         assert!(
             torn.is_none() || last == self.promised_through,
             "ends at {last}, within the batch {torn:?}"

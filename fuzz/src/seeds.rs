@@ -7,6 +7,7 @@ use wal::parts::codec::{Binary, Bincode, Operation};
 use wal::parts::core::Codec;
 use wal::parts::core::format::{FRAME_HEADER_LEN, HEADER_LEN};
 
+pub use crate::files::FIELDS;
 use crate::files::{Image, pack};
 use crate::input::Input;
 use crate::mend;
@@ -22,7 +23,11 @@ pub fn folder(target: &str) -> PathBuf {
 pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     match target {
         "segment_header" => {
-            golden().map(|(name, file)| (name, [&[1], &file[..152]].concat())).collect()
+            let with = |mode: u8, file: &[u8]| [&[mode], &file[..FIELDS]].concat();
+            let of = |(name, file): (String, Vec<u8>)| {
+                [(name.clone(), with(1, &file)), (format!("{name}-as-it-is"), with(3, &file))]
+            };
+            golden().flat_map(of).collect()
         }
         "frame" => golden().flat_map(|(name, file)| frames(&name, &file)).collect(),
         "records" => golden().flat_map(|(name, file)| bodies(&name, &file, 1)).collect(),

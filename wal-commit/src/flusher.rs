@@ -311,6 +311,10 @@ impl Flush for Flusher {
     }
 
     fn sync(&self) -> Result<()> {
+        self.sync_then(&mut || ())
+    }
+
+    fn sync_then(&self, moved: &mut dyn FnMut()) -> Result<()> {
         self.guarded(|| {
             let syncing = self.turn(&self.syncing)?;
             let tip = lock(&self.tip);
@@ -332,9 +336,15 @@ impl Flush for Flusher {
             // Published under the lock, so that a truncation is not overtaken; the waking is not.
             let woken = self.durable.advance(last_lsn);
             drop(syncing);
+            moved();
             drop(woken);
             Ok(())
         })
+    }
+
+    fn abandon(&self, why: Error) {
+        self.poison(&why);
+        self.tell();
     }
 }
 

@@ -8,6 +8,10 @@
 //! |---|---|---|
 //! | [`Sync`] | every append, alone | is durable |
 //! | [`GroupCommit`] | the first waiter, for everyone; the next flush starts when the last ends | is durable |
+//! | [`FlushThread`] | a thread, at an age or a number of records | is durable |
+//! | [`Pipelined`] | one thread writes, another syncs | is durable |
+//! | `TokioCommit` (feature `tokio`) | a task on your runtime | is durable |
+//! | [`Interval`] | whoever waits writes, a thread syncs in time | is written, and durable within the time |
 //! | [`Os`] | every append writes, nobody syncs | is with the operating system |
 //!
 //! A log written under one strategy opens under every other: the bytes are the same.
@@ -29,4 +33,6 @@ mod writer;
 
 pub use options::Options;
 pub use pipeline::{Pipeline, Wait};
-pub use strategy::{GroupCommit, Os, Sync};
+#[cfg(feature = "tokio")]
+pub use strategy::TokioCommit;
+pub use strategy::{FlushThread, GroupCommit, Interval, Os, Pipelined, Sync, Tuning, Window};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Lsn, Result};
+use crate::{Error, Lsn, Result};
 
 /// Decides when staged records are written and synced. Everything else, staging, framing, rotation,
 /// waiting, failing, is the pipeline's and the same for every strategy.
@@ -57,6 +57,20 @@ pub trait Flush: Send + Sync {
     /// Syncs once, also where nothing is new, and moves [`durable`](Self::durable) to what was
     /// written before the call.
     fn sync(&self) -> Result<()>;
+
+    /// As [`sync`](Self::sync), and calls `moved` when the mark has moved, if it can be before those
+    /// who wait are woken: there the next flush may begin. Not called where the sync fails.
+    fn sync_then(&self, moved: &mut dyn FnMut()) -> Result<()> {
+        self.sync()?;
+        moved();
+        Ok(())
+    }
+
+    /// Poisons the log: nobody will flush it any more. For a strategy whose thread or runtime has
+    /// died; everyone who waits, now or later, gets an error.
+    fn abandon(&self, why: Error) {
+        drop(why);
+    }
 }
 
 /// Who waits.

@@ -51,6 +51,10 @@ impl Chain {
             }
             header = Segment::open_sound(store, first)?.header;
         }
+        // Not so where a header or seal says that the log begins behind its end.
+        if segments.last() != Some(&start.segment) {
+            return Err(missing(start.segment, start.lsn));
+        }
         segments.reverse();
         Ok(Self { segments, start })
     }

@@ -100,8 +100,13 @@ impl FrameReader {
     }
 
     fn fill(&mut self, segment: &Segment, len: u64) -> Result<()> {
-        // At most what the segment really has: a length is never believed before that.
-        let there = segment.size.max(self.limit).saturating_sub(self.offset);
+        // At most what the segment really has: a length is never believed before that. Since it was
+        // opened, it may have grown.
+        let mut size = segment.size;
+        if self.offset.saturating_add(len) > size {
+            size = segment.size_now()?;
+        }
+        let there = size.saturating_sub(self.offset);
         let wanted = len.max(CHUNK).min(self.limit - self.offset).min(there);
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         // The memory of the last chunk, where no record of it is in use any more.

@@ -78,6 +78,12 @@ impl Segment {
         }
     }
 
+    /// Bytes it has by now, prepared space included.
+    pub(crate) fn size_now(&self) -> Result<u64> {
+        let io = |cause| Error::io("measuring a segment failed", cause).segment(self.header.id);
+        self.reader.size().map_err(io)
+    }
+
     /// Fills as much of `buffer` as there is from `offset` on.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
         self.reader.read_at(offset, buffer).map_err(|cause| {

@@ -1,8 +1,10 @@
 //! The laws for single parts, on every part of the kit that is not a store: those are with the laws
 //! for the whole log.
 
+use std::time::Duration;
+
 use wal::parts::codec::{Binary, Input, Layout, Operation, Raw};
-use wal::parts::commit::{GroupCommit, Os, Sync};
+use wal::parts::commit::{FlushThread, GroupCommit, Interval, Os, Pipelined, Sync, Tuning, Window};
 use wal::parts::core::{Applied, Error, ErrorKind, Result, Transform, TransformId};
 use wal::parts::replay::Sequential;
 use wal_testkit::{
@@ -99,10 +101,32 @@ impl Transform for Masked {
 transform_laws!(masked, || Masked(0x5a));
 
 commit_strategy_laws!(group_commit, GroupCommit::new);
+commit_strategy_laws!(group_commit_in_windows, || {
+    let mut window = Window::new(Duration::from_millis(1));
+    window.siblings = 0;
+    window.tuning = Tuning::Adaptive;
+    GroupCommit::with_window(window)
+});
+commit_strategy_laws!(flush_thread, FlushThread::new);
+commit_strategy_laws!(flush_thread_at_once, || FlushThread::with_trigger(Duration::ZERO, 1));
+commit_strategy_laws!(pipelined, Pipelined::new);
+commit_strategy_laws!(interval, || Interval::new(Duration::from_millis(20)));
 commit_strategy_laws!(os, Os::new);
+commit_strategy_laws!(sync, Sync::new);
 
-// An append under it waits for the disk already; a task's wait that comes during one does too.
-commit_strategy_laws!(sync, Sync::new, without[tasks]);
+#[cfg(feature = "tokio")]
+commit_strategy_laws!(tokio_commit, on_a_runtime);
+
+/// The strategy on a runtime that nobody else uses and that lives as long as the test.
+#[cfg(feature = "tokio")]
+fn on_a_runtime() -> wal::parts::commit::TokioCommit {
+    static RUNTIME: std::sync::OnceLock<std::io::Result<tokio::runtime::Runtime>> =
+        std::sync::OnceLock::new();
+    let runtime = RUNTIME
+        .get_or_init(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).build());
+    let runtime = runtime.as_ref().expect("a runtime of one worker can be had");
+    wal::parts::commit::TokioCommit::on(runtime.handle().clone())
+}
 
 replay_engine_laws!(sequential, Sequential::new);
 replay_engine_laws!(sequential_in_groups, || Sequential::grouped(7));

@@ -83,7 +83,7 @@ pub enum Side {
 pub enum Acknowledges {
     /// The record survives a power cut.
     Durable,
-    /// The record survives the death of the process only, at least for a while.
+    /// The record survives the death of the process only, until the log is told to sync.
     NotDurable,
 }
 

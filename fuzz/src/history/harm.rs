@@ -85,10 +85,6 @@ impl Run<'_> {
         self.state = Disk::Harmed;
     }
 
-    pub(super) fn end_of_life(&mut self, input: &mut Input<'_>) {
-        self.power_cut(input);
-    }
-
     /// Opens the log as a new process would, until it opens: faults may hit that, too, and power
     /// cuts in the middle of the recovery.
     pub(super) fn reopen(&mut self, input: &mut Input<'_>) {

@@ -6,7 +6,7 @@ mod shape;
 use std::sync::Arc;
 
 use wal::parts::core::SegmentStore;
-use wal::{Acknowledgement, Error, ErrorKind, Lsn, Strategy, Wal};
+use wal::{Acknowledgement, Error, ErrorKind, Lsn, Wal};
 use wal_testkit::SimDisk;
 
 use crate::input::Input;
@@ -40,7 +40,7 @@ pub(crate) fn history_over(bytes: &[u8], store: Store<'_>) {
         }
         run.step(&mut input);
     }
-    run.end_of_life(&mut input);
+    run.power_cut(&mut input);
     run.reopen(&mut input);
 }
 
@@ -132,7 +132,9 @@ impl<'a> Run<'a> {
             Ok(lsn) => {
                 assert_eq!(lsn.get(), last, "an LSN that is not the next one");
                 self.model.staged(payloads);
-                self.acknowledged(&[Strategy::Sync, Strategy::Os], last);
+                if self.shape.acknowledges_appends() {
+                    self.promised(last);
+                }
             }
             // The strategy failed; the record is staged all the same.
             Err(error) if error.at_lsn() == Some(Lsn::new(last)) => {
@@ -140,18 +142,6 @@ impl<'a> Run<'a> {
                 self.failed(&error);
             }
             Err(error) => self.failed(&error),
-        }
-    }
-
-    /// Under these strategies an append returns when it is acknowledged.
-    fn acknowledged(&mut self, strategies: &[Strategy], lsn: u64) {
-        let strategy = match self.shape.strategy {
-            0 => Strategy::Sync,
-            1 => Strategy::Os,
-            _ => return,
-        };
-        if strategies.contains(&strategy) {
-            self.promised(lsn);
         }
     }
 
@@ -212,7 +202,10 @@ impl<'a> Run<'a> {
             Ok(()) if lsn < self.model.last() => self.model.truncated(lsn),
             Ok(()) => {}
             Err(error) => {
-                self.model.may_truncate(lsn);
+                // One that does not poison the log failed before it began to cut.
+                if error.kind() == ErrorKind::Poisoned {
+                    self.model.may_truncate(lsn);
+                }
                 self.failed(&error);
             }
         }
@@ -251,8 +244,12 @@ impl<'a> Run<'a> {
             return;
         }
         let Some(wal) = self.wal.take() else { return };
-        let poisoned = wal.append(b"late").err();
-        if let Some(late) = poisoned
+        let late = wal.append(b"late").err();
+        // Staged all the same, also where this is the call that poisons: it may be there, or not.
+        if wal.last_lsn().get() > self.model.last() {
+            self.model.staged(vec![b"late".to_vec()]);
+        }
+        if let Some(late) = late
             && late.kind() == ErrorKind::Poisoned
         {
             assert!(wal.sync().is_err(), "a poisoned log syncs");
@@ -266,12 +263,7 @@ impl<'a> Run<'a> {
             self.model.is_durable(durable.get());
         } else {
             // The call failed and the log did not: a removal, or a read of a machine that is off.
-            // The record is lost with the handle, or not.
             self.model.is_durable(wal.durable_lsn().get());
-            let late = self.model.last() + 1;
-            if wal.last_lsn().get() == late {
-                self.model.staged(vec![b"late".to_vec()]);
-            }
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct Shape {
     pub(super) profile: Profile,
     store: u8,
     transform: u8,
-    pub(super) strategy: u8,
+    strategy: u8,
     alignment: u32,
 }
 
@@ -52,6 +52,11 @@ impl Shape {
             3 => files(Preparation::ZeroFill),
             _ => Arc::new(SimStore::new(disk.clone())),
         }
+    }
+
+    /// Whether an append returns only when it is acknowledged.
+    pub(super) fn acknowledges_appends(self) -> bool {
+        self.strategy < 2
     }
 
     pub(super) fn open(self, store: Arc<dyn SegmentStore>, env: Arc<Still>) -> Result<Wal> {

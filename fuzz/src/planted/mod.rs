@@ -53,7 +53,7 @@ fn a_frame_whose_checksum_does_not_cover_its_place() {
 }
 
 #[test]
-fn records_that_end_before_their_body() {
+fn a_walk_that_leaves_out_a_record() {
     found("records", |bytes| records_by(bytes, |body, count| Records::new(body, count).skip(1)));
 }
 

@@ -14,7 +14,7 @@ use std::sync::Once;
 
 use wal_fuzz::TARGETS;
 use wal_fuzz::chance::Chance;
-use wal_fuzz::seeds::folder;
+use wal_fuzz::seeds::{FIELDS, folder, seeds};
 
 /// The most bytes that a target may have in use at once, for an input of so many. Every decoder is
 /// held to a small multiple of what it is given; a recovery reads in chunks of 1 MiB at the most,
@@ -48,9 +48,9 @@ smoke! {
     start: 20_000
     operation: 20_000
     bincode: 20_000
-    recovery: 20_000
-    torn_or_rot: 20_000
-    history: 20_000
+    recovery: 10_000
+    torn_or_rot: 10_000
+    history: 10_000
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn every_target_has_its_smoke_test_its_program_and_its_corpus() {
 /// counts claim what is not there. The target makes the checksums right again.
 #[test]
 fn recovery_of_logs_with_every_number_at_its_ends() {
-    for (path, input) in corpus::read("recovery") {
+    for (path, input) in seeds("recovery") {
         for at in (0..input.len().min(2500)).step_by(2) {
             let end = input.len().min(at + 8);
             for byte in [0, 0xff, 0x7f] {
@@ -85,10 +85,10 @@ fn recovery_of_logs_with_every_number_at_its_ends() {
 /// taken before that many bytes are there.
 #[test]
 fn recovery_of_a_log_that_claims_a_gibibyte() {
-    let logs = corpus::read("recovery");
+    let logs = seeds("recovery");
     let (_, mut log) = logs.into_iter().find(|(name, _)| name == "log-waits").expect("a seed");
-    // As a seed is packed: number, what to put right, 152 bytes of header, length, frames.
-    let (frames, length_of_predecessor) = (2 + 152 + 2, 2 + 104);
+    // As a seed is packed: number, what to put right, fields of the header, length, frames.
+    let (frames, length_of_predecessor) = (2 + FIELDS + 2, 2 + 104);
     let next = frames + usize::from(u16::from_le_bytes([log[frames - 2], log[frames - 1]]));
     log[frames..frames + 4].copy_from_slice(&(1_u32 << 30).to_le_bytes());
     let length = next + length_of_predecessor;
@@ -104,10 +104,12 @@ fn smoke(name: &str, runs: u64) {
     if let Ok(hex) = env::var("WAL_FUZZ_HEX") {
         return run(name, &bytes_of(&hex), "WAL_FUZZ_HEX");
     }
-    let corpus = corpus::read(name);
+    let mut corpus = corpus::read(name);
     for (path, input) in &corpus {
         run(name, input, &format!("{}", folder(name).join(path).display()));
     }
+    // As they are now, should the corpus be of an older format.
+    corpus.extend(seeds(name));
     let seed = number("WAL_FUZZ_SEED").unwrap_or(1);
     let runs = number("WAL_FUZZ_RUNS").unwrap_or(runs);
     let mut chance = Chance::new(seed);

@@ -1,14 +1,14 @@
 //! [`GroupCommit`]: the first waiter leads, for everyone.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
-use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter};
+use wal_core::{Acknowledgement, CommitStrategy, ErrorKind, Flush, Lsn, Result, Waiter};
 
-use crate::flusher::lock;
-use crate::sync::thread::{self, JoinHandle, Thread};
-use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, fence};
+use super::window::{SyncTime, Window};
+use super::worker::{Rest, Worker};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
 
 /// How long a record that nobody waits for stays in memory at the most: about twice this.
 const TICK: Duration = Duration::from_millis(10);
@@ -24,43 +24,50 @@ const TICK: Duration = Duration::from_millis(10);
 /// waits for within about 20 ms; while nothing is appended it sleeps.
 ///
 /// The greedy rule is within a fraction of a percent of the best tuned timer in a closed loop
-/// ("Group Commit Self-Clocks", 2026).
+/// ("Group Commit Self-Clocks", 2026). Who wants a timer all the same has
+/// [`with_window`](Self::with_window).
 #[derive(Debug)]
 pub struct GroupCommit {
     shared: Arc<Shared>,
-    helper: Mutex<Option<JoinHandle<()>>>,
+    helper: Worker,
 }
 
 struct Shared {
     log: super::Driven,
+    window: Option<Window>,
     /// Held by who flushes.
     baton: Mutex<()>,
     /// Whether somebody waits for the baton, on behalf of everyone staged by then.
     heir: AtomicBool,
-    helper: Helper,
-}
-
-/// What the helper thread is asked for.
-#[derive(Default)]
-struct Helper {
-    thread: OnceLock<Thread>,
-    /// The last record that a task waits for, since the thread last looked.
+    /// The last record that a task waits for, since the helper last looked.
     wanted: AtomicU64,
-    /// Whether the thread looks at the log every tick; if not, the next append must wake it.
-    ticking: AtomicBool,
-    stop: AtomicBool,
+    /// Waits begun since the last flush; counted for the window alone.
+    asked: AtomicU64,
+    sync_time: SyncTime,
 }
 
 impl GroupCommit {
     /// The strategy, for one log.
     pub fn new() -> Self {
+        Self::made(None)
+    }
+
+    /// The strategy, for one log, whose leaders wait for more records first.
+    pub fn with_window(window: Window) -> Self {
+        Self::made(Some(window))
+    }
+
+    fn made(window: Option<Window>) -> Self {
         let shared = Shared {
             log: super::Driven::default(),
+            window,
             baton: Mutex::default(),
             heir: AtomicBool::new(false),
-            helper: Helper::default(),
+            wanted: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+            sync_time: SyncTime::default(),
         };
-        Self { shared: Arc::new(shared), helper: Mutex::default() }
+        Self { shared: Arc::new(shared), helper: Worker::default() }
     }
 }
 
@@ -76,59 +83,42 @@ impl CommitStrategy for GroupCommit {
     }
 
     fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
-        self.shared.log.set(log)?;
+        self.shared.log.set(Arc::clone(&log))?;
         let shared = Arc::clone(&self.shared);
-        let helper = thread::Builder::new()
-            .name("wal-group-commit".into())
-            .spawn(move || shared.help())
-            .map_err(|cause| {
-                Error::new(ErrorKind::Io, "starting the group commit thread failed").because(cause)
-            })?;
-        self.shared.helper.thread.get_or_init(|| helper.thread().clone());
-        *lock(&self.helper) = Some(helper);
-        Ok(())
+        self.helper.start("wal-group-commit", log, move |log, rest| shared.help(log, rest))
     }
 
     fn staged(&self, _lsn: Lsn) -> Result<()> {
-        // The record is staged; now look whether the helper sleeps. The helper says that it will
-        // sleep and then looks at the stage. The two fences let at most one of them look too early.
-        fence(Ordering::SeqCst);
-        let helper = &self.shared.helper;
-        if !helper.ticking.load(Ordering::Relaxed) && !helper.ticking.swap(true, Ordering::Relaxed)
-        {
-            helper.wake();
-        }
+        self.helper.rouse();
         Ok(())
     }
 
     fn waiting(&self, lsn: Lsn, waiter: Waiter) -> Result<()> {
+        if self.shared.window.is_some() {
+            self.shared.asked.fetch_add(1, Ordering::Relaxed);
+        }
         match waiter {
             Waiter::Thread => self.shared.lead_or_follow(lsn),
             Waiter::Task => {
-                self.shared.helper.wanted.fetch_max(lsn.get(), Ordering::Release);
-                self.shared.helper.wake();
+                self.shared.wanted.fetch_max(lsn.get(), Ordering::Release);
+                self.helper.wake();
                 Ok(())
             }
         }
     }
 
     fn stop(&self) {
-        self.shared.helper.stop.store(true, Ordering::Release);
-        self.shared.helper.wake();
-        let Some(helper) = lock(&self.helper).take() else { return };
-        // The thread's panic, if any, has poisoned the log already.
-        if helper.thread().id() != thread::current().id() {
-            let _ = helper.join();
-        }
+        self.helper.stop();
     }
 }
 
 impl Shared {
     /// Flushes for everyone, now or as the heir, or leaves it to the heir there is.
     fn lead_or_follow(&self, lsn: Lsn) -> Result<()> {
+        let log = self.log.get()?;
         match self.baton.try_lock() {
-            Ok(baton) => self.lead(baton, lsn),
-            Err(TryLockError::Poisoned(baton)) => self.lead(baton.into_inner(), lsn),
+            Ok(baton) => self.lead(log, baton, lsn),
+            Err(TryLockError::Poisoned(baton)) => self.lead(log, baton.into_inner(), lsn),
             Err(TryLockError::WouldBlock) => {
                 // `AcqRel` on both swaps of `heir`: who finds an heir has staged its record before
                 // the heir's own swap, which comes before the heir takes what is staged.
@@ -139,71 +129,61 @@ impl Shared {
                 self.heir.swap(false, Ordering::AcqRel);
                 // Not only for itself: others rely on the heir, also where its own record went
                 // out with somebody who took the baton in between.
-                let staged = self.log.get()?.staged();
-                self.lead(baton, staged)
+                self.lead(log, baton, log.staged())
             }
         }
     }
 
-    fn lead(&self, _baton: MutexGuard<'_, ()>, lsn: Lsn) -> Result<()> {
-        let log = self.log.get()?;
+    /// Flushes. The next leader begins when the records are durable, before all who wait for them
+    /// have been woken.
+    fn lead(&self, log: &dyn Flush, baton: MutexGuard<'_, ()>, lsn: Lsn) -> Result<()> {
         if log.durable() >= lsn {
             return Ok(());
         }
+        if let Some(window) = &self.window {
+            let asked = self.asked.swap(0, Ordering::Relaxed);
+            window.hold(asked, &self.sync_time, || log.staged().since(log.durable()));
+        }
         log.write()?;
-        log.sync()
+        let began = self.window.map(|_| Instant::now());
+        let mut baton = Some(baton);
+        log.sync_then(&mut || {
+            if let Some(began) = began {
+                self.sync_time.took(began.elapsed());
+            }
+            baton = None;
+        })
     }
 
     /// Flushes once it can, unless somebody else has done so by then.
-    fn lead_in_turn(&self, lsn: Lsn) -> Result<()> {
+    fn lead_in_turn(&self, log: &dyn Flush, lsn: Lsn) -> Result<()> {
         let baton = self.baton.lock().unwrap_or_else(PoisonError::into_inner);
-        self.lead(baton, lsn)
+        self.lead(log, baton, lsn)
     }
 
     /// The helper thread. Whatever goes wrong in a flush reaches everyone who waits through the
     /// watermark; here it only decides when to try again.
-    fn help(&self) {
-        let Ok(log) = self.log.get() else { return };
-        let helper = &self.helper;
+    fn help(&self, log: &dyn Flush, rest: &Rest) {
         let mut staged_at_last_tick = Lsn::ZERO;
-        while !helper.stop.load(Ordering::Acquire) {
-            let wanted = Lsn::new(helper.wanted.swap(0, Ordering::AcqRel));
+        while !rest.stopping() {
+            let wanted = Lsn::new(self.wanted.swap(0, Ordering::AcqRel));
             if wanted > log.durable() {
-                let _ = self.lead_in_turn(wanted);
+                let _ = self.lead_in_turn(log, wanted);
                 continue;
             }
             let staged = log.staged();
             if staged > log.durable() {
                 if staged_at_last_tick > log.durable()
-                    && let Err(error) = self.lead_in_turn(staged)
+                    && let Err(error) = self.lead_in_turn(log, staged)
                     && error.kind() == ErrorKind::Poisoned
                 {
-                    // Nothing to do but to end. The store may have used up the thread's token.
-                    while !helper.stop.load(Ordering::Acquire) {
-                        thread::park();
-                    }
                     return;
                 }
                 staged_at_last_tick = staged;
-                thread::park_timeout(TICK);
+                rest.pause(TICK);
                 continue;
             }
-            helper.ticking.store(false, Ordering::Relaxed);
-            fence(Ordering::SeqCst);
-            if log.staged() > log.durable() {
-                helper.ticking.store(true, Ordering::Relaxed);
-            } else if helper.wanted.load(Ordering::Acquire) == 0 {
-                // A wake between the load and here is kept by the thread's token.
-                thread::park();
-            }
-        }
-    }
-}
-
-impl Helper {
-    fn wake(&self) {
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
+            rest.rest(|| log.staged() > log.durable() || self.wanted.load(Ordering::Acquire) != 0);
         }
     }
 }
@@ -213,7 +193,7 @@ impl std::fmt::Debug for Shared {
         f.debug_struct("Shared")
             .field("log", &self.log)
             .field("heir", &self.heir)
-            .field("wanted", &self.helper.wanted)
+            .field("wanted", &self.wanted)
             .finish_non_exhaustive()
     }
 }

@@ -1,12 +1,26 @@
 //! The strategies: who flushes, and when.
 
+mod aging;
+mod flush_thread;
 mod group_commit;
+mod interval;
 mod os;
+mod pipelined;
 mod sync;
+#[cfg(feature = "tokio")]
+mod tokio_commit;
+mod window;
+mod worker;
 
+pub use flush_thread::FlushThread;
 pub use group_commit::GroupCommit;
+pub use interval::Interval;
 pub use os::Os;
+pub use pipelined::Pipelined;
 pub use sync::Sync;
+#[cfg(feature = "tokio")]
+pub use tokio_commit::TokioCommit;
+pub use window::{Tuning, Window};
 
 use std::sync::{Arc, OnceLock};
 

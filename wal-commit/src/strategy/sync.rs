@@ -1,33 +1,39 @@
 //! [`Sync`]: one sync an append.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
+use wal_core::{Acknowledgement, CommitStrategy, ErrorKind, Flush, Lsn, Result, Waiter};
 
 use super::Driven;
+use super::worker::{Rest, Worker};
 use crate::flusher::lock;
-use crate::sync::Mutex;
+use crate::sync::{AtomicBool, Mutex};
 
 /// Every append writes and syncs by itself, one after the other: the naive baseline that the others
 /// are measured against. An append returns when its record is durable; there are exactly as many
 /// syncs as appends, whoever else's record the sync may cover.
+///
+/// A wait finds its record durable, unless the append is another thread's and under way, or failed on
+/// a full disk; then it commits once more, and for a task, which must not block, a thread does.
 #[derive(Debug, Default)]
 pub struct Sync {
+    shared: Arc<Shared>,
+    helper: Worker,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
     log: Driven,
     one_at_a_time: Mutex<()>,
+    /// Whether a task waits for something that may not be durable.
+    wanted: AtomicBool,
 }
 
 impl Sync {
     /// The strategy, for one log.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    fn commit(&self) -> Result<()> {
-        let log = self.log.get()?;
-        let _turn = lock(&self.one_at_a_time);
-        log.write()?;
-        log.sync()
     }
 }
 
@@ -37,18 +43,48 @@ impl CommitStrategy for Sync {
     }
 
     fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
-        self.log.set(log)
+        self.shared.log.set(Arc::clone(&log))?;
+        let shared = Arc::clone(&self.shared);
+        self.helper.start("wal-commit", log, move |log, rest| shared.help(log, rest))
     }
 
     fn staged(&self, _lsn: Lsn) -> Result<()> {
-        self.commit()
+        self.shared.commit(self.shared.log.get()?)
     }
 
-    // Only where an append of another thread is under way, or failed on a full disk: rare enough
-    // to let a task do the work itself rather than keep a thread for it.
-    fn waiting(&self, _lsn: Lsn, _waiter: Waiter) -> Result<()> {
-        self.commit()
+    fn waiting(&self, _lsn: Lsn, waiter: Waiter) -> Result<()> {
+        match waiter {
+            Waiter::Thread => self.shared.commit(self.shared.log.get()?),
+            Waiter::Task => {
+                self.shared.wanted.store(true, Ordering::Release);
+                self.helper.wake();
+                Ok(())
+            }
+        }
     }
 
-    fn stop(&self) {}
+    fn stop(&self) {
+        self.helper.stop();
+    }
+}
+
+impl Shared {
+    fn commit(&self, log: &dyn Flush) -> Result<()> {
+        let _turn = lock(&self.one_at_a_time);
+        log.write()?;
+        log.sync()
+    }
+
+    /// The helper thread. What goes wrong reaches the tasks through the watermark.
+    fn help(&self, log: &dyn Flush, rest: &Rest) {
+        while !rest.stopping() {
+            if !self.wanted.swap(false, Ordering::AcqRel) {
+                rest.rest(|| self.wanted.load(Ordering::Acquire));
+            } else if let Err(error) = self.commit(log)
+                && error.kind() == ErrorKind::Poisoned
+            {
+                return;
+            }
+        }
+    }
 }

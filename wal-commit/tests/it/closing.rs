@@ -89,7 +89,7 @@ fn dropping_a_log_closes_it() {
     assert_eq!(left_of(&disk).records, [b"record"]);
     // The helper thread had a share in what the strategy is made of, and has let go of it.
     let name = format!("{strategy:?}");
-    assert!(name.contains("helper: Mutex { data: None"), "{name}");
+    assert!(name.contains("handle: Mutex { data: None"), "{name}");
 }
 
 /// A truncation that fails has cut or not cut, so the log is poisoned; one that is refused is not.

@@ -128,6 +128,26 @@ fn a_rejection_is_followed_by_a_new_wait() {
     });
 }
 
+/// A rejection beside somebody who is about to wait, asking for its reason once it is in the queue, as
+/// a task does beside a close that finds no room: one of the two sees the other, also where nothing
+/// ever happens on the log again.
+#[test]
+fn a_rejection_or_a_last_look_ends_the_waiting() {
+    every_order(3, || {
+        let mark = at_zero();
+        let reason = Arc::new(Mutex::new(None));
+        let waiter = {
+            let (mark, reason) = (Arc::clone(&mark), Arc::clone(&reason));
+            thread::spawn(move || {
+                mark.wait(Lsn::FIRST, || reason.lock().unwrap().clone().map_or(Ok(()), Err))
+            })
+        };
+        *reason.lock().unwrap() = Some(full());
+        mark.reject(full());
+        assert_eq!(waiter.join().unwrap().unwrap_err().kind(), ErrorKind::StorageFull);
+    });
+}
+
 /// A truncation takes the mark back. Who waits for a number that is no more is told so, or finds it
 /// given out again; nobody waits for ever.
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use shuttle::rand::{Rng, thread_rng};
-use shuttle::sync::atomic::AtomicU32;
+use shuttle::sync::atomic::{AtomicBool, AtomicU32};
 use shuttle::sync::{Mutex, MutexGuard, PoisonError};
 use shuttle::thread::{self, JoinHandle};
 use wal_commit::{Options, Pipeline};
@@ -21,6 +21,8 @@ pub(crate) struct World {
     pub(crate) log: Arc<Pipeline>,
     pub(crate) disk: SimDisk,
     acknowledged: Arc<Mutex<Acknowledged>>,
+    /// Whether a sync that had failed was tried again.
+    tried_again: Arc<AtomicBool>,
 }
 
 type Acknowledged = Vec<(Lsn, Vec<u8>)>;
@@ -53,10 +55,16 @@ impl World {
         let until = bad + thread_rng().gen_range(1..6);
         // Counted by shuttle's own, so that every step of the store is one of the schedule.
         let steps = AtomicU32::new(0);
+        let failed_sync = Mutex::new(None);
+        let tried_again = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&tried_again);
         let store = Hooked::new(SimStore::new(disk.clone()), move |step| {
             let now = steps.fetch_add(1, Ordering::SeqCst);
             let takes_room = matches!(step, Step::Create(_) | Step::Append(..) | Step::Sync(_));
-            match fate {
+            if matches!(step, Step::Sync(_)) && *noted(&failed_sync) == Some(step) {
+                seen.store(true, Ordering::SeqCst);
+            }
+            let outcome = match fate {
                 Fate::Fails if now == bad => Err(io::Error::other(format!("{step:?} failed"))),
                 Fate::Full if takes_room && (bad..until).contains(&now) => {
                     Err(io::Error::new(io::ErrorKind::StorageFull, format!("no room to {step:?}")))
@@ -65,10 +73,14 @@ impl World {
                     panic!("the store dies at {step:?}")
                 }
                 _ => Ok(()),
+            };
+            if outcome.is_err() && matches!(step, Step::Sync(_)) {
+                *noted(&failed_sync) = Some(step);
             }
+            outcome
         });
         let log = start(store, Arc::new(strategy), options).unwrap();
-        Self { log, disk, acknowledged: Arc::default() }
+        Self { log, disk, acknowledged: Arc::default(), tried_again }
     }
 
     /// A thread of the world. Its own panics end the run, those of the store do not.
@@ -97,18 +109,10 @@ impl World {
         }
     }
 
-    /// Waits, again where there was no room, blocking or as a task.
+    /// Waits, again where there was no room.
     pub(crate) fn wait(&self, lsn: Lsn, record: &[u8]) -> Result<()> {
-        let task = thread_rng().gen_bool(0.4);
         loop {
-            let waited = alive(|| {
-                if task {
-                    shuttle::future::block_on(self.log.wait_async(lsn))
-                } else {
-                    self.log.wait(lsn)
-                }
-            });
-            match waited {
+            match self.wait_once(lsn) {
                 Err(error) if error.kind() == ErrorKind::StorageFull => thread::yield_now(),
                 Err(error) => return Err(error),
                 Ok(()) => break,
@@ -118,9 +122,28 @@ impl World {
         Ok(())
     }
 
-    /// Syncs, whatever comes of it.
+    /// Waits, blocking or as a task.
+    pub(crate) fn wait_once(&self, lsn: Lsn) -> Result<()> {
+        let task = thread_rng().gen_bool(0.4);
+        alive(|| {
+            if task {
+                shuttle::future::block_on(self.log.wait_async(lsn))
+            } else {
+                self.log.wait(lsn)
+            }
+        })
+    }
+
+    /// Syncs a few times. Who is told that the log is poisoned finds it closed to appends.
     pub(crate) fn sync(&self) {
-        alive(|| self.log.sync()).ok();
+        for _ in 0..3 {
+            if let Err(error) = alive(|| self.log.sync())
+                && error.kind() == ErrorKind::Poisoned
+            {
+                assert!(self.log.append(b"more").is_err(), "appended after {error:?}");
+                return;
+            }
+        }
     }
 
     /// Closes, as a call that may die with the store.
@@ -151,6 +174,7 @@ impl World {
             assert_eq!(left.record(*lsn), record, "{lsn}");
         }
         assert!(left.last_lsn() >= self.log.durable_lsn(), "the watermark is ahead of the disk");
+        assert!(!self.tried_again.load(Ordering::SeqCst), "synced again after a failed sync");
     }
 }
 

@@ -233,6 +233,7 @@ impl SegmentHeader {
                 && predecessor.id < self.id
                 && predecessor.length >= HEADER_LEN as u64
                 && predecessor.last_lsn.next() == self.first_lsn
+                && predecessor.length.checked_add(predecessor.seal_len).is_some()
         });
         chained
             && self.id.get() != 0

@@ -141,7 +141,7 @@ fn another_magic_is_damage() {
 
 #[test]
 fn fields_that_make_no_sense_together_are_nonsense() {
-    let cases: [(&str, Change); 17] = [
+    let cases: [(&str, Change); 18] = [
         ("no number", |header| header.id = SegmentId::new(0)),
         ("no first record", |header| {
             header.first_lsn = Lsn::ZERO;
@@ -157,6 +157,7 @@ fn fields_that_make_no_sense_together_are_nonsense() {
         ("a predecessor without a header", |header| chained(header).length = 4095),
         ("a gap after the predecessor", |header| chained(header).last_lsn = Lsn::new(98)),
         ("a record in both", |header| chained(header).last_lsn = Lsn::new(100)),
+        ("a seal without an end", |header| chained(header).seal_len = u64::MAX),
         ("a run without a beginning", |header| chained(header).since = SegmentId::new(0)),
         ("a run that begins behind its end", |header| chained(header).since = SegmentId::new(6)),
         ("a start behind it", |header| header.start.segment = SegmentId::new(8)),
@@ -218,7 +219,7 @@ prop_compose! {
             id: SegmentId::new(before),
             since: SegmentId::new(since % before + 1),
             length,
-            seal_len,
+            seal_len: seal_len.min(u64::MAX - length),
             last_lsn: first_lsn.previous(),
             identity: Identity::new(identity),
         });

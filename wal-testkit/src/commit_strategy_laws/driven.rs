@@ -115,6 +115,10 @@ impl Flush for DrivenLog {
     }
 
     fn sync(&self) -> Result<()> {
+        self.sync_then(&mut || ())
+    }
+
+    fn sync_then(&self, moved: &mut dyn FnMut()) -> Result<()> {
         self.poisoned()?;
         let _syncing = lock(&self.syncing);
         self.gate.pass();
@@ -123,8 +127,14 @@ impl Flush for DrivenLog {
         if let Err(error) = self.file.sync_data() {
             return Err(self.fail(Error::new(ErrorKind::Io, "the sync failed").because(error)));
         }
-        self.durable.publish(covered);
+        let woken = self.durable.advance(covered);
+        moved();
+        drop(woken);
         Ok(())
+    }
+
+    fn abandon(&self, why: Error) {
+        self.fail(why);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter, Watermark};
+use wal_core::{Acknowledgement, CommitStrategy, Error, Flush, Lsn, Result, Waiter, Watermark};
 
 use super::StrategyCase;
 use super::driven::DrivenLog;
@@ -135,5 +135,13 @@ impl Flush for Handle {
 
     fn sync(&self) -> Result<()> {
         self.0.sync()
+    }
+
+    fn sync_then(&self, moved: &mut dyn FnMut()) -> Result<()> {
+        self.0.sync_then(moved)
+    }
+
+    fn abandon(&self, why: Error) {
+        self.0.abandon(why);
     }
 }

@@ -31,7 +31,7 @@ use crate::Entrant;
 pub fn entrants() -> Vec<Entrant> {
     let mut entrants = ours::STRATEGIES.to_vec();
     entrants.push(floor::FLOOR);
-    entrants.extend([
+    let peers: &[Entrant] = &[
         #[cfg(feature = "raft-engine")]
         raft_engine::DEFAULT,
         #[cfg(feature = "okaywal")]
@@ -48,7 +48,8 @@ pub fn entrants() -> Vec<Entrant> {
         walrus::WALRUS,
         #[cfg(feature = "rusqlite")]
         rusqlite::SQLITE,
-    ]);
+    ];
+    entrants.extend_from_slice(peers);
     entrants
 }
 

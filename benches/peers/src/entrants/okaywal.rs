@@ -4,9 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use okaywal::{
-    Configuration, Entry, EntryId, LogManager, ReadChunkResult, SegmentReader, WriteAheadLog,
-};
+use okaywal::{Configuration, Entry, EntryId, LogManager, SegmentReader, WriteAheadLog};
 
 use crate::{Acknowledges, Appended, Entrant, Opening, Side, Subject};
 
@@ -42,20 +40,8 @@ impl Okaywal {
 
 impl LogManager for Found {
     fn recover(&mut self, entry: &mut Entry<'_>) -> io::Result<()> {
-        let mut records = Vec::new();
-        loop {
-            match entry.read_chunk()? {
-                ReadChunkResult::Chunk(mut chunk) => {
-                    let record = chunk.read_all()?;
-                    if !chunk.check_crc()? {
-                        return Err(io::Error::other("crc check failed"));
-                    }
-                    records.push(record);
-                }
-                ReadChunkResult::EndOfEntry => break,
-                ReadChunkResult::AbortedEntry => return Ok(()),
-            }
-        }
+        // Nothing in an entry that was not finished counts; a chunk whose CRC is wrong is an error.
+        let records = entry.read_all_chunks()?.unwrap_or_default();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
         Ok(())
     }

@@ -18,7 +18,8 @@ use crate::Entrant;
 /// What became of one log.
 #[derive(Clone, Debug)]
 pub struct Findings {
-    pub(super) name: &'static str,
+    pub(super) entrant: Entrant,
+    pub(super) kill: Result<Told, String>,
     pub(super) sync_error: Result<Faulted, String>,
     pub(super) no_space: Result<Faulted, String>,
     pub(super) short_write: Result<Faulted, String>,
@@ -69,7 +70,8 @@ pub fn examine(entrant: &Entrant, program: &Path, dir: &Path) -> Findings {
     let lab = Lab::new(program.into(), dir.into());
     let bench = Bench { lab, name: entrant.name, dir: dir.into() };
     Findings {
-        name: entrant.name,
+        entrant: *entrant,
+        kill: said(bench.kill()),
         sync_error: said(bench.traced_fault(Trace::sync_of, "error=EIO")),
         no_space: said(bench.traced_fault(Trace::write_of, "error=ENOSPC")),
         short_write: said(bench.short_write()),
@@ -129,6 +131,14 @@ impl Bench {
         })
     }
 
+    /// Nothing fails; what a later process finds.
+    fn kill(&self) -> Result<Told> {
+        self.fresh(|dir| {
+            self.lab.run(&self.appending(dir, 1..=RECORDS))?;
+            self.lab.run(&self.reading(dir))
+        })
+    }
+
     /// Makes the call fail that `find` finds in a run without faults.
     fn traced_fault(
         &self,
@@ -137,7 +147,9 @@ impl Bench {
     ) -> Result<Faulted> {
         // Threads may run otherwise the next time, and the call be another than counted.
         for _ in 0..3 {
-            let Some(place) = find(&self.clean_trace()?, TARGET) else { bail!("no such call") };
+            let Some(place) = find(&self.clean_trace()?, TARGET) else {
+                bail!("no such call is made")
+            };
             let faulted = self.fresh(|dir| {
                 let script = self.appending(dir, 1..=RECORDS);
                 let (run, trace) = self.lab.traced(&script, Some((&place, how)))?;
@@ -157,7 +169,7 @@ impl Bench {
             let script = self.appending(dir, 1..=RECORDS);
             let (run, short) = self.lab.with_short_write(&script, &preload, TARGET)?;
             if !short {
-                bail!("no such call");
+                bail!("no such call is made");
             }
             let later = self.lab.run(&self.reading(dir))?;
             Ok(Faulted { run, later })

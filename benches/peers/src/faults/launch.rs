@@ -94,6 +94,7 @@ impl Lab {
     }
 
     /// The command, up to the script, and then the script.
+    #[cfg_attr(not(feature = "walrus"), expect(clippy::unused_self, reason = "walrus needs it"))]
     fn child(&self, mut command: Command, script: &Script) -> Command {
         command.args(["child", "--subject", &script.subject, "--dir"]).arg(&script.dir);
         if script.read {

@@ -6,8 +6,9 @@ use super::experiment::{Damaged, Faulted, Findings, Regrown, Syncs};
 use super::told::{Answer, Ended, Told};
 use super::{RECORDS, TARGET};
 
-const HEADINGS: [&str; 8] = [
+const HEADINGS: [&str; 9] = [
     "log",
+    "killed, nothing else",
     "one sync fails (EIO)",
     "one write fails (ENOSPC)",
     "one write is short",
@@ -21,7 +22,7 @@ const HEADINGS: [&str; 8] = [
 pub fn markdown(findings: &[Findings]) -> String {
     let lines: Vec<_> = findings.iter().map(cells).collect();
     let mut text = String::new();
-    let mut line = |cells: &[String; 8]| {
+    let mut line = |cells: &[String; 9]| {
         // Nothing to fail: a `String` takes all there is.
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     };
@@ -32,18 +33,23 @@ pub fn markdown(findings: &[Findings]) -> String {
     for found in findings {
         let words = words(found);
         if !words.is_empty() {
-            let _ = writeln!(text, "- {}: {}", found.name, words.join("; "));
+            let _ = writeln!(text, "- {}: {}", found.entrant.name, words.join("; "));
         }
     }
     text
 }
 
-fn cells(found: &Findings) -> [String; 8] {
+fn cells(found: &Findings) -> [String; 9] {
     fn cell<T>(result: &Result<T, String>, of: impl Fn(&T) -> String) -> String {
         result.as_ref().map_or_else(|why| format!("not run: {why}"), of)
     }
     [
-        found.name.into(),
+        if found.entrant.durable() {
+            found.entrant.name.into()
+        } else {
+            format!("{} (not durable)", found.entrant.name)
+        },
+        cell(&found.kill, killed),
         cell(&found.sync_error, sync_error),
         cell(&found.no_space, faulted),
         cell(&found.short_write, faulted),
@@ -83,11 +89,21 @@ fn answers(told: &Told) -> String {
     [hit, &rest, end].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
+fn killed(told: &Told) -> String {
+    match (&told.refused, told.read.len()) {
+        (Some(_), _) => "**does not open again**".into(),
+        (None, read) if read == RECORDS as usize => format!("{RECORDS} readable"),
+        (None, read) => format!("**{read} of {RECORDS} readable**"),
+    }
+}
+
 fn sync_error(faulted: &Faulted) -> String {
     let behind = faulted.run.acknowledged().into_iter().filter(|&number| number >= TARGET).count();
+    let kept = faulted.later.read.contains(&Some(TARGET));
     let verdict = match behind {
         0 => "nothing acknowledged behind it".into(),
-        behind => format!("**{behind} acknowledged behind it**"),
+        behind if kept => format!("**{behind} acknowledged behind it, and record 6 kept**"),
+        behind => format!("{behind} acknowledged behind it, record 6 taken back"),
     };
     format!("{}; {verdict}{}", answers(&faulted.run), lost(faulted))
 }
@@ -104,6 +120,10 @@ fn faulted(faulted: &Faulted) -> String {
 
 /// What was acknowledged and is not there.
 fn lost(faulted: &Faulted) -> String {
+    if faulted.later.refused.is_some() {
+        // Nobody can tell yet.
+        return String::new();
+    }
     let read = &faulted.later.read;
     let acknowledged = faulted.run.acknowledged();
     let lost = acknowledged.iter().filter(|number| !read.contains(&Some(**number))).count();
@@ -212,7 +232,13 @@ fn words(found: &Findings) -> Vec<String> {
 
 fn shortened(words: &str) -> String {
     const MOST: usize = 100;
-    let words = words.replace('`', "'");
+    // Where a file lies is of no interest, its name is.
+    let name = |word: &str| match word.rsplit_once('/') {
+        Some((before, name)) if before.contains('/') => name.to_owned(),
+        _ => word.to_owned(),
+    };
+    let words: Vec<_> = words.split(' ').map(name).collect();
+    let words = words.join(" ").replace('`', "'");
     let mut short: String = words.chars().take(MOST).collect();
     if short.len() < words.len() {
         short.push('…');
@@ -225,20 +251,29 @@ mod tests {
     use super::*;
 
     fn run(lines: &str, ended: Ended) -> Told {
-        let before: String = (1..TARGET).map(|n| format!("begin {n}\nok {n}\n")).collect();
-        Told::parse(&(before + lines), ended)
+        let before: Vec<_> = (1..TARGET).map(|n| format!("begin {n}\nok {n}\n")).collect();
+        Told::parse(&(before.concat() + lines), ended)
     }
 
     fn readable(records: u32) -> Told {
-        let lines: String = (1..=records).map(|n| format!("record {n}\n")).collect();
-        Told::parse(&lines, Ended::Done)
+        Told::parse(&lines(1..=records), Ended::Done)
+    }
+
+    fn lines(records: impl Iterator<Item = u32>) -> String {
+        records.map(|n| format!("record {n}\n")).collect::<Vec<_>>().concat()
     }
 
     #[test]
     fn an_acknowledgement_behind_a_failed_sync_stands_out() {
         let lines = "begin 6\nerr 6 EIO\nbegin 7\nok 7\n";
         let bad = Faulted { run: run(lines, Ended::Done), later: readable(7) };
-        assert_eq!(sync_error(&bad), "Err, then Ok; **1 acknowledged behind it**");
+        assert_eq!(
+            sync_error(&bad),
+            "Err, then Ok; **1 acknowledged behind it, and record 6 kept**"
+        );
+        let later = Told::parse("record 5\nrecord 7\n", Ended::Done);
+        let undone = Faulted { run: run(lines, Ended::Done), later };
+        assert!(!sync_error(&undone).contains("**1 acknowledged behind"));
         let lines = "begin 6\nerr 6 EIO\nbegin 7\nerr 7 poisoned\n";
         let good = Faulted { run: run(lines, Ended::Done), later: readable(6) };
         assert_eq!(sync_error(&good), "Err, then Err; nothing acknowledged behind it");
@@ -266,11 +301,9 @@ mod tests {
 
     #[test]
     fn a_log_that_grows_again_must_keep_what_it_opened_with() {
-        let lines: String = (1..=11).map(|n| format!("record {n}\n")).collect();
-        let lines = lines + "begin 13\nok 13\nbegin 14\nok 14\n";
-        let append = Told::parse(&lines, Ended::Done);
-        let later: String = (1..=11).chain(13..=14).map(|n| format!("record {n}\n")).collect();
-        let later = Told::parse(&later, Ended::Done);
+        let told = lines(1..=11) + "begin 13\nok 13\nbegin 14\nok 14\n";
+        let append = Told::parse(&told, Ended::Done);
+        let later = Told::parse(&lines((1..=11).chain(13..=14)), Ended::Done);
         let regrown = Regrown { append: append.clone(), later };
         assert_eq!(cut(&regrown), "opens with 11, then 13");
         let regrown = Regrown { append, later: readable(11) };

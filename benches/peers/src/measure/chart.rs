@@ -90,3 +90,28 @@ fn bars(svg: &mut String, rows: &[&Row], entrants: &[Entrant], x: usize, y: usiz
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::entrants;
+    use crate::measure::drive::Sample;
+
+    #[test]
+    fn every_row_has_a_bar_in_the_panel_of_its_workload() {
+        let (entrants, workload) = (entrants(), Workload::Durable(1));
+        let sample =
+            |records| Sample { records, took: Duration::from_secs(1), ..Sample::default() };
+        let row =
+            |entrant, records| Row::new(entrant, workload, &[sample(records)], Duration::ZERO);
+        let rows = [row(&entrants[0], 4000), row(&entrants[1], 1000)];
+        let svg = chart(&rows, &[workload, Workload::Tasks(9)], &entrants);
+        let bars: Vec<_> = svg.match_indices("fill-opacity").collect();
+        assert_eq!(bars.len(), 2);
+        assert!(svg.contains(&format!("width=\"{BAR_WIDTH:.1}\"")), "the best fills the panel");
+        assert!(svg.contains(&format!("width=\"{:.1}\"", BAR_WIDTH / 4.0)));
+        assert!(svg.contains("durable-1") && !svg.contains("tasks-9"), "no empty panel");
+    }
+}

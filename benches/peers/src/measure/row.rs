@@ -56,7 +56,7 @@ impl Row {
         });
         let rate = rate.unwrap_or(Spread { low: 0.0, median: 0.0, high: 0.0 });
         let latency = |share| {
-            let of = |sample: &Sample| Some(sample.latency(share)?.as_secs_f64() * 1e6);
+            let of = |sample: &Sample| Some(micros(sample.latency(share)?));
             spread(samples, of).map(|latency| latency.median)
         };
         let syncs = |sample: &Sample| Some(float(sample.syncs?) / float(sample.records.max(1)));
@@ -69,7 +69,8 @@ impl Row {
             p99_us: latency(0.99),
             p999_us: latency(0.999),
             syncs_per_commit: spread(samples, syncs).map(|syncs| syncs.median),
-            durable: entrant.durable(),
+            // A pipelined run ends with a sync, whatever the log does by itself.
+            durable: entrant.durable() || matches!(workload, Workload::Pipelined(_)),
             records_per_second_low: rate.low,
             records_per_second_high: rate.high,
             sync_delay_ms: (!sync_delay.is_zero()).then_some(sync_delay.as_secs_f64() * 1e3),
@@ -82,6 +83,10 @@ impl Row {
 fn spread(samples: &[Sample], of: impl Fn(&Sample) -> Option<f64>) -> Option<Spread> {
     let values: Option<Vec<_>> = samples.iter().map(of).collect();
     values.filter(|values| !values.is_empty()).map(|values| Samples::from(values).spread())
+}
+
+fn micros(time: Duration) -> f64 {
+    float(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)) / 1e3
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]

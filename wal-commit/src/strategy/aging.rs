@@ -1,0 +1,143 @@
+//! [`Aging`]: a thread that flushes records of a certain age, or of a certain number.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use wal_core::{ErrorKind, Flush, Lsn, Result};
+
+use super::worker::{Rest, Worker};
+use crate::sync::{AtomicBool, AtomicU64};
+
+/// How long a full disk is left alone at the least.
+const FULL: Duration = Duration::from_millis(10);
+
+/// When a flush is due. Both are triggers and not caps: a flush takes along whatever is staged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Trigger {
+    /// The age of the oldest record that is not durable.
+    pub(super) age: Duration,
+    /// The number of records that are not durable.
+    pub(super) records: u64,
+}
+
+impl Trigger {
+    /// How long until a flush is due; zero for now.
+    pub(super) fn due_in(&self, age: Duration, records: u64) -> Duration {
+        if records >= self.records { Duration::ZERO } else { self.age.saturating_sub(age) }
+    }
+}
+
+/// A thread that flushes when a [`Trigger`] says so. Ages count from the moment of staging, also
+/// while the flush before is under way.
+#[derive(Debug)]
+pub(super) struct Aging {
+    worker: Worker,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    trigger: Trigger,
+    began: Instant,
+    /// When the oldest record was staged that no flush has taken: nanoseconds since `began`, or 0.
+    oldest: AtomicU64,
+    /// Whether the thread has been told that there are enough records.
+    told: AtomicBool,
+}
+
+impl Aging {
+    pub(super) fn new(trigger: Trigger) -> Self {
+        let (oldest, told) = (AtomicU64::new(0), AtomicBool::new(false));
+        let shared = Shared { trigger, began: Instant::now(), oldest, told };
+        Self { worker: Worker::default(), shared: Arc::new(shared) }
+    }
+
+    pub(super) fn start(&self, name: &str, log: Arc<dyn Flush>) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        self.worker.start(name, log, move |log, rest| shared.run(log, rest))
+    }
+
+    /// A record is staged; `pending` are not durable.
+    #[inline]
+    pub(super) fn staged(&self, pending: u64) {
+        self.shared.note();
+        // `Relaxed`: at worst the thread is woken once more, or looks by itself.
+        if pending >= self.shared.trigger.records && !self.shared.told.load(Ordering::Relaxed) {
+            self.shared.told.store(true, Ordering::Relaxed);
+            self.worker.wake();
+        }
+        self.worker.rouse();
+    }
+
+    pub(super) fn stop(&self) {
+        self.worker.stop();
+    }
+}
+
+impl Shared {
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn note(&self) {
+        // `Relaxed`: a mark that is set or cleared a little early or late moves a flush by as much.
+        if self.oldest.load(Ordering::Relaxed) == 0 {
+            self.oldest.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    fn run(&self, log: &dyn Flush, rest: &Rest) {
+        while !rest.stopping() {
+            let pending = pending(log);
+            if pending == 0 {
+                self.oldest.store(0, Ordering::Relaxed);
+                rest.rest(|| log.staged() > log.durable());
+                continue;
+            }
+            self.note();
+            let age = self.now().saturating_sub(self.oldest.load(Ordering::Relaxed));
+            let due_in = self.trigger.due_in(Duration::from_nanos(age), pending);
+            if !due_in.is_zero() {
+                rest.pause(due_in);
+                continue;
+            }
+            self.oldest.store(0, Ordering::Relaxed);
+            self.told.store(false, Ordering::Relaxed);
+            let flushed = log.write().and_then(|()| log.sync());
+            if let Err(error) = flushed {
+                if error.kind() == ErrorKind::Poisoned {
+                    return;
+                }
+                // A full disk: those who waited know, and what is staged is tried again in time.
+                rest.pause(self.trigger.age.max(FULL));
+            }
+        }
+    }
+}
+
+fn pending(log: &dyn Flush) -> u64 {
+    log.staged().since(log.durable())
+}
+
+/// How many records through `lsn` are not durable.
+pub(super) fn pending_at(log: &dyn Flush, lsn: Lsn) -> u64 {
+    lsn.since(log.durable())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 99 records and 9 ms: nothing. The hundredth record, or the tenth millisecond: a flush.
+    #[test]
+    fn either_condition_is_enough() {
+        let trigger = Trigger { age: Duration::from_millis(10), records: 100 };
+        let ms = Duration::from_millis;
+        assert_eq!(trigger.due_in(ms(9), 99), ms(1));
+        assert_eq!(trigger.due_in(ms(0), 100), Duration::ZERO);
+        assert_eq!(trigger.due_in(ms(0), 5000), Duration::ZERO);
+        assert_eq!(trigger.due_in(ms(10), 1), Duration::ZERO);
+        assert_eq!(trigger.due_in(ms(60), 1), Duration::ZERO);
+    }
+}

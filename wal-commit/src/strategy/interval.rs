@@ -1,0 +1,57 @@
+//! [`Interval`]: acknowledges at once, and bounds what a power cut can take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
+
+use super::Driven;
+use super::aging::{Aging, Trigger};
+
+/// A wait returns when the record is written, and a thread syncs it within a time that is kept also
+/// if nothing is ever appended again. The death of the process loses nothing acknowledged; a power
+/// cut loses at most what was appended within that time before it.
+///
+/// The thread sets out when half of the time is over, so that the bound holds as long as a write and
+/// a sync take no longer than the other half; a disk that is slower than that lengthens it.
+///
+/// Known elsewhere as "batch" (Kafka-like logs) or "everysec" (Redis).
+#[derive(Debug)]
+pub struct Interval {
+    log: Driven,
+    within: Duration,
+    aging: Aging,
+}
+
+impl Interval {
+    /// The strategy, for one log, losing at most what was appended `within` so much time.
+    pub fn new(within: Duration) -> Self {
+        let trigger = Trigger { age: within / 2, records: u64::MAX };
+        Self { log: Driven::default(), within, aging: Aging::new(trigger) }
+    }
+}
+
+impl CommitStrategy for Interval {
+    fn acknowledges(&self) -> Acknowledgement {
+        Acknowledgement::Buffered(self.within)
+    }
+
+    fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
+        self.log.set(Arc::clone(&log))?;
+        self.aging.start("wal-interval", log)
+    }
+
+    fn staged(&self, _lsn: Lsn) -> Result<()> {
+        self.aging.staged(0);
+        Ok(())
+    }
+
+    // A write goes to the operating system's memory; a task can do that.
+    fn waiting(&self, _lsn: Lsn, _waiter: Waiter) -> Result<()> {
+        self.log.get()?.write()
+    }
+
+    fn stop(&self) {
+        self.aging.stop();
+    }
+}

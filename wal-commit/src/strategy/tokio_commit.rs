@@ -1,0 +1,181 @@
+//! [`TokioCommit`]: a task on the user's runtime.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter};
+
+/// Group commit by a task on a Tokio runtime, whose blocking threads do the I/O; no thread of its
+/// own. The next flush starts when the last has ended and takes everything staged along. It looks at
+/// no clock, so a paused one changes nothing.
+///
+/// A wait that is dropped loses nothing: what is staged is flushed, whether anybody waits or not.
+///
+/// Where the runtime ends before the log is closed, what is staged by then is flushed. From then on
+/// a thread that waits flushes by itself, a task's wait is an error of kind
+/// [`Invalid`](ErrorKind::Invalid), and closing the log works as ever.
+pub struct TokioCommit {
+    runtime: Handle,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    log: Mutex<Option<Arc<dyn Flush>>>,
+    more: Notify,
+    /// Held by who flushes.
+    flushing: Mutex<()>,
+    /// Whether the task looks at the log by itself; if not, the next append must wake it.
+    watching: AtomicBool,
+    stopping: AtomicBool,
+    /// Whether the runtime ended first.
+    ended: AtomicBool,
+}
+
+impl TokioCommit {
+    /// The strategy, for one log, on the runtime that the caller runs in.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime; [`on`](Self::on) takes one.
+    pub fn new() -> Self {
+        Self::on(Handle::current())
+    }
+
+    /// The strategy, for one log, on this runtime.
+    pub fn on(runtime: Handle) -> Self {
+        Self { runtime, shared: Arc::default() }
+    }
+}
+
+impl Default for TokioCommit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CommitStrategy for TokioCommit {
+    fn acknowledges(&self) -> Acknowledgement {
+        Acknowledgement::Durable
+    }
+
+    fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
+        let mut place = lock(&self.shared.log);
+        if place.is_some() || self.shared.stopping.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Invalid, "a strategy drives one log, once"));
+        }
+        *place = Some(log);
+        drop(place);
+        // The guard is made here: a runtime that has ended drops the task without running it.
+        let task = End(Arc::clone(&self.shared));
+        self.runtime.spawn(async move { task.0.run().await });
+        Ok(())
+    }
+
+    fn staged(&self, _lsn: Lsn) -> Result<()> {
+        // The record is staged; now look whether the task rests. The task says that it will rest,
+        // and then looks at the log. The two fences let at most one of them look too early.
+        fence(Ordering::SeqCst);
+        let watching = &self.shared.watching;
+        if !watching.load(Ordering::Relaxed) && !watching.swap(true, Ordering::Relaxed) {
+            self.shared.more.notify_one();
+        }
+        Ok(())
+    }
+
+    fn waiting(&self, _lsn: Lsn, waiter: Waiter) -> Result<()> {
+        if !self.shared.ended.load(Ordering::SeqCst) {
+            // Should the runtime end now, the flush at its end comes behind this look.
+            self.shared.more.notify_one();
+            return Ok(());
+        }
+        match waiter {
+            Waiter::Thread => self.shared.flush(),
+            Waiter::Task => {
+                Err(Error::new(ErrorKind::Invalid, "the runtime that flushes the log has ended"))
+            }
+        }
+    }
+
+    fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        lock(&self.shared.log).take();
+        self.shared.more.notify_one();
+        // Waits for a flush under way. It runs on a blocking thread, and so it ends also where this
+        // one is the runtime's only other.
+        drop(lock(&self.shared.flushing));
+    }
+}
+
+impl Shared {
+    async fn run(self: &Arc<Self>) {
+        while !self.stopping.load(Ordering::Acquire) {
+            if self.idle() {
+                self.watching.store(false, Ordering::Relaxed);
+                fence(Ordering::SeqCst);
+                if self.idle() && !self.stopping.load(Ordering::Acquire) {
+                    self.more.notified().await;
+                }
+                self.watching.store(true, Ordering::Relaxed);
+                continue;
+            }
+            let shared = Arc::clone(self);
+            match spawn_blocking(move || shared.flush()).await {
+                Ok(Ok(())) => {}
+                // A full disk, which whoever waited knows: again when somebody appends or waits.
+                Ok(Err(error)) if error.kind() != ErrorKind::Poisoned => {
+                    self.watching.store(false, Ordering::Relaxed);
+                    self.more.notified().await;
+                }
+                // Poisoned, by a panic too; or the runtime ends.
+                _ => return,
+            }
+        }
+    }
+
+    fn log(&self) -> Option<Arc<dyn Flush>> {
+        lock(&self.log).clone()
+    }
+
+    fn idle(&self) -> bool {
+        self.log().is_none_or(|log| log.staged() <= log.durable())
+    }
+
+    fn flush(&self) -> Result<()> {
+        let _turn = lock(&self.flushing);
+        let Some(log) = self.log() else { return Ok(()) };
+        log.write()?;
+        log.sync()
+    }
+}
+
+/// The end of the task, however it comes.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::SeqCst);
+        if !self.0.stopping.load(Ordering::Acquire) {
+            // For those who wait already; what goes wrong reaches them through the watermark.
+            let _ = self.0.flush();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic under one of these has poisoned the log already.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for TokioCommit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokioCommit")
+            .field("stopping", &self.shared.stopping)
+            .field("ended", &self.shared.ended)
+            .finish_non_exhaustive()
+    }
+}

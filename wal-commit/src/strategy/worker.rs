@@ -1,0 +1,120 @@
+//! [`Worker`]: a strategy's own thread, which sleeps while there is nothing to do.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use wal_core::{Error, ErrorKind, Flush, Result};
+
+use crate::flusher::lock;
+use crate::sync::thread::{self, JoinHandle, Thread};
+use crate::sync::{AtomicBool, Mutex, fence};
+
+/// A thread that drives a log until it is stopped. Where it panics, the log is poisoned: whoever
+/// waits is told.
+#[derive(Debug, Default)]
+pub(super) struct Worker {
+    rest: Arc<Rest>,
+    handle: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How the thread rests, and is called.
+///
+/// A record is staged, and then the appender looks whether the thread rests; the thread says that it
+/// will rest, and then looks at the log. A fence between the two steps of each lets at most one of
+/// them look too early, so no record is left behind by both.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    thread: OnceLock<Thread>,
+    /// Whether the thread looks at the log by itself; if not, the next append must wake it.
+    watching: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Worker {
+    /// Starts the thread. `run` returns when it finds [`Rest::stopping`], or on a log that it can
+    /// do no more for.
+    pub(super) fn start(
+        &self,
+        name: &str,
+        log: Arc<dyn Flush>,
+        run: impl FnOnce(&dyn Flush, &Rest) + Send + 'static,
+    ) -> Result<()> {
+        let rest = Arc::clone(&self.rest);
+        let handle = thread::Builder::new()
+            .name(name.into())
+            .spawn(move || {
+                // Nothing of ours is looked at behind a panic but the log, which is poisoned by it.
+                let ran = catch_unwind(AssertUnwindSafe(|| run(&*log, &rest)));
+                if let Err(cause) = ran {
+                    log.abandon(Error::new(ErrorKind::Io, "the thread that flushes panicked"));
+                    resume_unwind(cause);
+                }
+            })
+            .map_err(|cause| {
+                let failed = Error::new(ErrorKind::Io, "starting the thread of a strategy failed");
+                failed.because(cause)
+            })?;
+        self.rest.thread.get_or_init(|| handle.thread().clone());
+        *lock(&self.handle) = Some(handle);
+        Ok(())
+    }
+
+    /// Ends the thread and waits for that.
+    pub(super) fn stop(&self) {
+        self.rest.stopping.store(true, Ordering::Release);
+        self.rest.wake();
+        let Some(handle) = lock(&self.handle).take() else { return };
+        // The thread's panic, if any, has poisoned the log already.
+        if handle.thread().id() != thread::current().id() {
+            let _ = handle.join();
+        }
+    }
+
+    /// To be called when a record is staged: wakes the thread if it rests.
+    #[inline]
+    pub(super) fn rouse(&self) {
+        fence(Ordering::SeqCst);
+        let watching = &self.rest.watching;
+        if !watching.load(Ordering::Relaxed) && !watching.swap(true, Ordering::Relaxed) {
+            self.rest.wake();
+        }
+    }
+
+    /// Ends a rest or a pause of the thread, now or the next one.
+    pub(super) fn wake(&self) {
+        self.rest.wake();
+    }
+}
+
+impl Rest {
+    pub(super) fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Rests until the next append, unless there is `work`; may end early.
+    pub(super) fn rest(&self, work: impl FnOnce() -> bool) {
+        self.watching.store(false, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if work() {
+            self.watching.store(true, Ordering::Relaxed);
+        } else if !self.stopping() {
+            // A wake between the look and here is kept by the thread's token.
+            thread::park();
+        }
+    }
+
+    /// Rests for this long; may end early.
+    pub(super) fn pause(&self, time: Duration) {
+        if !self.stopping() {
+            thread::park_timeout(time);
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+}
