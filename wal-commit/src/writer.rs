@@ -254,6 +254,7 @@ impl Writer {
         };
         drop(writer);
         self.predecessor = Some(predecessor);
+        self.remove_dead(len);
         let trimmed = self.store.trim(id, len);
         trimmed.map_err(|cause| Error::io("trimming a segment failed", cause).segment(id))
     }
@@ -297,11 +298,17 @@ impl Writer {
         })?;
         self.start = Some(start);
         self.current = Some(CurrentSegment { open, writer });
+        Ok(())
+    }
+
+    /// Removes what is dead, once something durable stands behind the segment's header: a header
+    /// alone that rots reads as one that never came to be, and what the dead say would be needed.
+    fn remove_dead(&mut self, durable_end: u64) {
         // Dead wherever they lie: what cannot go now may go with the segment after.
-        if !self.dead.is_empty() && self.store.remove(&self.dead).is_ok() {
+        let vouched = !self.dead.is_empty() && durable_end > HEADER_LEN as u64;
+        if vouched && self.store.remove(&self.dead).is_ok() {
             self.dead.clear();
         }
-        Ok(())
     }
 
     /// Gives back what a failed attempt at a segment left, now or with the next one.
@@ -316,6 +323,7 @@ impl Writer {
         if let Some(current) = &mut self.current {
             current.open.synced(end);
         }
+        self.remove_dead(end);
     }
 
     fn stamp(&self, watermark: Lsn) -> Stamp {

@@ -6,7 +6,7 @@ use wal_testkit::model::{Case, replay};
 use crate::product::worlds;
 
 /// Each of these broke the log once.
-const FOUND: [(&str, &str); 9] = [
+const FOUND: [(&str, &str); 10] = [
     (
         "a header that says what it carries is on the platter, and what it carries is nowhere",
         "bytes: fault sync io 4 1; append 0; sync; append 0; wait 0; append 0; sync; kill; \
@@ -50,6 +50,12 @@ const FOUND: [(&str, &str); 9] = [
         "what was left of a segment that could not be made was read as a damaged header",
         "stale: wait 0; fault create full 1 1; fault sync-directory dropped 3 1; append 0; \
          append 16207; truncate 1; sync; room 2000; append 0; sync",
+    ),
+    (
+        "what was dead went when the next segment was a bare header, which rotted: an empty log \
+         counted from 1 again",
+        "sync: append 0; close; append 0; prune 0; truncate 1; kill; fault write io 1 1; append 0; \
+         rot 0 0 128",
     ),
 ];
 
