@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wal_core::format::{FrameFault, FrameKind, HEADER_LEN, RecordWalk, Seal};
-use wal_core::{Entry, Error, ErrorKind, Lsn, Position, Result, SegmentStore};
+use wal_core::format::{FrameFault, FrameKind, HEADER_LEN, RecordWalk, Records, Seal};
+use wal_core::{Entry, Error, ErrorKind, Lsn, Position, Result, SegmentStore, TransformId};
 
 use crate::chain::{Chain, follows};
 use crate::frames::{Frame, FrameReader, Step};
@@ -180,6 +180,11 @@ impl Cursor {
         }
         let body = self.transforms.undo(header.transform, &frame.body);
         let body = body.map_err(|error| error.at(position))?;
+        let plain = header.transform == TransformId::NONE;
+        // Nobody has seen yet what a transform hid.
+        if !plain && Records::new(&body, header.count).any(|record| record.is_none()) {
+            return Err(miscounted(position, header.first_lsn));
+        }
         Ok(OpenFrame {
             body,
             walk: RecordWalk::new(header.count),
@@ -247,10 +252,7 @@ impl OpenFrame {
     #[inline]
     fn entry(&mut self, from: Lsn) -> Result<Option<Entry>> {
         while let Some(record) = self.walk.next(&self.body) {
-            let Some(range) = record else {
-                let what = "frame does not hold the records it counts";
-                return Err(Error::new(ErrorKind::Corrupt, what).at(self.position).lsn(self.lsn));
-            };
+            let range = record.ok_or_else(|| miscounted(self.position, self.lsn))?;
             let lsn = self.lsn;
             self.lsn = lsn.next();
             if lsn >= from {
@@ -260,6 +262,11 @@ impl OpenFrame {
         }
         Ok(None)
     }
+}
+
+fn miscounted(position: Position, lsn: Lsn) -> Error {
+    let what = "frame does not hold the records it counts";
+    Error::new(ErrorKind::Corrupt, what).at(position).lsn(lsn)
 }
 
 impl Iterator for Cursor {

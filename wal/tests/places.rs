@@ -227,6 +227,39 @@ fn frames_go_through_a_transform_and_back() {
     assert!(!written.windows(100).any(|bytes| bytes == plain), "a body was stored untransformed");
 }
 
+/// As [`Turned`], and puts something behind a body that it gives back.
+#[derive(Debug)]
+struct Longer;
+
+impl Transform for Longer {
+    fn id(&self) -> TransformId {
+        Turned.id()
+    }
+
+    fn apply(&self, body: &[u8], out: &mut Vec<u8>) -> Result<Applied> {
+        Turned.apply(body, out)
+    }
+
+    fn undo(&self, stored: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<()> {
+        Turned.undo(stored, limit, out)?;
+        out.push(0);
+        Ok(())
+    }
+}
+
+/// What stands behind the last record of a body that was transformed, nobody sees but who can undo
+/// it. A reader once gave out the records, and refused the log only when there was one more.
+#[test]
+fn a_body_that_is_not_what_its_frame_counts_is_refused_before_its_first_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wal, _) = Wal::builder(dir.path()).transform(Arc::new(Turned)).open().unwrap();
+    wal.append_batch([b"one", b"two"]).unwrap();
+    wal.close().unwrap();
+    let (wal, _) = Wal::builder(dir.path()).transform(Arc::new(Longer)).open().unwrap();
+    let refused = wal.read_from(Lsn::FIRST).unwrap().next().unwrap().unwrap_err();
+    assert_eq!((refused.kind(), refused.at_lsn()), (ErrorKind::Corrupt, Some(Lsn::FIRST)));
+}
+
 /// A codec that the log does not name.
 #[derive(Debug)]
 struct Other;
