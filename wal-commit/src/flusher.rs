@@ -12,6 +12,7 @@ use crate::Options;
 use crate::stage::{Stage, Staged};
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 use crate::tip::{Tip, TipSegment};
+use crate::turns::{Turn, Turns};
 use crate::writer::Writer;
 
 /// The half of a log that a strategy drives; see the crate's page for the order of the locks.
@@ -25,7 +26,7 @@ use crate::writer::Writer;
 pub(crate) struct Flusher {
     pub(crate) stage: Mutex<Stage>,
     tip: Mutex<Tip>,
-    syncing: Mutex<()>,
+    syncing: Turns,
     writing: Mutex<Writing>,
     pub(crate) written: Arc<Watermark>,
     pub(crate) durable: Arc<Watermark>,
@@ -44,7 +45,7 @@ struct Writing {
 }
 
 impl Flusher {
-    pub(crate) fn new(writer: Writer, options: &Options) -> Self {
+    pub(crate) fn new(writer: Writer, options: &Options, overlapping_syncs: u32) -> Self {
         let last_lsn = writer.last_lsn();
         let in_flight = match writer.acknowledges() {
             Acknowledgement::Written => u64::MAX,
@@ -53,7 +54,7 @@ impl Flusher {
         let flusher = Self {
             stage: Mutex::new(Stage::new(last_lsn, options.frame_size)),
             tip: Mutex::default(),
-            syncing: Mutex::default(),
+            syncing: Turns::new(overlapping_syncs),
             writing: Mutex::new(Writing { writer: None, taken: Staged::default(), next: 0 }),
             written: Arc::new(Watermark::new(last_lsn)),
             durable: Arc::new(Watermark::new(last_lsn)),
@@ -111,12 +112,22 @@ impl Flusher {
         result
     }
 
-    /// A turn at writing or syncing, unless the log is poisoned by the time it is had: also by a
-    /// holder that panicked just now.
-    fn turn<'a, T>(&self, mutex: &'a Mutex<T>) -> Result<MutexGuard<'a, T>> {
-        let turn = mutex.lock().unwrap_or_else(|poison: PoisonError<_>| {
+    /// The turn at writing, unless the log is poisoned by the time it is had: also by a holder that
+    /// panicked just now.
+    fn turn_to_write(&self) -> Result<MutexGuard<'_, Writing>> {
+        let turn = self.writing.lock().unwrap_or_else(|poison: PoisonError<_>| {
             self.poison(&panicked());
             poison.into_inner()
+        });
+        self.poisoned()?;
+        Ok(turn)
+    }
+
+    /// As [`turn_to_write`](Self::turn_to_write), for a turn at syncing.
+    fn turn_to_sync<'a>(&self, turn: Result<Turn<'a>, Turn<'a>>) -> Result<Turn<'a>> {
+        let turn = turn.unwrap_or_else(|turn| {
+            self.poison(&panicked());
+            turn
         });
         self.poisoned()?;
         Ok(turn)
@@ -156,7 +167,7 @@ impl Flusher {
     /// Records, durably, that the log begins at `start` from now on.
     pub(crate) fn set_start(&self, start: Start) -> Result<()> {
         self.guarded(|| {
-            let mut writing = self.turn(&self.writing)?;
+            let mut writing = self.turn_to_write()?;
             let Some(writer) = &mut writing.writer else { return Err(closed()) };
             let result = writer.write_start(start, self.durable.get());
             self.show_tip(writer);
@@ -170,7 +181,7 @@ impl Flusher {
     pub(crate) fn finish(&self) -> Result<()> {
         self.write()?;
         self.guarded(|| {
-            let mut writing = self.turn(&self.writing)?;
+            let mut writing = self.turn_to_write()?;
             let Some(writer) = &mut writing.writer else { return Ok(()) };
             // All in one turn: what is written by now is durable before the seal vouches for it.
             let result = self.rotate(writer);
@@ -189,8 +200,8 @@ impl Flusher {
         gone: impl Fn(Lsn) -> Error,
     ) -> Result<()> {
         self.guarded(|| {
-            let mut writing = self.turn(&self.writing)?;
-            let syncing = self.turn(&self.syncing)?;
+            let mut writing = self.turn_to_write()?;
+            let syncing = self.turn_to_sync(self.syncing.all())?;
             let mut stage = lock(&self.stage);
             if stage.len() > 0 || writing.next < writing.taken.frames.len() {
                 let what = "records were appended while the log was being truncated";
@@ -219,6 +230,47 @@ impl Flusher {
         })
     }
 
+    /// Makes everything through `lsn`, which is written, durable. Of those who call at the same time
+    /// few sync, and the others find it done.
+    pub(crate) fn sync_through(&self, lsn: Lsn) -> Result<()> {
+        self.sync_unless(Some(lsn), &mut || ())
+    }
+
+    /// Syncs, unless it is `enough` that everything through there is durable, and it is.
+    ///
+    /// Where the store lets syncs overlap, the one that ends first moves the mark, for it vouches for
+    /// all that was written before it began.
+    fn sync_unless(&self, enough: Option<Lsn>, moved: &mut dyn FnMut()) -> Result<()> {
+        self.guarded(|| {
+            let syncing = self.turn_to_sync(self.syncing.one())?;
+            if enough.is_some_and(|lsn| self.durable.get() >= lsn) {
+                return Ok(());
+            }
+            let tip = lock(&self.tip);
+            let last_lsn = tip.last_lsn;
+            let segment = tip.segment.clone();
+            drop(tip);
+            if let Some(TipSegment { id, syncer, end, .. }) = segment {
+                self.syncs.fetch_add(1, Ordering::Relaxed);
+                if let Err(cause) = syncer.sync() {
+                    // Whatever kind it is: also "storage full" here means that bytes are lost.
+                    let error = Error::new(ErrorKind::Io, "syncing a segment failed");
+                    self.poison(&error.segment(id).because(cause));
+                    drop(syncing);
+                    self.tell();
+                    return self.poisoned();
+                }
+                lock(&self.tip).synced(id, end);
+            }
+            // Published in this turn, so that a truncation is not overtaken; the waking is not.
+            let woken = self.durable.advance(last_lsn);
+            drop(syncing);
+            moved();
+            drop(woken);
+            Ok(())
+        })
+    }
+
     /// Writes frames until nothing taken is left.
     fn drain(&self, writing: &mut Writing) -> Result<()> {
         let Writing { writer, taken, next } = writing;
@@ -243,7 +295,7 @@ impl Flusher {
     /// successor can exist.
     fn rotate(&self, writer: &mut Writer) -> Result<()> {
         self.sync()?;
-        let _syncing = self.turn(&self.syncing)?;
+        let _syncing = self.turn_to_sync(self.syncing.all())?;
         lock(&self.tip).segment = None;
         writer.end_segment()
     }
@@ -289,7 +341,7 @@ impl Flush for Flusher {
 
     fn write(&self) -> Result<()> {
         self.guarded(|| {
-            let mut writing = self.turn(&self.writing)?;
+            let mut writing = self.turn_to_write()?;
             if writing.writer.is_none() {
                 // Closed, and so written to the end.
                 return Ok(());
@@ -315,31 +367,7 @@ impl Flush for Flusher {
     }
 
     fn sync_then(&self, moved: &mut dyn FnMut()) -> Result<()> {
-        self.guarded(|| {
-            let syncing = self.turn(&self.syncing)?;
-            let tip = lock(&self.tip);
-            let last_lsn = tip.last_lsn;
-            let segment = tip.segment.clone();
-            drop(tip);
-            if let Some(TipSegment { id, syncer, end, .. }) = segment {
-                self.syncs.fetch_add(1, Ordering::Relaxed);
-                if let Err(cause) = syncer.sync() {
-                    // Whatever kind it is: also "storage full" here means that bytes are lost.
-                    let error = Error::new(ErrorKind::Io, "syncing a segment failed");
-                    self.poison(&error.segment(id).because(cause));
-                    drop(syncing);
-                    self.tell();
-                    return self.poisoned();
-                }
-                lock(&self.tip).synced(id, end);
-            }
-            // Published under the lock, so that a truncation is not overtaken; the waking is not.
-            let woken = self.durable.advance(last_lsn);
-            drop(syncing);
-            moved();
-            drop(woken);
-            Ok(())
-        })
+        self.sync_unless(None, moved)
     }
 
     fn abandon(&self, why: Error) {

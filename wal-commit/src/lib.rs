@@ -10,6 +10,7 @@
 //! | [`GroupCommit`] | the first waiter, for everyone; the next flush starts when the last ends | is durable |
 //! | [`FlushThread`] | a thread, at an age or a number of records | is durable |
 //! | [`Pipelined`] | one thread writes, another syncs | is durable |
+//! | [`Parallel`] | several threads, whose syncs overlap where the store allows it | is durable |
 //! | `TokioCommit` (feature `tokio`) | a task on your runtime | is durable |
 //! | [`Interval`] | whoever waits writes, a thread syncs in time | is written, and durable within the time |
 //! | [`Os`] | every append writes, nobody syncs | is with the operating system |
@@ -20,8 +21,10 @@
 //!
 //! Taken in this order, and never the other way round: a strategy's own, `writer` (who writes
 //! frames), `syncing` (who syncs), `tip` (how far is written), `stage` (what is staged), and the
-//! queue of a watermark. No lock but `syncing` is held during a sync, except where a segment ends.
+//! queue of a watermark. No lock but `syncing` is held during a sync, except where a segment ends;
+//! several may hold `syncing` where the store lets syncs overlap.
 
+mod append;
 mod flusher;
 mod options;
 mod pipeline;
@@ -29,10 +32,13 @@ mod stage;
 mod strategy;
 mod sync;
 mod tip;
+mod turns;
 mod writer;
 
-pub use options::Options;
+pub use options::{Options, WhenFull};
 pub use pipeline::{Pipeline, Wait};
 #[cfg(feature = "tokio")]
 pub use strategy::TokioCommit;
-pub use strategy::{FlushThread, GroupCommit, Interval, Os, Pipelined, Sync, Tuning, Window};
+pub use strategy::{
+    FlushThread, GroupCommit, Interval, Os, Parallel, Pipelined, Sync, Tuning, Window,
+};

@@ -19,8 +19,12 @@ pub struct Options {
     pub record_limit: usize,
     /// The most a batch may have, with a length prefix of up to five bytes a record.
     pub batch_limit: usize,
-    /// An append that finds more than this staged first writes it out.
+    /// An append that finds more than this staged does what [`when_full`](Self::when_full) says. So
+    /// a stalled disk and fast appends fill at the most twice this and twice
+    /// [`batch_limit`](Self::batch_limit): what is staged, and what is being written.
     pub buffer_size: usize,
+    /// What an append does where there is no room.
+    pub when_full: WhenFull,
     /// Every flush is padded to a multiple of this, a power of two: 8 for no padding, the device's
     /// block for never rewriting a block that holds acknowledged records.
     pub alignment: u32,
@@ -28,6 +32,18 @@ pub struct Options {
     pub codec: CodecId,
     /// What frame bodies go through on their way to the store.
     pub transform: Option<Arc<dyn Transform>>,
+}
+
+/// What an append does that finds [`Options::buffer_size`] bytes staged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// It writes them out by itself, or waits for the one who does: producers are as fast as the
+    /// disk.
+    #[default]
+    Block,
+    /// It fails with [`ErrorKind::Backpressure`], nothing of it staged.
+    Refuse,
 }
 
 impl Default for Options {
@@ -38,6 +54,7 @@ impl Default for Options {
             record_limit: 16 << 20,
             batch_limit: 64 << 20,
             buffer_size: 8 << 20,
+            when_full: WhenFull::Block,
             alignment: 8,
             codec: CodecId::RAW,
             transform: None,

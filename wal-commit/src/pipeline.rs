@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use wal_core::format::{MAX_PREFIX_LEN, Start, prefix_len};
+use wal_core::format::Start;
 use wal_core::{
     Acknowledgement, CommitStrategy, Env, Error, ErrorKind, Flush, Lsn, Reached, Result, Resume,
     SegmentId, SegmentStore, Waiter, Watermark,
@@ -52,65 +52,11 @@ impl Pipeline {
             strategy.acknowledges(),
             resume,
         );
-        let flusher = Arc::new(Flusher::new(writer, &options));
+        let flusher =
+            Arc::new(Flusher::new(writer, &options, store.guarantees().overlapping_syncs));
         strategy.start(Arc::clone(&flusher) as Arc<dyn Flush>)?;
         let stopped = AtomicBool::new(false);
         Ok(Self { flusher, strategy, store, env, options, stopped, unclosed: OnceLock::new() })
-    }
-
-    /// Stages a record and returns its LSN; what has happened to it by then is the strategy's to
-    /// say, with most of them nothing. An error that carries an LSN means that the record is staged
-    /// under it all the same, and can be waited for.
-    #[inline]
-    pub fn append(&self, record: &[u8]) -> Result<Lsn> {
-        if record.len() > self.options.record_limit {
-            return Err(Error::new(ErrorKind::Invalid, "the record is over the record limit"));
-        }
-        let lsn = loop {
-            let mut stage = lock(&self.flusher.stage);
-            if let Some(why) = stage.closed() {
-                return Err(why.clone());
-            }
-            if stage.len() <= self.options.buffer_size {
-                break stage.push(record);
-            }
-            drop(stage);
-            self.flusher.write()?;
-        };
-        self.strategy.staged(lsn).map_err(|error| error.lsn(lsn))?;
-        Ok(lsn)
-    }
-
-    /// Stages all of these records or none, and returns the LSNs of the first and the last; after a
-    /// crash, too, they are all there or not there. An empty batch is refused.
-    pub fn append_batch<T: AsRef<[u8]>>(&self, records: &[T]) -> Result<(Lsn, Lsn)> {
-        let mut len = 0_usize;
-        for record in records {
-            let record = record.as_ref().len();
-            if record > self.options.record_limit {
-                return Err(Error::new(ErrorKind::Invalid, "a record is over the record limit"));
-            }
-            len = len.saturating_add(prefix_len(record) + record);
-        }
-        if records.is_empty() {
-            return Err(Error::new(ErrorKind::Invalid, "the batch is empty"));
-        }
-        if len > self.options.batch_limit.saturating_add(MAX_PREFIX_LEN) {
-            return Err(Error::new(ErrorKind::Invalid, "the batch is over the batch limit"));
-        }
-        let last = loop {
-            let mut stage = lock(&self.flusher.stage);
-            if let Some(why) = stage.closed() {
-                return Err(why.clone());
-            }
-            if stage.len() <= self.options.buffer_size {
-                break stage.push_batch(records.iter().map(AsRef::as_ref), len);
-            }
-            drop(stage);
-            self.flusher.write()?;
-        };
-        self.strategy.staged(last).map_err(|error| error.lsn(last))?;
-        Ok((Lsn::new(last.get() + 1 - records.len() as u64), last))
     }
 
     /// Blocks until `lsn` is acknowledged as the strategy understands it.
@@ -136,15 +82,19 @@ impl Pipeline {
     /// Makes everything staged before the call durable, whatever the strategy; does nothing where
     /// it is so already.
     pub fn sync(&self) -> Result<()> {
+        self.make_durable(self.flusher.staged())
+    }
+
+    /// Makes everything through `lsn`, which is staged, durable on this thread.
+    pub(crate) fn make_durable(&self, lsn: Lsn) -> Result<()> {
         self.flusher.poisoned()?;
-        let staged = self.flusher.staged();
-        if self.flusher.durable() >= staged {
+        if self.flusher.durable() >= lsn {
             return Ok(());
         }
-        if self.flusher.written() < staged {
+        if self.flusher.written() < lsn {
             self.flusher.write()?;
         }
-        self.flusher.sync()
+        self.flusher.sync_through(lsn)
     }
 
     /// The first failure, where the log is poisoned.
@@ -241,6 +191,18 @@ impl Pipeline {
             self.flusher.reject(error);
         }
         finished
+    }
+
+    pub(crate) fn flusher(&self) -> &Flusher {
+        &self.flusher
+    }
+
+    pub(crate) fn strategy(&self) -> &dyn CommitStrategy {
+        &*self.strategy
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
     fn acknowledged(&self) -> &Arc<Watermark> {

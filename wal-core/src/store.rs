@@ -105,7 +105,9 @@ pub struct Guarantees {
     pub durability: Durability,
     /// Appends must be a multiple of this many bytes, a power of two; 1 where any length will do.
     pub alignment: u32,
-    /// How many syncs of one segment may run at the same time; at least 1.
+    /// How many syncs of one segment may run at the same time; at least 1. Where there may be
+    /// several, each that succeeds vouches for its bytes whatever becomes of the others. (Not so for
+    /// `fdatasync` on Linux, which tells a failed write-back to one of them only.)
     pub overlapping_syncs: u32,
 }
 

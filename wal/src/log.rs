@@ -63,8 +63,11 @@ impl Wal {
     }
 
     /// Stages a record and returns its LSN. Under the default strategy this never waits for the
-    /// disk, unless more is staged than [`buffer_size`](crate::Config::buffer_size).
+    /// disk, unless more is staged than [`buffer_size`](crate::Config::buffer_size) and
+    /// [`when_full`](crate::Config::when_full) says to.
     ///
+    /// - [`Backpressure`](ErrorKind::Backpressure): there is no room, and the settings say not to
+    ///   wait for any. Nothing was staged.
     /// - [`Invalid`](ErrorKind::Invalid): over the record limit, or the log is closed. Nothing was
     ///   staged.
     /// - [`StorageFull`](ErrorKind::StorageFull): nothing is lost. Where the error carries an LSN
@@ -73,6 +76,25 @@ impl Wal {
     #[inline]
     pub fn append(&self, record: impl AsRef<[u8]>) -> Result<Lsn> {
         self.pipeline().append(record.as_ref())
+    }
+
+    /// As [`append`](Self::append), and never waits for room: that is
+    /// [`Backpressure`](ErrorKind::Backpressure), with nothing staged.
+    pub fn try_append(&self, record: impl AsRef<[u8]>) -> Result<Lsn> {
+        self.pipeline().try_append(record.as_ref())
+    }
+
+    /// As [`append`](Self::append), waiting for room without blocking the thread. Dropping the future
+    /// before it is done appends nothing.
+    pub async fn append_async(&self, record: impl AsRef<[u8]>) -> Result<Lsn> {
+        self.pipeline().append_async(record.as_ref()).await
+    }
+
+    /// Appends a record and blocks until it is durable, whatever the strategy acknowledges: for the
+    /// one record that must not be lost in a log that may lose some. Where the error carries an LSN
+    /// the record is staged under it, and indeterminate.
+    pub fn append_durable(&self, record: impl AsRef<[u8]>) -> Result<Lsn> {
+        self.pipeline().append_durable(record.as_ref())
     }
 
     /// Stages all of these records or none and returns their LSNs, which follow each other. After a
@@ -87,6 +109,20 @@ impl Wal {
             return Ok(Vec::new());
         }
         let (first, last) = self.pipeline().append_batch(&records)?;
+        Ok((first.get()..=last.get()).map(Lsn::new).collect())
+    }
+
+    /// As [`append_batch`](Self::append_batch), waiting for room without blocking the thread. Dropping
+    /// the future before it is done appends nothing.
+    pub async fn append_batch_async<T: AsRef<[u8]>>(
+        &self,
+        records: impl IntoIterator<Item = T>,
+    ) -> Result<Vec<Lsn>> {
+        let records: Vec<T> = records.into_iter().collect();
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (first, last) = self.pipeline().append_batch_async(&records).await?;
         Ok((first.get()..=last.get()).map(Lsn::new).collect())
     }
 

@@ -5,6 +5,7 @@ mod flush_thread;
 mod group_commit;
 mod interval;
 mod os;
+mod parallel;
 mod pipelined;
 mod sync;
 #[cfg(feature = "tokio")]
@@ -16,6 +17,7 @@ pub use flush_thread::FlushThread;
 pub use group_commit::GroupCommit;
 pub use interval::Interval;
 pub use os::Os;
+pub use parallel::Parallel;
 pub use pipelined::Pipelined;
 pub use sync::Sync;
 #[cfg(feature = "tokio")]

@@ -64,7 +64,9 @@ fn write(log: &dyn Flush, rest: &Rest, syncer: &Worker) {
             continue;
         }
         match log.write() {
-            Ok(()) => syncer.rouse(),
+            Ok(()) => {
+                syncer.rouse();
+            }
             Err(error) if error.kind() == ErrorKind::Poisoned => return,
             Err(_) => rest.pause(FULL),
         }

@@ -24,7 +24,7 @@ pub(super) struct Worker {
 /// A record is staged, and then the appender looks whether the thread rests; the thread says that it
 /// will rest, and then looks at the log. A fence between the two steps of each lets at most one of
 /// them look too early, so no record is left behind by both.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rest {
     thread: OnceLock<Thread>,
     /// Whether the thread looks at the log by itself; if not, the next append must wake it.
@@ -72,19 +72,29 @@ impl Worker {
         }
     }
 
-    /// To be called when a record is staged: wakes the thread if it rests.
+    /// To be called when a record is staged: wakes the thread if it rests, and says whether it did.
     #[inline]
-    pub(super) fn rouse(&self) {
+    pub(super) fn rouse(&self) -> bool {
         fence(Ordering::SeqCst);
         let watching = &self.rest.watching;
-        if !watching.load(Ordering::Relaxed) && !watching.swap(true, Ordering::Relaxed) {
+        let rests = !watching.load(Ordering::Relaxed) && !watching.swap(true, Ordering::Relaxed);
+        if rests {
             self.rest.wake();
         }
+        rests
     }
 
     /// Ends a rest or a pause of the thread, now or the next one.
     pub(super) fn wake(&self) {
         self.rest.wake();
+    }
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        // A thread that has just begun looks first.
+        let watching = AtomicBool::new(true);
+        Self { thread: OnceLock::new(), watching, stopping: AtomicBool::new(false) }
     }
 }
 
@@ -97,12 +107,13 @@ impl Rest {
     pub(super) fn rest(&self, work: impl FnOnce() -> bool) {
         self.watching.store(false, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        if work() {
-            self.watching.store(true, Ordering::Relaxed);
-        } else if !self.stopping() {
+        if !work() && !self.stopping() {
             // A wake between the look and here is kept by the thread's token.
             thread::park();
         }
+        // Also where a token was left from before: who rouses must not take this thread for one
+        // that rests while it works.
+        self.watching.store(true, Ordering::Relaxed);
     }
 
     /// Rests for this long; may end early.

@@ -25,11 +25,12 @@ pub(crate) enum Step {
 type Hook = Arc<dyn Fn(Step) -> io::Result<()> + Send + Sync>;
 
 /// Asks the hook before every step that changes the store below, and holds the pipeline to the
-/// store's word that syncs of one segment do not overlap.
+/// store's word how many syncs of one segment may overlap.
 #[derive(Clone)]
 pub(crate) struct Hooked {
     store: Arc<dyn SegmentStore>,
     hook: Hook,
+    overlapping_syncs: u32,
 }
 
 impl Hooked {
@@ -37,7 +38,14 @@ impl Hooked {
         store: impl SegmentStore + 'static,
         hook: impl Fn(Step) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        Self { store: Arc::new(store), hook: Arc::new(hook) }
+        let overlapping_syncs = store.guarantees().overlapping_syncs;
+        Self { store: Arc::new(store), hook: Arc::new(hook), overlapping_syncs }
+    }
+
+    /// Says that so many syncs of one segment may overlap.
+    pub(crate) fn overlapping_syncs(mut self, syncs: u32) -> Self {
+        self.overlapping_syncs = syncs;
+        self
     }
 }
 
@@ -49,7 +57,7 @@ impl fmt::Debug for Hooked {
 
 impl SegmentStore for Hooked {
     fn guarantees(&self) -> Guarantees {
-        self.store.guarantees()
+        self.store.guarantees().overlapping_syncs(self.overlapping_syncs)
     }
 
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
@@ -63,7 +71,8 @@ impl SegmentStore for Hooked {
     fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
         (self.hook)(Step::Create(id))?;
         let below = self.store.create(id, size)?;
-        Ok(Box::new(Writer { below, id, hook: Arc::clone(&self.hook), syncs: Arc::default() }))
+        let (hook, limit) = (Arc::clone(&self.hook), self.overlapping_syncs);
+        Ok(Box::new(Writer { below, id, hook, limit, syncs: Arc::default() }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -85,6 +94,7 @@ struct Writer {
     below: Box<dyn SegmentWriter>,
     id: SegmentId,
     hook: Hook,
+    limit: u32,
     syncs: Arc<AtomicU32>,
 }
 
@@ -109,6 +119,7 @@ impl SegmentWriter for Writer {
             below: self.below.syncer(),
             id: self.id,
             hook: Arc::clone(&self.hook),
+            limit: self.limit,
             syncs: Arc::clone(&self.syncs),
         })
     }
@@ -118,6 +129,7 @@ struct Syncer {
     below: Arc<dyn SegmentSyncer>,
     id: SegmentId,
     hook: Hook,
+    limit: u32,
     syncs: Arc<AtomicU32>,
 }
 
@@ -129,7 +141,8 @@ impl fmt::Debug for Syncer {
 
 impl SegmentSyncer for Syncer {
     fn sync(&self) -> io::Result<()> {
-        assert_eq!(self.syncs.fetch_add(1, Ordering::SeqCst), 0, "syncs of one segment overlap");
+        let running = self.syncs.fetch_add(1, Ordering::SeqCst);
+        assert!(running < self.limit, "{running} syncs of one segment overlap already");
         let result = (self.hook)(Step::Sync(self.id))
             .and_then(|()| self.below.sync())
             .and_then(|()| (self.hook)(Step::Synced(self.id)));

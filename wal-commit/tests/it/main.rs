@@ -10,9 +10,12 @@ mod common;
 mod failing;
 mod full_disk;
 mod layout;
+mod parallel;
+mod room;
 mod strategy;
 mod waiting;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,6 +51,7 @@ fn eventually(what: &str, so: impl Fn() -> bool) {
 struct Gate {
     state: Mutex<(bool, bool)>,
     changed: Condvar,
+    armed: AtomicBool,
 }
 
 impl Gate {
@@ -65,6 +69,15 @@ impl Gate {
         let state = self.state.lock().unwrap();
         let there = self.changed.wait_timeout_while(state, PATIENCE, |state| !state.0).unwrap();
         assert!(!there.1.timed_out(), "nobody came to the gate");
+    }
+
+    /// For a gate that is there from some moment on only.
+    fn arm(&self) {
+        self.armed.store(true, Ordering::SeqCst);
+    }
+
+    fn armed(&self) -> bool {
+        self.armed.load(Ordering::SeqCst)
     }
 
     fn open(&self) {

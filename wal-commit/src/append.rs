@@ -1,0 +1,171 @@
+//! Appending: a record or a batch is staged, where there is room.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use wal_core::format::{MAX_PREFIX_LEN, prefix_len};
+use wal_core::{Acknowledgement, Error, ErrorKind, Flush, Lsn, Result, Waiter};
+
+use crate::flusher::lock;
+use crate::stage::Stage;
+use crate::{Pipeline, WhenFull};
+
+impl Pipeline {
+    /// Stages a record and returns its LSN; what has happened to it by then is the strategy's to
+    /// say, with most of them nothing. An error that carries an LSN means that the record is staged
+    /// under it all the same, and can be waited for.
+    ///
+    /// Where [`buffer_size`](crate::Options::buffer_size) bytes are staged already, it does what
+    /// [`when_full`](crate::Options::when_full) says.
+    #[inline]
+    pub fn append(&self, record: &[u8]) -> Result<Lsn> {
+        self.check(record)?;
+        self.stage(self.options().when_full, |stage| stage.push(record))
+    }
+
+    /// As [`append`](Self::append), refused with [`Backpressure`](ErrorKind::Backpressure) where
+    /// [`buffer_size`](crate::Options::buffer_size) bytes are staged already. The strategy then knows
+    /// that room is wanted.
+    pub fn try_append(&self, record: &[u8]) -> Result<Lsn> {
+        self.check(record)?;
+        self.stage(WhenFull::Refuse, |stage| stage.push(record))
+    }
+
+    /// As [`append`](Self::append), waiting for room without blocking the thread. Dropping the
+    /// future before it is done appends nothing.
+    pub async fn append_async(&self, record: &[u8]) -> Result<Lsn> {
+        self.check(record)?;
+        loop {
+            let staged = self.stage(WhenFull::Refuse, |stage| stage.push(record));
+            if !is_full(&staged) {
+                return staged;
+            }
+            self.room().await?;
+        }
+    }
+
+    /// Stages a record and blocks until it is durable, whatever the strategy acknowledges. Of those
+    /// who call at the same time few sync, and the others find it done.
+    pub fn append_durable(&self, record: &[u8]) -> Result<Lsn> {
+        let lsn = self.append(record)?;
+        let durable = match self.acknowledges() {
+            Acknowledgement::Durable => self.wait(lsn),
+            _ => self.make_durable(lsn),
+        };
+        durable.map(|()| lsn).map_err(|error| error.lsn(lsn))
+    }
+
+    /// Stages all of these records or none, and returns the LSNs of the first and the last; after a
+    /// crash, too, they are all there or not there. An empty batch is refused. Room is as for
+    /// [`append`](Self::append): a batch is staged whole where there is any.
+    pub fn append_batch<T: AsRef<[u8]>>(&self, records: &[T]) -> Result<(Lsn, Lsn)> {
+        let batch = self.batch(records)?;
+        self.stage(self.options().when_full, |stage| batch.push(stage)).map(|last| batch.lsns(last))
+    }
+
+    /// As [`append_batch`](Self::append_batch), waiting for room without blocking the thread.
+    /// Dropping the future before it is done appends nothing.
+    pub async fn append_batch_async<T: AsRef<[u8]>>(&self, records: &[T]) -> Result<(Lsn, Lsn)> {
+        let batch = self.batch(records)?;
+        loop {
+            let staged = self.stage(WhenFull::Refuse, |stage| batch.push(stage));
+            if !is_full(&staged) {
+                return staged.map(|last| batch.lsns(last));
+            }
+            self.room().await?;
+        }
+    }
+
+    /// Stages what `push` pushes, where there is room, and tells the strategy.
+    #[inline]
+    fn stage(&self, when_full: WhenFull, push: impl FnOnce(&mut Stage) -> Lsn) -> Result<Lsn> {
+        let lsn = loop {
+            let mut stage = lock(&self.flusher().stage);
+            if let Some(why) = stage.closed() {
+                return Err(why.clone());
+            }
+            if stage.len() <= self.options().buffer_size {
+                break push(&mut stage);
+            }
+            let staged = stage.last_lsn();
+            drop(stage);
+            match when_full {
+                WhenFull::Block => self.flusher().write()?,
+                WhenFull::Refuse => {
+                    self.strategy().waiting(staged, Waiter::Task)?;
+                    let what = "more is staged than buffer_size allows";
+                    return Err(Error::new(ErrorKind::Backpressure, what));
+                }
+            }
+        };
+        self.strategy().staged(lsn).map_err(|error| error.lsn(lsn))?;
+        Ok(lsn)
+    }
+
+    /// Waits until what is staged now is written: then there was room at some moment.
+    async fn room(&self) -> Result<()> {
+        let staged = self.staged_lsn();
+        let mut reached = pin!(self.flusher().written.reached(staged));
+        let mut asked = false;
+        let written = poll_fn(|context| {
+            let mut polled = Pin::new(&mut *reached).poll(context);
+            if polled.is_pending() && !asked {
+                // In the queue by now, so that a failure of this very flush is heard.
+                asked = true;
+                if let Err(error) = self.strategy().waiting(staged, Waiter::Task) {
+                    return Poll::Ready(Err(error));
+                }
+                polled = Pin::new(&mut *reached).poll(context);
+            }
+            polled
+        });
+        // What failed is what others staged; of this record nothing is.
+        written.await.map_err(|error| self.poisoned().err().unwrap_or(error))
+    }
+
+    fn check(&self, record: &[u8]) -> Result<()> {
+        if record.len() > self.options().record_limit {
+            return Err(Error::new(ErrorKind::Invalid, "the record is over the record limit"));
+        }
+        Ok(())
+    }
+
+    fn batch<'a, T: AsRef<[u8]>>(&self, records: &'a [T]) -> Result<Batch<'a, T>> {
+        let mut len = 0_usize;
+        for record in records {
+            let record = record.as_ref().len();
+            if record > self.options().record_limit {
+                return Err(Error::new(ErrorKind::Invalid, "a record is over the record limit"));
+            }
+            len = len.saturating_add(prefix_len(record) + record);
+        }
+        if records.is_empty() {
+            return Err(Error::new(ErrorKind::Invalid, "the batch is empty"));
+        }
+        if len > self.options().batch_limit.saturating_add(MAX_PREFIX_LEN) {
+            return Err(Error::new(ErrorKind::Invalid, "the batch is over the batch limit"));
+        }
+        Ok(Batch { records, len })
+    }
+}
+
+/// Records that go into one frame, and their bytes with prefixes.
+struct Batch<'a, T> {
+    records: &'a [T],
+    len: usize,
+}
+
+impl<T: AsRef<[u8]>> Batch<'_, T> {
+    fn push(&self, stage: &mut Stage) -> Lsn {
+        stage.push_batch(self.records.iter().map(AsRef::as_ref), self.len)
+    }
+
+    fn lsns(&self, last: Lsn) -> (Lsn, Lsn) {
+        (Lsn::new(last.get() + 1 - self.records.len() as u64), last)
+    }
+}
+
+fn is_full(staged: &Result<Lsn>) -> bool {
+    matches!(staged, Err(error) if error.kind() == ErrorKind::Backpressure)
+}

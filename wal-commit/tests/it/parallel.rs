@@ -1,0 +1,177 @@
+//! Several syncs in flight, where the store allows it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use wal_commit::{Options, Parallel};
+use wal_core::{ErrorKind, Lsn};
+use wal_testkit::{Profile, SimDisk, SimStore};
+
+use crate::common::{Hooked, Step, left_of, one_segment, small_segments, start};
+use crate::{PATIENCE, eventually, within};
+
+/// Syncs that end when the test says so, one by one.
+#[derive(Debug, Default)]
+struct Syncs {
+    /// Begun, and let go: each sync has the number at which it began.
+    state: Mutex<(u32, Vec<u32>)>,
+    changed: Condvar,
+}
+
+impl Syncs {
+    fn begin(&self) {
+        let mut state = self.state.lock().unwrap();
+        let number = state.0;
+        state.0 += 1;
+        self.changed.notify_all();
+        let wait = self.changed.wait_timeout_while(state, PATIENCE, |s| !s.1.contains(&number));
+        assert!(!wait.unwrap().1.timed_out(), "sync {number} was never let go");
+    }
+
+    fn let_go(&self, number: u32) {
+        self.state.lock().unwrap().1.push(number);
+        self.changed.notify_all();
+    }
+
+    fn begun(&self) -> u32 {
+        self.state.lock().unwrap().0
+    }
+}
+
+fn log(syncs: &Arc<Syncs>, overlapping: u32) -> (SimDisk, Arc<wal_commit::Pipeline>) {
+    let disk = SimDisk::new(Profile::STRICT);
+    let at = Arc::clone(syncs);
+    let headers = AtomicU32::new(0);
+    let store = Hooked::new(SimStore::new(disk.clone()), move |step| {
+        // The first sync is that of the segment's header.
+        if matches!(step, Step::Sync(_)) && headers.fetch_add(1, Ordering::SeqCst) > 0 {
+            at.begin();
+        }
+        Ok(())
+    });
+    let store = store.overlapping_syncs(overlapping);
+    (disk, start(store, Arc::new(Parallel::new(3)), one_segment()).unwrap())
+}
+
+/// A sync that begins later and ends earlier moves the mark, for all that was written before it;
+/// the one that ends last moves nothing back. (Once a thread that synced was taken for one that
+/// rests, and woken in place of one that did.)
+#[test]
+fn the_sync_that_ends_first_moves_the_mark() {
+    let syncs = Arc::new(Syncs::default());
+    let (disk, log) = log(&syncs, 3);
+    for n in 1..=3 {
+        log.append(b"record").unwrap();
+        eventually("one more sync", || syncs.begun() == n);
+    }
+    assert_eq!(log.durable_lsn(), Lsn::ZERO);
+    syncs.let_go(1);
+    eventually("the second", || log.durable_lsn() == Lsn::new(2));
+    assert_eq!(left_of(&disk).last_lsn(), Lsn::new(3), "the simulated sync takes all there is");
+    log.wait(Lsn::new(2)).unwrap();
+    syncs.let_go(0);
+    syncs.let_go(2);
+    eventually("the third", || log.durable_lsn() == Lsn::new(3));
+    (3..10).for_each(|number| syncs.let_go(number));
+    log.close().unwrap();
+}
+
+/// The store that lets no two syncs overlap is not asked to; [`Hooked`] panics otherwise.
+#[test]
+fn no_more_overlap_than_the_store_allows() {
+    for overlapping in [1, 2, 8] {
+        let disk = SimDisk::new(Profile::STRICT);
+        let store = Hooked::new(SimStore::new(disk.clone()), |step| {
+            if matches!(step, Step::Sync(_)) {
+                thread::yield_now();
+            }
+            Ok(())
+        });
+        let store = store.overlapping_syncs(overlapping);
+        let log = start(store, Arc::new(Parallel::new(4)), small_segments()).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let lsn = log.append(&[1; 300]).unwrap();
+                        log.wait(lsn).unwrap();
+                        assert!(log.durable_lsn() >= lsn);
+                    }
+                });
+            }
+        });
+        log.close().unwrap();
+        assert_eq!(left_of(&disk).last_lsn(), Lsn::new(200));
+    }
+}
+
+/// One of several syncs in flight fails: everyone above the mark is told, and nothing is
+/// acknowledged behind it.
+#[test]
+fn a_failed_sync_among_several_ends_the_log() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let count = AtomicU32::new(0);
+    let store = Hooked::new(SimStore::new(disk.clone()), move |step| {
+        if matches!(step, Step::Sync(_)) && count.fetch_add(1, Ordering::SeqCst) == 20 {
+            return Err(std::io::Error::other("made to fail"));
+        }
+        Ok(())
+    });
+    let mut options = Options::default();
+    options.segment_size = 1 << 20;
+    let log = start(store.overlapping_syncs(4), Arc::new(Parallel::new(4)), options).unwrap();
+    let ended = Arc::clone(&log);
+    let acknowledged = within("waits on a log that fails", move || {
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..6)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut last = Lsn::ZERO;
+                        loop {
+                            let waited = ended.append(b"record").and_then(|lsn| {
+                                ended.wait(lsn)?;
+                                Ok(lsn)
+                            });
+                            match waited {
+                                Ok(lsn) => last = lsn,
+                                Err(error) => {
+                                    assert_eq!(error.kind(), ErrorKind::Poisoned);
+                                    return last;
+                                }
+                            }
+                        }
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).max().unwrap()
+        })
+    });
+    assert!(left_of(&disk).last_lsn() >= acknowledged);
+    assert_eq!(log.append(b"no more").unwrap_err().kind(), ErrorKind::Poisoned);
+}
+
+/// A truncation gives numbers out anew, and what is appended under them is flushed again.
+#[test]
+fn numbers_that_a_truncation_took_back_are_flushed_again() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let store = SimStore::new(disk.clone());
+    let log = start(store, Arc::new(Parallel::new(3)), one_segment()).unwrap();
+    for _ in 0..50 {
+        log.append(b"first").unwrap();
+    }
+    log.wait(Lsn::new(50)).unwrap();
+    // What a truncation does to the marks; that the records go is for the whole log's tests.
+    let cut = |mut resume: wal_core::Resume| {
+        resume.last_lsn = Lsn::new(10);
+        resume.current = None;
+        Ok(resume)
+    };
+    log.truncate(cut).unwrap();
+    assert_eq!(log.durable_lsn(), Lsn::new(10));
+    for _ in 0..40 {
+        let lsn = log.append(b"again").unwrap();
+        let waits = Arc::clone(&log);
+        within("a number given out anew", move || waits.wait(lsn)).unwrap();
+    }
+}
