@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use wal::parts::codec::{Binary, Input, Layout, Operation, Raw};
-use wal::parts::commit::{FlushThread, GroupCommit, Interval, Os, Pipelined, Sync, Tuning, Window};
+use wal::parts::commit::{
+    FlushThread, GroupCommit, Interval, Os, Parallel, Pipelined, Sync, Tuning, Window,
+};
 use wal::parts::core::{Applied, Error, ErrorKind, Result, Transform, TransformId};
 use wal::parts::replay::Sequential;
 use wal_testkit::{
@@ -109,6 +111,7 @@ commit_strategy_laws!(group_commit_in_windows, || {
 });
 commit_strategy_laws!(flush_thread, FlushThread::new);
 commit_strategy_laws!(flush_thread_at_once, || FlushThread::with_trigger(Duration::ZERO, 1));
+commit_strategy_laws!(parallel, || Parallel::new(3));
 commit_strategy_laws!(pipelined, Pipelined::new);
 commit_strategy_laws!(interval, || Interval::new(Duration::from_millis(20)));
 commit_strategy_laws!(os, Os::new);

@@ -1,7 +1,7 @@
 //! [`Throttled`]: a store on a slow disk.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -9,19 +9,52 @@ use wal_core::{
     Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
 };
 
-/// Makes every sync of the store below take at least so long, by sleeping first. For benchmarks
-/// and demonstrations of what batching buys on a slow disk; a test that must not depend on time
-/// wants [`Counting`](crate::Counting) instead.
+use crate::chance::Chance;
+
+/// Makes the calls of the store below take longer, by sleeping first: every sync by a fixed time, for
+/// benchmarks and demonstrations of what batching buys on a slow disk; or every call that changes
+/// something by a random one, for tests that want threads to meet in other orders. A test that must
+/// not depend on time wants [`Counting`](crate::Counting) instead.
 #[derive(Clone, Debug)]
 pub struct Throttled {
     store: Arc<dyn SegmentStore>,
-    sync: Duration,
+    pauses: Pauses,
+}
+
+#[derive(Clone, Debug)]
+enum Pauses {
+    Syncs(Duration),
+    All { chance: Arc<Mutex<Chance>>, longest: Duration },
 }
 
 impl Throttled {
     /// Every sync takes `sync` longer.
     pub fn new(store: Arc<dyn SegmentStore>, sync: Duration) -> Self {
-        Self { store, sync }
+        Self { store, pauses: Pauses::Syncs(sync) }
+    }
+
+    /// Every call that changes something takes longer by a random time of up to `longest`, half of
+    /// them by none. Calls that come in the same order pause alike with the same seed.
+    pub fn at_random(store: Arc<dyn SegmentStore>, longest: Duration, seed: u64) -> Self {
+        let chance = Arc::new(Mutex::new(Chance::new(seed)));
+        Self { store, pauses: Pauses::All { chance, longest } }
+    }
+}
+
+impl Pauses {
+    fn before_sync(&self) {
+        match self {
+            Self::Syncs(time) => thread::sleep(*time),
+            Self::All { .. } => self.before_change(),
+        }
+    }
+
+    fn before_change(&self) {
+        let Self::All { chance, longest } = self else { return };
+        let steps = chance.lock().unwrap_or_else(PoisonError::into_inner).below(512);
+        if let Some(steps) = steps.checked_sub(256) {
+            thread::sleep(*longest * steps / 256);
+        }
     }
 }
 
@@ -40,8 +73,9 @@ impl SegmentStore for Throttled {
     }
 
     fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
+        self.pauses.before_change();
         let writer = self.store.create(id, size)?;
-        Ok(Box::new(ThrottledWriter { writer, sync: self.sync }))
+        Ok(Box::new(ThrottledWriter { writer, pauses: self.pauses.clone() }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -49,10 +83,12 @@ impl SegmentStore for Throttled {
     }
 
     fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
+        self.pauses.before_change();
         self.store.trim(id, len)
     }
 
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
+        self.pauses.before_change();
         self.store.remove(ids)
     }
 }
@@ -60,12 +96,13 @@ impl SegmentStore for Throttled {
 #[derive(Debug)]
 struct ThrottledWriter {
     writer: Box<dyn SegmentWriter>,
-    sync: Duration,
+    pauses: Pauses,
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl SegmentWriter for ThrottledWriter {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.pauses.before_change();
         self.writer.append(bytes)
     }
 
@@ -74,20 +111,20 @@ impl SegmentWriter for ThrottledWriter {
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {
-        Arc::new(ThrottledSyncer { syncer: self.writer.syncer(), sync: self.sync })
+        Arc::new(ThrottledSyncer { syncer: self.writer.syncer(), pauses: self.pauses.clone() })
     }
 }
 
 #[derive(Debug)]
 struct ThrottledSyncer {
     syncer: Arc<dyn SegmentSyncer>,
-    sync: Duration,
+    pauses: Pauses,
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl SegmentSyncer for ThrottledSyncer {
     fn sync(&self) -> io::Result<()> {
-        thread::sleep(self.sync);
+        self.pauses.before_sync();
         self.syncer.sync()
     }
 }
