@@ -77,11 +77,11 @@ impl Watermark {
     pub fn advance(&self, lsn: Lsn) -> Woken {
         let mut queue = self.lock();
         if queue.failed.is_some() || lsn <= self.get() {
-            return Woken(Vec::new());
+            return Woken::default();
         }
         self.mark.store(lsn.get(), Ordering::Release);
         let reached = queue.waiters.partition_point(|place| place.lsn <= lsn);
-        Woken(queue.take_front(reached))
+        queue.take_front(reached)
     }
 
     /// Ends all waiting above the mark, now and for ever, with this error. The first one stays.
@@ -158,7 +158,7 @@ impl Watermark {
 
     fn wake_all(mut queue: MutexGuard<'_, Queue>) {
         let all = queue.waiters.len();
-        let woken = Woken(queue.take_front(all));
+        let woken = queue.take_front(all);
         drop(queue);
         drop(woken);
     }
@@ -171,12 +171,18 @@ impl Watermark {
 }
 
 impl Queue {
-    fn take_front(&mut self, count: usize) -> Vec<Waker> {
-        let mut woken = Vec::with_capacity(count);
+    fn take_front(&mut self, count: usize) -> Woken {
+        let mut woken = Woken::default();
         for place in self.waiters.drain(..count) {
-            match place.waker {
-                Some(waker) => woken.push(waker),
-                None => self.abandoned -= 1,
+            match (place.waker, &woken.first) {
+                (None, _) => self.abandoned -= 1,
+                (waker, None) => woken.first = waker,
+                (Some(waker), Some(_)) => {
+                    if woken.others.is_empty() {
+                        woken.others.reserve(count - 1);
+                    }
+                    woken.others.push(waker);
+                }
             }
         }
         woken
@@ -204,14 +210,18 @@ impl Queue {
 
 /// Waiters whose waiting is over; they wake when this is dropped. All of them do, also where a
 /// waker panics; its panic goes on from here.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use = "the waiters wake when this is dropped: say when"]
-pub struct Woken(Vec<Waker>);
+pub struct Woken {
+    /// Apart, so that a lone waiter costs no allocation.
+    first: Option<Waker>,
+    others: Vec<Waker>,
+}
 
 impl Drop for Woken {
     fn drop(&mut self) {
         let mut panic = None;
-        for waker in self.0.drain(..) {
+        for waker in self.first.take().into_iter().chain(self.others.drain(..)) {
             // Nothing of ours is in there: a waker that is broken half-way is nobody else's.
             if let Err(cause) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
                 panic.get_or_insert(cause);

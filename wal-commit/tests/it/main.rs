@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod acknowledging;
+mod allocating;
 mod closing;
 #[path = "../common/mod.rs"]
 mod common;
