@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use wal::{Lsn, Recovery, Wal};
@@ -29,7 +29,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t)]
     strategy: Strategy,
     /// Print the LSN of every record on a line of its own, in order and flushed, as soon as the
-    /// record is durable; with --strategy os, as soon as it is handed to the operating system
+    /// record is durable; with --strategy interval or os, as soon as it is handed to the operating
+    /// system
     #[arg(long)]
     ack: bool,
     /// A segment ends before it would grow beyond this; k, m and g are powers of 1024 [default: 128m]
@@ -37,16 +38,31 @@ pub(crate) struct Args {
     segment_size: Option<u64>,
 }
 
+/// By the names that a log's settings have for them, with `-` or `_` between words. The strategy
+/// that runs on a Tokio runtime is not among them: this tool has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Strategy {
     /// One sync for every record; a record acknowledged survives a power cut
+    #[value(aliases = ["synchronous", "always"])]
     Sync,
     /// One sync for all records that came while the last one ran; a record acknowledged survives a
     /// power cut
     #[default]
+    #[value(alias = "group_commit")]
     GroupCommit,
+    /// A sync when the oldest record is 10 ms old or there are 100; a record acknowledged survives a
+    /// power cut
+    #[value(alias = "flush_thread")]
+    FlushThread,
+    /// One thread writes while another syncs; a record acknowledged survives a power cut
+    Pipelined,
+    /// A sync within 10 ms, which nobody waits for; a record acknowledged survives the death of this
+    /// process, and a power cut may take those of the last 10 ms
+    #[value(alias = "batch")]
+    Interval,
     /// No sync before the end of a segment or of the input; a record acknowledged survives the death
     /// of this process, and a power cut may take it
+    #[value(aliases = ["async", "volatile"])]
     Os,
 }
 
@@ -55,6 +71,9 @@ impl From<Strategy> for wal::Strategy {
         match strategy {
             Strategy::Sync => Self::Sync,
             Strategy::GroupCommit => Self::GroupCommit,
+            Strategy::FlushThread => Self::FlushThread,
+            Strategy::Pipelined => Self::Pipelined,
+            Strategy::Interval => Self::Interval(Duration::from_millis(10)),
             Strategy::Os => Self::Os,
         }
     }
@@ -132,5 +151,29 @@ fn tell_durable(wal: &Wal, before: Lsn) {
         tell(format_args!(
             "indeterminate: LSN {first} to {last}; `wal replay --from {first}` shows which are there"
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every name that the settings know means the same here.
+    #[test]
+    fn strategies_are_called_what_they_are_called_in_the_settings() {
+        for strategy in Strategy::value_variants() {
+            let value = strategy.to_possible_value().unwrap();
+            for name in value.get_name_and_aliases() {
+                assert_eq!(name.parse::<wal::Strategy>().unwrap(), (*strategy).into(), "{name}");
+            }
+        }
+        for name in ["sync", "synchronous", "always", "group_commit", "group-commit"]
+            .into_iter()
+            .chain(["flush_thread", "flush-thread", "pipelined", "interval", "batch"])
+            .chain(["os", "async", "volatile"])
+        {
+            let strategy = Strategy::from_str(name, false).unwrap();
+            assert_eq!(wal::Strategy::from(strategy), name.parse().unwrap(), "{name}");
+        }
     }
 }

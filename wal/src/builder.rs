@@ -63,7 +63,8 @@ impl Builder {
         self
     }
 
-    /// Commits by a strategy of the kit.
+    /// Commits by a strategy of the kit. Ages and numbers of records at which it flushes are
+    /// [`Config::group_commit`]'s.
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.config.strategy = strategy;
         self
@@ -110,6 +111,10 @@ impl Builder {
     /// - [`Unsupported`](ErrorKind::Unsupported): written by a newer version, or with another codec.
     pub fn open(self) -> Result<(Wal, Recovery)> {
         self.config.validate()?;
+        let strategy = match self.strategy {
+            Some(strategy) => strategy,
+            None => self.config.build_strategy()?,
+        };
         let store = match self.place {
             Place::Store(store) => store,
             Place::Directory(dir) => {
@@ -135,7 +140,6 @@ impl Builder {
         options.transform = self.transform;
         recovering.codec = options.codec;
         let codec = options.codec;
-        let strategy = self.strategy.unwrap_or_else(|| self.config.strategy.build());
         let pipeline =
             Pipeline::start(Arc::clone(&store), Arc::clone(&self.env), strategy, options, resume)?;
         let transforms = Transforms::new(self.readable);

@@ -3,32 +3,68 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use wal_commit::{GroupCommit, Options, Os, Sync};
+use wal_commit::Options;
 use wal_core::{CommitStrategy, Error, ErrorKind, Result};
-use wal_segment::Preparation;
 
-/// The settings of a log, as plain data: from TOML or any other format of serde, or by hand. All
-/// sizes are in bytes. Parts that are code go to the [`Builder`](crate::Builder) instead.
+mod choice;
+mod file;
+mod grouping;
+mod millis;
+mod prepare;
+mod preset;
+mod strategy;
+mod table;
+
+pub use file::ConfigFile;
+pub use grouping::Grouping;
+pub use prepare::Prepare;
+pub use strategy::Strategy;
+
+use table::Table;
+
+/// The largest file of ext4, with its usual blocks of 4096 bytes.
+const LARGEST_FILE: u64 = 16 << 40;
+
+/// The settings of a log, as plain data: from TOML or any other format that says what its values
+/// are, or by hand. All sizes are in bytes. Parts that are code go to the
+/// [`Builder`](crate::Builder) instead.
 ///
 /// ```
 /// use wal::{Config, Strategy};
 ///
 /// let config: Config = toml::from_str(
 ///     r#"
-///     strategy = "group_commit"
+///     preset = "low_latency"
+///     strategy = "flush_thread"
 ///     segment_size = 67108864
 ///     "#,
 /// )?;
-/// assert_eq!(config.strategy, Strategy::GroupCommit);
-/// assert_eq!(config.record_limit, Config::default().record_limit);
+/// let mut same = Config::low_latency();
+/// same.strategy = Strategy::FlushThread;
+/// same.segment_size = 64 << 20;
+/// assert_eq!(config, same);
 /// # Ok::<(), toml::de::Error>(())
 /// ```
+///
+/// In a file there is a key for each field. `preset` names one of the constructors below, as
+/// `preset = "oltp"`: it fills in for what the file does not say, keys of the table `group_commit`
+/// included. A key that is unknown is refused, and so are `strategy` and the table's
+/// `durability_mode` where they disagree. What is written out again has no preset and no
+/// `durability_mode`, but all they stood for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(try_from = "Table", into = "Table")]
 #[non_exhaustive]
 pub struct Config {
     /// Who syncs, and when. Group commit by default.
     pub strategy: Strategy,
+    /// How records are gathered for one sync. `None` by default: under group commit no window, so
+    /// that a group forms while the sync before it runs; under a flush thread 10 ms or 100 records.
+    ///
+    /// In a file the table `[wal.group_commit]`. With `durability_mode = "group_commit"` it gives
+    /// group commit whose leader waits for more records: for `max_flush_interval_ms`, until
+    /// `max_batch_size` are staged, and only while at least `min_batch_size` others are committing.
+    /// A table with no key but `durability_mode` asks for no window.
+    pub group_commit: Option<Grouping>,
     /// A segment ends before it would grow beyond this; a record or batch that is larger gets a
     /// segment of its own. 128 MiB by default, at least 16 KiB.
     pub segment_size: u64,
@@ -48,44 +84,12 @@ pub struct Config {
     pub alignment: u32,
 }
 
-/// Who syncs, and when. The names and their aliases are the ones used in configuration files.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Strategy {
-    /// One sync an append: [`wal_commit::Sync`].
-    #[serde(alias = "synchronous", alias = "always")]
-    Sync,
-    /// The first waiter syncs for everyone: [`wal_commit::GroupCommit`].
-    #[default]
-    #[serde(alias = "group-commit")]
-    GroupCommit,
-    /// The operating system decides: [`wal_commit::Os`]. A power cut loses what it had not written
-    /// back.
-    Os,
-}
-
-/// How a segment's space is taken from the file system: [`wal_segment::Preparation`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Prepare {
-    /// When bytes are written.
-    None,
-    /// All of it at once: a full disk shows when a segment is made.
-    #[default]
-    Whole,
-    /// In steps of this many bytes.
-    Chunks(u64),
-    /// All of it at once and filled with zeros: the cheapest syncs, the dearest making.
-    ZeroFill,
-}
-
 impl Default for Config {
     fn default() -> Self {
         let options = Options::default();
         Self {
             strategy: Strategy::default(),
+            group_commit: None,
             segment_size: options.segment_size,
             preparation: Prepare::default(),
             record_limit: options.record_limit,
@@ -98,17 +102,26 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Refuses settings that no log can work with; the error names the field.
+    /// Refuses settings that no log can work with. The error names the field by its key in a
+    /// [`ConfigFile`], such as `wal.group_commit.max_batch_size`.
     pub fn validate(&self) -> Result<()> {
-        if self.preparation == Prepare::Chunks(0) {
-            return Err(Error::new(ErrorKind::Invalid, "preparation in chunks of zero bytes"));
+        self.strategy.validate()?;
+        if let Some(grouping) = &self.group_commit {
+            grouping.validate()?;
         }
-        self.options().validate()
+        self.preparation.validate()?;
+        if self.segment_size > LARGEST_FILE {
+            return Err(invalid("segment_size", "is above 16 TiB, the largest file of ext4"));
+        }
+        // Its errors begin with the field.
+        let named = |error: Error| Error::new(error.kind(), format!("wal.{}", error.what()));
+        self.options().validate().map_err(named)
     }
 
     pub(crate) fn options(&self) -> Options {
         let Self {
             strategy: _,
+            group_commit: _,
             segment_size,
             preparation: _,
             record_limit,
@@ -126,25 +139,14 @@ impl Config {
         options.alignment = alignment;
         options
     }
-}
 
-impl Strategy {
-    pub(crate) fn build(self) -> Arc<dyn CommitStrategy> {
-        match self {
-            Self::Sync => Arc::new(Sync::new()),
-            Self::GroupCommit => Arc::new(GroupCommit::new()),
-            Self::Os => Arc::new(Os::new()),
-        }
+    /// The strategy, for one log.
+    pub(crate) fn build_strategy(&self) -> Result<Arc<dyn CommitStrategy>> {
+        self.strategy.build(self.group_commit)
     }
 }
 
-impl From<Prepare> for Preparation {
-    fn from(prepare: Prepare) -> Self {
-        match prepare {
-            Prepare::None => Self::None,
-            Prepare::Whole => Self::Whole,
-            Prepare::Chunks(step) => Self::Chunks(step),
-            Prepare::ZeroFill => Self::ZeroFill,
-        }
-    }
+/// A setting that no log can work with, by the name of its key.
+fn invalid(field: &str, what: &str) -> Error {
+    Error::new(ErrorKind::Invalid, format!("wal.{field} {what}"))
 }

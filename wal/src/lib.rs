@@ -47,13 +47,13 @@ mod reader;
 mod typed;
 
 pub use builder::Builder;
-pub use config::{Config, Prepare, Strategy};
+pub use config::{Config, ConfigFile, Grouping, Prepare, Strategy};
 pub use env::SystemEnv;
 pub use log::Wal;
 pub use reader::Reader;
 pub use typed::{Typed, TypedEntries};
 
-pub use wal_commit::Wait as WaitForLsn;
+pub use wal_commit::{Tuning, Wait as WaitForLsn};
 pub use wal_core::{
     Acknowledgement, CodecId, Entry, Epoch, Error, ErrorKind, LogId, Lsn, Position, Result,
     SegmentId,

@@ -15,6 +15,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::StillEnv;
 use tempfile::TempDir;
@@ -27,8 +28,8 @@ use wal::parts::core::{
 };
 use wal::parts::segment::MemoryStore;
 use wal::{
-    CodecId, Config, Entry, Error, ErrorKind, Lsn, Prepare, Reader, Result, Sequential, Strategy,
-    Verdict, Wal,
+    CodecId, Config, Entry, Error, ErrorKind, Grouping, Lsn, Prepare, Reader, Result, Sequential,
+    Strategy, Verdict, Wal,
 };
 use wal_testkit::{Profile, SimDisk, SimStore};
 
@@ -55,8 +56,23 @@ const STORES: &[(&str, StoreRow)] = &[
 ];
 
 /// Who syncs, and when.
-const STRATEGIES: &[(&str, Strategy)] =
-    &[("sync", Strategy::Sync), ("group commit", Strategy::GroupCommit), ("os", Strategy::Os)];
+const STRATEGIES: &[(&str, StrategyRow)] = &[
+    ("sync", |config| config.strategy = Strategy::Sync),
+    ("group commit", |config| config.strategy = Strategy::GroupCommit),
+    ("group commit in windows", |config| {
+        config.strategy = Strategy::GroupCommit;
+        config.group_commit = Some(Grouping::new(Duration::from_millis(1), 10));
+    }),
+    ("flush thread", |config| {
+        config.strategy = Strategy::FlushThread;
+        config.group_commit = Some(Grouping::new(Duration::from_millis(1), 10));
+    }),
+    ("pipelined", |config| config.strategy = Strategy::Pipelined),
+    ("interval", |config| config.strategy = Strategy::Interval(Duration::from_millis(2))),
+    ("os", |config| config.strategy = Strategy::Os),
+    #[cfg(feature = "tokio")]
+    ("tokio", |config| config.strategy = Strategy::Tokio),
+];
 
 /// Who replays.
 const ENGINES: &[(&str, EngineRow)] = &[
@@ -67,6 +83,7 @@ const ENGINES: &[(&str, EngineRow)] = &[
 type CodecRow = fn() -> Box<dyn Face>;
 type TransformRow = fn() -> Option<Arc<dyn Transform>>;
 type StoreRow = fn() -> Place;
+type StrategyRow = fn(&mut Config);
 type EngineRow = fn() -> Box<dyn ReplayEngine>;
 
 /// How many parts each table has; the strategies twice.
@@ -89,6 +106,10 @@ fn every_part_works_with_every_other() {
         Ok(other) => panic!("WAL_MATRIX is {other}, and only full is known"),
         Err(_) => pairwise(),
     };
+    #[cfg(feature = "tokio")]
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    #[cfg(feature = "tokio")]
+    let _entered = runtime.enter();
     println!("{} of {} combinations", combinations.len(), all().len());
     for combination in combinations {
         let named = Named(combination);
@@ -244,13 +265,13 @@ impl Place {
 
     fn open(
         &self,
-        strategy: Strategy,
+        strategy: StrategyRow,
         codec: CodecId,
         transform: Option<Arc<dyn Transform>>,
     ) -> Result<Wal> {
         let mut config = Config::default();
         config.segment_size = 16 * 1024;
-        config.strategy = strategy;
+        strategy(&mut config);
         config.preparation = self.preparation;
         let builder = match (&self.store, &self.dir) {
             (Some(store), _) => Wal::with_store(Arc::clone(store)),

@@ -1,0 +1,103 @@
+//! [`Table`]: the settings as they stand in a file.
+
+use serde::{Deserialize, Serialize};
+use wal_core::{Error, Result};
+
+use super::choice::Choice;
+use super::grouping::GroupingTable;
+use super::preset::Preset;
+use super::{Config, Prepare, invalid};
+
+/// The table `[wal]`: what it does not say, the preset says, and else the default.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Table {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preset: Option<Preset>,
+    segment_size: Option<u64>,
+    record_limit: Option<usize>,
+    batch_limit: Option<usize>,
+    frame_size: Option<usize>,
+    buffer_size: Option<usize>,
+    alignment: Option<u32>,
+    strategy: Option<Choice>,
+    preparation: Option<Prepare>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_commit: Option<GroupingTable>,
+}
+
+impl TryFrom<Table> for Config {
+    type Error = Error;
+
+    fn try_from(table: Table) -> Result<Self> {
+        let Table {
+            preset,
+            segment_size,
+            record_limit,
+            batch_limit,
+            frame_size,
+            buffer_size,
+            alignment,
+            strategy,
+            preparation,
+            group_commit,
+        } = table;
+        let base = preset.map_or_else(Self::default, Self::from);
+        let named = group_commit.as_ref().and_then(GroupingTable::strategy);
+        let grouping =
+            group_commit.map_or(base.group_commit, |table| table.over(base.group_commit));
+        let strategy = match agreed(strategy, named)? {
+            Some(choice) => choice.or_within(grouping.map(|grouping| grouping.max_flush_interval)),
+            None => base.strategy,
+        };
+        Ok(Self {
+            strategy,
+            group_commit: grouping,
+            segment_size: segment_size.unwrap_or(base.segment_size),
+            preparation: preparation.unwrap_or(base.preparation),
+            record_limit: record_limit.unwrap_or(base.record_limit),
+            batch_limit: batch_limit.unwrap_or(base.batch_limit),
+            frame_size: frame_size.unwrap_or(base.frame_size),
+            buffer_size: buffer_size.unwrap_or(base.buffer_size),
+            alignment: alignment.unwrap_or(base.alignment),
+        })
+    }
+}
+
+/// The strategy that both keys name, where they do.
+fn agreed(strategy: Option<Choice>, mode: Option<Choice>) -> Result<Option<Choice>> {
+    let (Some(strategy), Some(mode)) = (strategy, mode) else { return Ok(strategy.or(mode)) };
+    let both = strategy.and(mode).ok_or_else(|| {
+        let what = format!("is {mode}, and wal.strategy is {strategy}");
+        invalid("group_commit.durability_mode", &what)
+    })?;
+    Ok(Some(both))
+}
+
+impl From<Config> for Table {
+    fn from(config: Config) -> Self {
+        let Config {
+            strategy,
+            group_commit,
+            segment_size,
+            preparation,
+            record_limit,
+            batch_limit,
+            frame_size,
+            buffer_size,
+            alignment,
+        } = config;
+        Self {
+            preset: None,
+            segment_size: Some(segment_size),
+            record_limit: Some(record_limit),
+            batch_limit: Some(batch_limit),
+            frame_size: Some(frame_size),
+            buffer_size: Some(buffer_size),
+            alignment: Some(alignment),
+            strategy: Some(strategy.into()),
+            preparation: Some(preparation),
+            group_commit: group_commit.map(GroupingTable::from),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What is written out is read back as it was.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::strategy::Strategy as Generator;
+use wal::{Config, ConfigFile, Grouping, Prepare, Strategy, Tuning};
+
+use crate::strategies;
+
+fn any_strategy() -> impl Generator<Value = Strategy> {
+    let named = strategies().into_iter().map(|(_, strategy)| strategy);
+    prop_oneof![
+        proptest::sample::select(named.collect::<Vec<_>>()),
+        any_time().prop_map(Strategy::Interval),
+    ]
+}
+
+/// In whole milliseconds and in nanoseconds.
+fn any_time() -> impl Generator<Value = Duration> {
+    prop_oneof![
+        (1..=60_000_u64).prop_map(Duration::from_millis),
+        (1..=60_000_000_000_u64).prop_map(Duration::from_nanos),
+    ]
+}
+
+prop_compose! {
+    fn any_grouping()(
+        interval in any_time(),
+        most in 1..=1_000_000_u64,
+        least in any::<u64>(),
+        adaptive in any::<bool>(),
+    ) -> Grouping {
+        let mut grouping = Grouping::new(interval, most);
+        grouping.min_batch_size = least % (most + 1);
+        grouping.tuning = if adaptive { Tuning::Adaptive } else { Tuning::Fixed };
+        grouping
+    }
+}
+
+prop_compose! {
+    fn any_config()(
+        strategy in any_strategy(),
+        group_commit in proptest::option::of(any_grouping()),
+        segment_size in 16_384..=16_u64 << 40,
+        preparation in prop_oneof![
+            Just(Prepare::None),
+            Just(Prepare::Whole),
+            Just(Prepare::ZeroFill),
+            (1..=16_u64 << 40).prop_map(Prepare::Chunks),
+        ],
+        record_limit in 1..=1_usize << 24,
+        batch_limit in 1_usize << 24..=512 << 20,
+        frame_size in 1..=256_usize << 20,
+        buffer_size in 1..=1_usize << 30,
+        alignment in 3..=12_u32,
+    ) -> Config {
+        let mut config = Config::default();
+        config.strategy = strategy;
+        config.group_commit = group_commit;
+        config.segment_size = segment_size;
+        config.preparation = preparation;
+        config.record_limit = record_limit;
+        config.batch_limit = batch_limit;
+        config.frame_size = frame_size;
+        config.buffer_size = buffer_size;
+        config.alignment = 1 << alignment;
+        config
+    }
+}
+
+proptest! {
+    #[test]
+    fn settings_survive_toml_and_json(wal in any_config()) {
+        wal.validate().unwrap();
+        let mut file = ConfigFile::default();
+        file.wal = wal;
+        let written = toml::to_string(&file).unwrap();
+        prop_assert_eq!(&toml::from_str::<ConfigFile>(&written).unwrap(), &file, "{}", written);
+        let pretty = toml::to_string_pretty(&file).unwrap();
+        prop_assert_eq!(&toml::from_str::<ConfigFile>(&pretty).unwrap(), &file, "{}", pretty);
+        let json = serde_json::to_string(&file).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<ConfigFile>(&json).unwrap(), &file, "{}", json);
+    }
+}
+
+/// Strategies without a time stay plain strings, and whole milliseconds whole.
+#[test]
+fn it_is_written_as_one_would() {
+    let mut config = Config::oltp();
+    config.preparation = Prepare::Chunks(4096);
+    let written = toml::to_string(&config).unwrap();
+    for line in ["strategy = \"group_commit\"", "max_flush_interval_ms = 5", "chunks = 4096"] {
+        assert!(written.lines().any(|written| written == line), "{line}: {written}");
+    }
+    config.strategy = Strategy::Interval(Duration::from_micros(1500));
+    let written = toml::to_string(&config).unwrap();
+    assert!(written.lines().any(|line| line == "interval_ms = 1.5"), "{written}");
+}
