@@ -7,8 +7,8 @@ use std::task::Poll;
 use wal_core::format::{MAX_PREFIX_LEN, prefix_len};
 use wal_core::{Acknowledgement, Error, ErrorKind, Flush, Lsn, Result, Waiter};
 
-use crate::flusher::lock;
 use crate::stage::Stage;
+use crate::sync::lock_briefly;
 use crate::{Pipeline, WhenFull};
 
 impl Pipeline {
@@ -81,7 +81,7 @@ impl Pipeline {
     #[inline]
     fn stage(&self, when_full: WhenFull, push: impl FnOnce(&mut Stage) -> Lsn) -> Result<Lsn> {
         let lsn = loop {
-            let mut stage = lock(&self.flusher().stage);
+            let mut stage = lock_briefly(&self.flusher().stage);
             if let Some(why) = stage.closed() {
                 return Err(why.clone());
             }

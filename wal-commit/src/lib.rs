@@ -27,6 +27,7 @@
 mod append;
 mod flusher;
 mod options;
+mod patience;
 mod pipeline;
 mod stage;
 mod strategy;

@@ -15,6 +15,7 @@ use wal_core::{
 
 use crate::Options;
 use crate::flusher::{Flusher, closed, lock};
+use crate::patience::Patience;
 use crate::sync::AtomicBool;
 use crate::writer::Writer;
 
@@ -25,6 +26,7 @@ pub struct Pipeline {
     store: Arc<dyn SegmentStore>,
     env: Arc<dyn Env>,
     options: Options,
+    patience: Patience,
     /// Whether the strategy has been told to stop.
     stopped: AtomicBool,
     /// Why the first close left records in memory, if it did; from then on nobody flushes them by
@@ -56,7 +58,8 @@ impl Pipeline {
             Arc::new(Flusher::new(writer, &options, store.guarantees().overlapping_syncs));
         strategy.start(Arc::clone(&flusher) as Arc<dyn Flush>)?;
         let stopped = AtomicBool::new(false);
-        Ok(Self { flusher, strategy, store, env, options, stopped, unclosed: OnceLock::new() })
+        let (patience, unclosed) = (Patience::default(), OnceLock::new());
+        Ok(Self { flusher, strategy, store, env, options, patience, stopped, unclosed })
     }
 
     /// Blocks until `lsn` is acknowledged as the strategy understands it.
@@ -67,7 +70,9 @@ impl Pipeline {
         }
         let waited = mark.wait(lsn, || {
             self.issued(lsn)?;
-            self.strategy.waiting(lsn, Waiter::Thread)
+            self.strategy.waiting(lsn, Waiter::Thread)?;
+            self.patience.spend(|| mark.get() >= lsn);
+            Ok(())
         });
         self.blame(lsn, waited)
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use wal_core::{ErrorKind, Flush, Lsn, Result};
 
 use super::worker::{Rest, Worker};
-use crate::sync::{AtomicBool, AtomicU64};
+use crate::sync::{AtomicBool, AtomicU64, fence};
 
 /// How long a full disk is left alone at the least.
 const FULL: Duration = Duration::from_millis(10);
@@ -42,7 +42,7 @@ struct Shared {
     began: Instant,
     /// When the oldest record was staged that no flush has taken: nanoseconds since `began`, or 0.
     oldest: AtomicU64,
-    /// Whether the thread has been told that there are enough records.
+    /// Whether the thread has been told that there are enough records, since it last looked.
     told: AtomicBool,
 }
 
@@ -62,12 +62,16 @@ impl Aging {
     #[inline]
     pub(super) fn staged(&self, pending: u64) {
         self.shared.note();
-        // `Relaxed`: at worst the thread is woken once more, or looks by itself.
-        if pending >= self.shared.trigger.records && !self.shared.told.load(Ordering::Relaxed) {
-            self.shared.told.store(true, Ordering::Relaxed);
+        // There is a fence in here, and one between the thread's clearing of `told` and its look at
+        // the log: who finds the flag set has staged before a look that is still to come.
+        self.worker.rouse();
+        let told = &self.shared.told;
+        if pending >= self.shared.trigger.records
+            && !told.load(Ordering::Relaxed)
+            && !told.swap(true, Ordering::Relaxed)
+        {
             self.worker.wake();
         }
-        self.worker.rouse();
     }
 
     pub(super) fn stop(&self) {
@@ -89,6 +93,8 @@ impl Shared {
 
     fn run(&self, log: &dyn Flush, rest: &Rest) {
         while !rest.stopping() {
+            self.told.store(false, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
             let pending = pending(log);
             if pending == 0 {
                 self.oldest.store(0, Ordering::Relaxed);
@@ -103,7 +109,6 @@ impl Shared {
                 continue;
             }
             self.oldest.store(0, Ordering::Relaxed);
-            self.told.store(false, Ordering::Relaxed);
             let flushed = log.write().and_then(|()| log.sync());
             if let Err(error) = flushed {
                 if error.kind() == ErrorKind::Poisoned {

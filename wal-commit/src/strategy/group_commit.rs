@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use wal_core::{Acknowledgement, CommitStrategy, ErrorKind, Flush, Lsn, Result, Waiter};
 
-use super::window::{SyncTime, Window};
+use super::window::{Hold, SyncTime, Window};
 use super::worker::{Rest, Worker};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
 
@@ -43,6 +43,7 @@ struct Shared {
     wanted: AtomicU64,
     /// Waits begun since the last flush; counted for the window alone.
     asked: AtomicU64,
+    hold: Hold,
     sync_time: SyncTime,
 }
 
@@ -65,6 +66,7 @@ impl GroupCommit {
             heir: AtomicBool::new(false),
             wanted: AtomicU64::new(0),
             asked: AtomicU64::new(0),
+            hold: Hold::default(),
             sync_time: SyncTime::default(),
         };
         Self { shared: Arc::new(shared), helper: Worker::default() }
@@ -88,8 +90,13 @@ impl CommitStrategy for GroupCommit {
         self.helper.start("wal-group-commit", log, move |log, rest| shared.help(log, rest))
     }
 
-    fn staged(&self, _lsn: Lsn) -> Result<()> {
+    fn staged(&self, lsn: Lsn) -> Result<()> {
         self.helper.rouse();
+        if let Some(window) = &self.shared.window {
+            let log = self.shared.log.get()?;
+            // Behind the fence in `rouse`.
+            self.shared.hold.staged(window, || lsn.since(log.durable()));
+        }
         Ok(())
     }
 
@@ -142,7 +149,8 @@ impl Shared {
         }
         if let Some(window) = &self.window {
             let asked = self.asked.swap(0, Ordering::Relaxed);
-            window.hold(asked, &self.sync_time, || log.staged().since(log.durable()));
+            let staged = || log.staged().since(log.durable());
+            self.hold.wait(window, asked, &self.sync_time, staged);
         }
         log.write()?;
         let began = self.window.map(|_| Instant::now());

@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::sync::{AtomicU64, thread};
+use crate::flusher::lock;
+use crate::sync::thread::{self, Thread};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, fence};
 
 /// How long the leader of a group waits for more records before it flushes. Nobody waits for it
 /// unless others are committing too.
@@ -41,23 +43,63 @@ impl Window {
         Self { delay, siblings: 5, enough: u64::MAX, tuning: Tuning::Fixed }
     }
 
-    /// For the leader of a group that so many have asked for; `staged` is looked at now and then.
-    pub(super) fn hold(&self, asked: u64, lately: &SyncTime, staged: impl Fn() -> u64) {
-        if asked <= self.siblings {
-            return;
-        }
-        let delay = match self.tuning {
+    /// How long the leader of a group that so many have asked for waits.
+    fn length(&self, asked: u64, lately: &SyncTime) -> Duration {
+        match self.tuning {
+            _ if asked <= self.siblings => Duration::ZERO,
             Tuning::Fixed => self.delay,
             Tuning::Adaptive => self.delay.min(lately.get() / 2),
-        };
+        }
+    }
+}
+
+/// A leader that waits for more records, until its [`Window`] ends or there are enough.
+#[derive(Debug, Default)]
+pub(super) struct Hold {
+    leader: Mutex<Option<Thread>>,
+    /// Whether there is a leader that nobody has woken yet.
+    holding: AtomicBool,
+}
+
+impl Hold {
+    /// For the leader: `staged` says how many records wait for its flush.
+    pub(super) fn wait(
+        &self,
+        window: &Window,
+        asked: u64,
+        lately: &SyncTime,
+        staged: impl Fn() -> u64,
+    ) {
+        let length = window.length(asked, lately);
+        if length.is_zero() {
+            return;
+        }
         let began = Instant::now();
-        let step = (delay / 8).max(Duration::from_micros(20));
-        while staged() < self.enough {
-            let left = delay.saturating_sub(began.elapsed());
-            if left.is_zero() {
+        *lock(&self.leader) = Some(thread::current());
+        loop {
+            // Here and in `staged` a fence stands between one's own step and the look at the
+            // other's: one of them sees the other, so that enough is never overslept.
+            self.holding.store(true, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            let left = length.saturating_sub(began.elapsed());
+            if left.is_zero() || staged() >= window.enough {
                 break;
             }
-            thread::park_timeout(left.min(step));
+            thread::park_timeout(left);
+        }
+        self.holding.store(false, Ordering::Relaxed);
+        lock(&self.leader).take();
+    }
+
+    /// For who has staged a record, and a fence behind it; `staged` as above.
+    #[inline]
+    pub(super) fn staged(&self, window: &Window, staged: impl Fn() -> u64) {
+        if self.holding.load(Ordering::Relaxed)
+            && staged() >= window.enough
+            && self.holding.swap(false, Ordering::Relaxed)
+            && let Some(leader) = &*lock(&self.leader)
+        {
+            leader.unpark();
         }
     }
 }
@@ -88,13 +130,36 @@ mod tests {
     #[test]
     fn nobody_waits_alone_or_for_nothing() {
         let mut window = Window::new(Duration::from_secs(3600));
-        window.hold(1, &SyncTime::default(), || 0);
-        window.hold(5, &SyncTime::default(), || 0);
+        let hold = Hold::default();
+        hold.wait(&window, 1, &SyncTime::default(), || 0);
+        hold.wait(&window, 5, &SyncTime::default(), || 0);
         window.enough = 100;
-        window.hold(64, &SyncTime::default(), || 100);
+        hold.wait(&window, 64, &SyncTime::default(), || 100);
         // No sync has been seen, and half of that is nothing.
         window.tuning = Tuning::Adaptive;
-        window.hold(64, &SyncTime::default(), || 0);
+        hold.wait(&window, 64, &SyncTime::default(), || 0);
+    }
+
+    /// The record that makes a group large enough wakes its leader. (Once the leader looked by
+    /// itself, eight times a window.)
+    #[test]
+    fn the_record_that_is_enough_ends_the_window() {
+        let mut window = Window::new(Duration::from_secs(3600));
+        (window.siblings, window.enough) = (0, 100);
+        let hold = Hold::default();
+        let records = AtomicU64::new(0);
+        let staged = || records.load(Ordering::SeqCst);
+        for _ in 0..200 {
+            records.store(0, Ordering::SeqCst);
+            thread::scope(|scope| {
+                scope.spawn(|| hold.wait(&window, 64, &SyncTime::default(), staged));
+                for _ in 0..100 {
+                    records.fetch_add(1, Ordering::SeqCst);
+                    fence(Ordering::SeqCst);
+                    hold.staged(&window, staged);
+                }
+            });
+        }
     }
 
     #[test]

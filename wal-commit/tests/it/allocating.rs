@@ -9,7 +9,6 @@ use wal_core::CommitStrategy;
 use wal_testkit::{Profile, SimDisk, SimStore};
 
 use crate::common::{one_segment, start};
-use crate::eventually;
 
 const ROUND: usize = 1000;
 
@@ -34,9 +33,10 @@ fn an_append_allocates_nothing_in_steady_state() {
         let log = start(store, strategy, options()).unwrap();
         // Both buffers, what is staged and what is being written, have held more than a round.
         for _ in 0..8 {
-            let last = (0..4 * ROUND).map(|_| log.append(&[7; 100]).unwrap()).last().unwrap();
+            for _ in 0..4 * ROUND {
+                log.append(&[7; 100]).unwrap();
+            }
             log.sync().unwrap();
-            eventually("a round is durable", || log.durable_lsn() >= last);
         }
         for _ in 0..4 {
             let counted = measure(|| {

@@ -9,6 +9,7 @@ mod closing;
 #[path = "../common/mod.rs"]
 mod common;
 mod failing;
+mod flush_thread;
 mod full_disk;
 mod layout;
 mod parallel;
