@@ -56,6 +56,8 @@ enum Strategy {
     FlushThread,
     /// One thread writes while another syncs; a record acknowledged survives a power cut
     Pipelined,
+    /// Four threads write and sync by turns; a record acknowledged survives a power cut
+    Parallel,
     /// A sync within 10 ms, which nobody waits for; a record acknowledged survives the death of this
     /// process, and a power cut may take those of the last 10 ms
     #[value(alias = "batch")]
@@ -73,6 +75,7 @@ impl From<Strategy> for wal::Strategy {
             Strategy::GroupCommit => Self::GroupCommit,
             Strategy::FlushThread => Self::FlushThread,
             Strategy::Pipelined => Self::Pipelined,
+            Strategy::Parallel => Self::Parallel,
             Strategy::Interval => Self::Interval(Duration::from_millis(10)),
             Strategy::Os => Self::Os,
         }
@@ -169,7 +172,7 @@ mod tests {
         }
         for name in ["sync", "synchronous", "always", "group_commit", "group-commit"]
             .into_iter()
-            .chain(["flush_thread", "flush-thread", "pipelined", "interval", "batch"])
+            .chain(["flush_thread", "flush-thread", "pipelined", "parallel", "interval", "batch"])
             .chain(["os", "async", "volatile"])
         {
             let strategy = Strategy::from_str(name, false).unwrap();

@@ -14,11 +14,13 @@ mod prepare;
 mod preset;
 mod strategy;
 mod table;
+mod when_full;
 
 pub use file::ConfigFile;
 pub use grouping::Grouping;
 pub use prepare::Prepare;
 pub use strategy::Strategy;
+pub use when_full::WhenFull;
 
 use table::Table;
 
@@ -77,8 +79,12 @@ pub struct Config {
     /// A frame, the unit that is checksummed and read at once, ends before its body would grow
     /// beyond this. 256 KiB by default.
     pub frame_size: usize,
-    /// An append that finds more than this staged first writes it out. 8 MiB by default.
+    /// An append that finds more than this staged does what [`when_full`](Self::when_full) says.
+    /// 8 MiB by default; at the most twice this and twice [`batch_limit`](Self::batch_limit) are in
+    /// memory, however slow the disk is.
     pub buffer_size: usize,
+    /// What an append does where there is no room: `"block"`, the default, or `"refuse"`.
+    pub when_full: WhenFull,
     /// Every flush is padded to a multiple of this, a power of two from 8 to 4096. 8 by default;
     /// 4096 for a disk that may garble a whole block when the power goes while it is rewritten.
     pub alignment: u32,
@@ -96,6 +102,7 @@ impl Default for Config {
             batch_limit: options.batch_limit,
             frame_size: options.frame_size,
             buffer_size: options.buffer_size,
+            when_full: WhenFull::default(),
             alignment: options.alignment,
         }
     }
@@ -128,6 +135,7 @@ impl Config {
             batch_limit,
             frame_size,
             buffer_size,
+            when_full,
             alignment,
         } = *self;
         let mut options = Options::default();
@@ -136,6 +144,7 @@ impl Config {
         options.batch_limit = batch_limit;
         options.frame_size = frame_size;
         options.buffer_size = buffer_size;
+        options.when_full = when_full.into();
         options.alignment = alignment;
         options
     }

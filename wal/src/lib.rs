@@ -47,7 +47,7 @@ mod reader;
 mod typed;
 
 pub use builder::Builder;
-pub use config::{Config, ConfigFile, Grouping, Prepare, Strategy};
+pub use config::{Config, ConfigFile, Grouping, Prepare, Strategy, WhenFull};
 pub use env::SystemEnv;
 pub use log::Wal;
 pub use reader::Reader;

@@ -68,6 +68,7 @@ const STRATEGIES: &[(&str, StrategyRow)] = &[
         config.group_commit = Some(Grouping::new(Duration::from_millis(1), 10));
     }),
     ("pipelined", |config| config.strategy = Strategy::Pipelined),
+    ("parallel", |config| config.strategy = Strategy::Parallel),
     ("interval", |config| config.strategy = Strategy::Interval(Duration::from_millis(2))),
     ("os", |config| config.strategy = Strategy::Os),
     #[cfg(feature = "tokio")]

@@ -19,7 +19,8 @@ fn every_line_becomes_a_record_and_comes_back() {
 fn with_ack_every_lsn_is_on_a_line_of_its_own_in_order() {
     let log = Log::new();
     let mut first = 1;
-    let strategies = ["sync", "group-commit", "flush-thread", "pipelined", "batch", "os"];
+    let strategies =
+        ["sync", "group-commit", "flush-thread", "pipelined", "parallel", "batch", "os"];
     for strategy in strategies {
         let args = ["--ack", "--strategy", strategy, "--segment-size", "16k"];
         let ran = log.append(&args, &numbered(1500)).exits(0);

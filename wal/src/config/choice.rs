@@ -73,6 +73,7 @@ impl FromStr for Choice {
             "group_commit" => Strategy::GroupCommit,
             "flush_thread" => Strategy::FlushThread,
             "pipelined" => Strategy::Pipelined,
+            "parallel" => Strategy::Parallel,
             "interval" | "batch" => return Ok(Self::Interval),
             "os" | "async" | "volatile" => Strategy::Os,
             #[cfg(feature = "tokio")]
@@ -85,7 +86,7 @@ impl FromStr for Choice {
             _ => {
                 let what = format!(
                     "there is no strategy {name:?}; there are sync, group_commit, flush_thread, \
-                     pipelined, interval, os and tokio"
+                     pipelined, parallel, interval, os and tokio"
                 );
                 return Err(Error::new(ErrorKind::Invalid, what));
             }

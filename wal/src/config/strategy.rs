@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wal_commit::{FlushThread, GroupCommit, Interval, Os, Pipelined, Sync};
+use wal_commit::{FlushThread, GroupCommit, Interval, Os, Parallel, Pipelined, Sync};
 use wal_core::{CommitStrategy, Error, Result};
 
 use super::Grouping;
@@ -23,6 +23,7 @@ use super::millis::Millis;
 /// | `group_commit` | | is durable |
 /// | `flush_thread` | | is durable |
 /// | `pipelined` | | is durable |
+/// | `parallel` | | is durable |
 /// | `interval` | `batch` | is written, and durable within the time |
 /// | `os` | `async`, `volatile` | is with the operating system |
 /// | `tokio` (feature `tokio`) | | is durable |
@@ -50,6 +51,9 @@ pub enum Strategy {
     FlushThread,
     /// One thread writes while another syncs: [`wal_commit::Pipelined`].
     Pipelined,
+    /// Four threads, whose syncs overlap where the store allows it: [`wal_commit::Parallel`]. For
+    /// stores far away; files allow one sync at a time.
+    Parallel,
     /// A thread syncs within this time, and nobody waits for it: [`wal_commit::Interval`]. A power
     /// cut loses what was appended within the time before it.
     Interval(Duration),
@@ -70,6 +74,7 @@ impl Strategy {
             Self::GroupCommit => "group_commit",
             Self::FlushThread => "flush_thread",
             Self::Pipelined => "pipelined",
+            Self::Parallel => "parallel",
             Self::Interval(_) => "interval",
             Self::Os => "os",
             #[cfg(feature = "tokio")]
@@ -102,6 +107,7 @@ impl Strategy {
                 Arc::new(FlushThread::with_trigger(max_flush_interval, max_batch_size))
             }
             Self::Pipelined => Arc::new(Pipelined::new()),
+            Self::Parallel => Arc::new(Parallel::new(4)),
             Self::Interval(within) => Arc::new(Interval::new(within)),
             Self::Os => Arc::new(Os::new()),
             #[cfg(feature = "tokio")]

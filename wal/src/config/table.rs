@@ -6,7 +6,7 @@ use wal_core::{Error, Result};
 use super::choice::Choice;
 use super::grouping::GroupingTable;
 use super::preset::Preset;
-use super::{Config, Prepare, invalid};
+use super::{Config, Prepare, WhenFull, invalid};
 
 /// The table `[wal]`: what it does not say, the preset says, and else the default.
 #[derive(Default, Serialize, Deserialize)]
@@ -19,6 +19,7 @@ pub(super) struct Table {
     batch_limit: Option<usize>,
     frame_size: Option<usize>,
     buffer_size: Option<usize>,
+    when_full: Option<WhenFull>,
     alignment: Option<u32>,
     strategy: Option<Choice>,
     preparation: Option<Prepare>,
@@ -37,6 +38,7 @@ impl TryFrom<Table> for Config {
             batch_limit,
             frame_size,
             buffer_size,
+            when_full,
             alignment,
             strategy,
             preparation,
@@ -59,6 +61,7 @@ impl TryFrom<Table> for Config {
             batch_limit: batch_limit.unwrap_or(base.batch_limit),
             frame_size: frame_size.unwrap_or(base.frame_size),
             buffer_size: buffer_size.unwrap_or(base.buffer_size),
+            when_full: when_full.unwrap_or(base.when_full),
             alignment: alignment.unwrap_or(base.alignment),
         })
     }
@@ -85,6 +88,7 @@ impl From<Config> for Table {
             batch_limit,
             frame_size,
             buffer_size,
+            when_full,
             alignment,
         } = config;
         Self {
@@ -94,6 +98,7 @@ impl From<Config> for Table {
             batch_limit: Some(batch_limit),
             frame_size: Some(frame_size),
             buffer_size: Some(buffer_size),
+            when_full: Some(when_full),
             alignment: Some(alignment),
             strategy: Some(strategy.into()),
             preparation: Some(preparation),

@@ -18,6 +18,7 @@ pub(crate) fn strategies() -> Vec<(&'static str, Strategy)> {
         ("group_commit", Strategy::GroupCommit),
         ("flush_thread", Strategy::FlushThread),
         ("pipelined", Strategy::Pipelined),
+        ("parallel", Strategy::Parallel),
         ("interval", interval),
         ("os", Strategy::Os),
         #[cfg(feature = "tokio")]

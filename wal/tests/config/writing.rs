@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::strategy::Strategy as Generator;
-use wal::{Config, ConfigFile, Grouping, Prepare, Strategy, Tuning};
+use wal::{Config, ConfigFile, Grouping, Prepare, Strategy, Tuning, WhenFull};
 
 use crate::strategies;
 
@@ -53,6 +53,7 @@ prop_compose! {
         batch_limit in 1_usize << 24..=512 << 20,
         frame_size in 1..=256_usize << 20,
         buffer_size in 1..=1_usize << 30,
+        when_full in prop_oneof![Just(WhenFull::Block), Just(WhenFull::Refuse)],
         alignment in 3..=12_u32,
     ) -> Config {
         let mut config = Config::default();
@@ -64,6 +65,7 @@ prop_compose! {
         config.batch_limit = batch_limit;
         config.frame_size = frame_size;
         config.buffer_size = buffer_size;
+        config.when_full = when_full;
         config.alignment = 1 << alignment;
         config
     }

@@ -1,8 +1,10 @@
 //! Ours, one entrant a strategy.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use tokio::runtime::{Builder, Runtime};
 use wal::parts::core::SegmentStore;
 use wal::parts::segment::FileStore;
 use wal::{Config, Lsn, Strategy, Wal};
@@ -11,7 +13,7 @@ use wal_testkit::{Counting, Throttled};
 use crate::{Acknowledges, Appended, Entrant, Opening, Side, Subject};
 
 /// Every strategy of the kit. A new one is a line here.
-pub(super) const STRATEGIES: [Entrant; 3] = [
+pub(super) const STRATEGIES: [Entrant; 8] = [
     Entrant {
         name: "wal/sync",
         side: Side::Ours,
@@ -25,6 +27,41 @@ pub(super) const STRATEGIES: [Entrant; 3] = [
         acknowledges: Acknowledges::Durable,
         settings: "defaults, of which this is the strategy",
         open: |opening| open(opening, Strategy::GroupCommit),
+    },
+    Entrant {
+        name: "wal/flush-thread",
+        side: Side::Ours,
+        acknowledges: Acknowledges::Durable,
+        settings: "defaults: a flush at 10 ms or 100 records",
+        open: |opening| open(opening, Strategy::FlushThread),
+    },
+    Entrant {
+        name: "wal/pipelined",
+        side: Side::Ours,
+        acknowledges: Acknowledges::Durable,
+        settings: "defaults; one thread writes while another syncs",
+        open: |opening| open(opening, Strategy::Pipelined),
+    },
+    Entrant {
+        name: "wal/parallel",
+        side: Side::Ours,
+        acknowledges: Acknowledges::Durable,
+        settings: "defaults; four threads, but files allow one sync at a time",
+        open: |opening| open(opening, Strategy::Parallel),
+    },
+    Entrant {
+        name: "wal/tokio",
+        side: Side::Ours,
+        acknowledges: Acknowledges::Durable,
+        settings: "defaults; a task on a runtime of one worker flushes",
+        open: |opening| open(opening, Strategy::Tokio),
+    },
+    Entrant {
+        name: "wal/interval",
+        side: Side::Ours,
+        acknowledges: Acknowledges::NotDurable,
+        settings: "defaults; acknowledges what is written, syncs within 10 ms",
+        open: |opening| open(opening, Strategy::Interval(Duration::from_millis(10))),
     },
     Entrant {
         name: "wal/os",
@@ -50,8 +87,16 @@ fn open(opening: &Opening, strategy: Strategy) -> Result<Arc<dyn Subject>> {
         store = Arc::new(Throttled::new(store, opening.sync_delay));
     }
     let store = Counting::new(store);
+    let _in_a_runtime = runtime()?.enter();
     let (wal, _) = Wal::with_store(Arc::new(store.clone())).config(config).open()?;
     Ok(Arc::new(Ours { wal, store }))
+}
+
+/// The runtime of `wal/tokio`, which lasts as long as the process.
+fn runtime() -> Result<&'static Runtime> {
+    static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
+    let made = RUNTIME.get_or_init(|| Builder::new_multi_thread().worker_threads(1).build());
+    made.as_ref().map_err(|error| anyhow!("no runtime: {error}"))
 }
 
 impl Subject for Ours {
