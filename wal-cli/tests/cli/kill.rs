@@ -1,4 +1,5 @@
-//! The writer killed in the middle, again and again.
+//! The writer killed in the middle, again and again: 20 times a strategy, or as often as `WAL_KILLS`
+//! says, by the seed in `WAL_SEED`.
 
 use std::io::{BufRead, Read, Write};
 use std::thread;
@@ -6,7 +7,9 @@ use std::thread;
 use crate::fixture::{Log, Writer};
 
 /// Kills per strategy, on one log.
-const KILLS: u64 = 20;
+fn kills() -> u64 {
+    std::env::var("WAL_KILLS").map_or(20, |kills| kills.parse().unwrap())
+}
 
 /// `wal append --ack` is fed without a pause and killed with SIGKILL after a random number of
 /// acknowledgements, sometimes before the first. Each time, `wal replay` must show every record
@@ -18,7 +21,7 @@ fn acknowledged_records_survive(strategy: &str, most_acks: u64) {
     // What must be there: the record of LSN n at n - 1.
     let mut shown: Vec<String> = Vec::new();
     let mut acknowledged = 0;
-    for kill in 0..KILLS {
+    for kill in 0..kills() {
         let context = format!("strategy {strategy}, kill {kill}, WAL_SEED={seed}");
         let wanted = match mix(seed ^ kill) % 8 {
             0 => 0,
@@ -110,6 +113,21 @@ fn under_group_commit() {
 }
 
 #[test]
+fn under_a_flush_thread() {
+    acknowledged_records_survive("flush-thread", 1000);
+}
+
+#[test]
+fn under_a_pipeline() {
+    acknowledged_records_survive("pipelined", 3000);
+}
+
+#[test]
+fn under_an_interval() {
+    acknowledged_records_survive("interval", 3000);
+}
+
+#[test]
 fn under_one_sync_per_append() {
     acknowledged_records_survive("sync", 60);
 }
@@ -129,7 +147,7 @@ fn during_recovery() {
     run_and_kill(&log, "group-commit", 0, 100, seed);
     let shown = log.run("replay", &[]).exits(0).lines();
     assert!(shown.len() >= 100, "WAL_SEED={seed}");
-    for kill in 0..KILLS {
+    for kill in 0..kills() {
         let context = format!("kill {kill}, WAL_SEED={seed}");
         let mut child = log.command("append", &[]).spawn().unwrap();
         // From none at all to a few more system calls than a recovery takes.
