@@ -1,0 +1,147 @@
+//! The strategy that is a task on the user's runtime.
+#![cfg(feature = "tokio")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, timeout};
+use wal::{ErrorKind, Lsn, Strategy, Wal};
+use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk, SimStore};
+
+fn log() -> (SimDisk, Wal) {
+    let disk = SimDisk::new(Profile::STRICT);
+    let store = Arc::new(SimStore::new(disk.clone()));
+    let (wal, _) = Wal::with_store(store).strategy(Strategy::Tokio).open().unwrap();
+    (disk, wal)
+}
+
+/// What a power cut leaves of the log.
+fn left(disk: &SimDisk) -> u64 {
+    let store = Arc::new(SimStore::new(disk.power_cut(CutChoice::Nothing)));
+    Wal::with_store(store).open().unwrap().1.valid_records
+}
+
+/// The strategy looks at no clock: with time standing still a commit ends, and takes none of it.
+#[tokio::test(start_paused = true)]
+async fn a_paused_clock_changes_nothing() {
+    let (disk, wal) = log();
+    let began = Instant::now();
+    for _ in 0..10 {
+        let lsn = wal.append(b"record").unwrap();
+        wal.wait_for_lsn(lsn).await.unwrap();
+        assert!(wal.durable_lsn() >= lsn);
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(left(&disk), 10);
+}
+
+/// On a runtime with one thread, which the strategy shares with those who wait.
+#[tokio::test]
+async fn many_tasks_on_one_thread_share_syncs() {
+    let (disk, wal) = log();
+    let commits = (0..500).map(|_| {
+        let wal = wal.clone();
+        tokio::spawn(async move {
+            let lsn = wal.append(b"record").unwrap();
+            wal.wait_for_lsn(lsn).await.unwrap();
+        })
+    });
+    for commit in commits.collect::<Vec<_>>() {
+        commit.await.unwrap();
+    }
+    assert_eq!(left(&disk), 500);
+    assert!(wal.syncs() < 250, "{} syncs for 500 commits", wal.syncs());
+}
+
+/// A wait that is given up loses nothing and stalls nobody: the record becomes durable, and so do
+/// those behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_wait_loses_nothing() {
+    let (disk, wal) = log();
+    for round in 0..50_u64 {
+        let lsn = wal.append(b"given up").unwrap();
+        let wait = wal.wait_for_lsn(lsn);
+        if round % 2 == 0 {
+            drop(wait);
+        } else {
+            let task = tokio::spawn(wait);
+            tokio::task::yield_now().await;
+            task.abort();
+        }
+    }
+    let lsn = wal.append(b"last").unwrap();
+    timeout(Duration::from_secs(60), wal.wait_for_lsn(lsn)).await.unwrap().unwrap();
+    assert_eq!(left(&disk), 51);
+}
+
+/// A record that nobody waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_record_that_nobody_waits_for_becomes_durable() {
+    let (_, wal) = log();
+    let lsn = wal.append(b"alone").unwrap();
+    let durable = async {
+        while wal.durable_lsn() < lsn {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), durable).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_sync_reaches_every_task() {
+    let (disk, wal) = log();
+    let lsn = wal.append(b"durable").unwrap();
+    wal.wait_for_lsn(lsn).await.unwrap();
+    disk.fail(FaultRule::next(Call::Sync, Fault::Io));
+    let waits: Vec<_> = (0..20)
+        .map(|_| {
+            let wal = wal.clone();
+            tokio::spawn(async move {
+                let lsn = wal.append(b"lost")?;
+                wal.wait_for_lsn(lsn).await
+            })
+        })
+        .collect();
+    for wait in waits {
+        let wait = timeout(Duration::from_secs(60), wait).await.unwrap().unwrap();
+        assert_eq!(wait.unwrap_err().kind(), ErrorKind::Poisoned);
+    }
+    assert_eq!(left(&disk), 1);
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).build().unwrap()
+}
+
+/// The runtime ends before the log is closed: what was staged is flushed, a thread's wait works, a
+/// task's says why not, and closing works as ever.
+#[test]
+fn the_runtime_may_end_first() {
+    let runtime = runtime();
+    let (disk, wal) = runtime.block_on(async { log() });
+    wal.append(b"staged when the runtime ends").unwrap();
+    drop(runtime);
+    wal.wait_for_lsn(Lsn::FIRST).wait().unwrap();
+    let lsn = wal.append(b"by a thread").unwrap();
+    wal.wait_for_lsn(lsn).wait().unwrap();
+    let lsn = wal.append(b"by a task").unwrap();
+    let error = pollster::block_on(wal.wait_for_lsn(lsn)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    wal.close().unwrap();
+    assert_eq!(left(&disk), 3);
+}
+
+#[test]
+fn a_log_is_closed_within_the_runtime_and_outside() {
+    let runtime = runtime();
+    let (disk, wal) = runtime.block_on(async { log() });
+    wal.append(b"staged").unwrap();
+    wal.close().unwrap();
+    assert_eq!(left(&disk), 1);
+    let (disk, wal) = runtime.block_on(async { log() });
+    wal.append(b"staged").unwrap();
+    runtime.block_on(async { wal.close() }).unwrap();
+    assert_eq!(left(&disk), 1);
+}
