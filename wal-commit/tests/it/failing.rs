@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::thread;
+use std::time::Duration;
 
-use wal_commit::{GroupCommit, Os, Pipeline, Sync};
-use wal_core::{CommitStrategy, Error, ErrorKind, Lsn, SegmentId};
+use wal_commit::{FlushThread, GroupCommit, Os, Parallel, Pipeline, Pipelined, Sync};
+use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, SegmentId, Waiter};
 use wal_testkit::{Call, Fault, FaultRule, Profile, SimDisk, SimStore};
 
 use crate::common::{Hooked, Step, left_of, one_segment, says, small_segments, start};
@@ -105,14 +106,21 @@ fn a_panicking_store_reaches_everyone() {
         ("append", |step| matches!(step, Step::Append(_, 4096))),
         ("sync", |step| matches!(step, Step::Synced(_))),
     ];
-    for (name, dies) in steps {
+    let strategies: [fn() -> Arc<dyn CommitStrategy>; 4] = [
+        || Arc::new(GroupCommit::new()),
+        || Arc::new(FlushThread::with_trigger(Duration::ZERO, 1)),
+        || Arc::new(Pipelined::new()),
+        || Arc::new(Parallel::new(2)),
+    ];
+    for (strategy, (name, dies)) in strategies.iter().flat_map(|s| steps.map(|step| (s, step))) {
         let store = Hooked::new(SimStore::new(SimDisk::new(Profile::STRICT)), move |step| {
             assert!(!dies(step), "the store dies");
             Ok(())
         });
-        let log = start(store, Arc::new(GroupCommit::new()), one_segment()).unwrap();
+        let log = start(store, strategy(), one_segment()).unwrap();
+        // A thread of the strategy's own flushes for a task, and dies of it; perhaps before the
+        // append has returned.
         let lsn = log.append(b"record").unwrap();
-        // The helper leads for a task, and dies of it.
         let task = Arc::clone(&log);
         let error = within(name, move || pollster::block_on(task.wait_async(lsn)).unwrap_err());
         is_poison(&error, "panicked");
@@ -121,6 +129,64 @@ fn a_panicking_store_reaches_everyone() {
         is_poison(&log.append(b"more").unwrap_err(), "panicked");
         is_poison(&within(name, move || log.close().unwrap_err()), "panicked");
     }
+}
+
+/// A strategy whose own code panics on its own thread: the log does not wait for a flusher that is
+/// no more.
+#[test]
+fn a_flusher_that_dies_reaches_everyone() {
+    /// Syncs well once, and then loses its mind.
+    #[derive(Default)]
+    struct Mortal {
+        log: std::sync::OnceLock<Arc<dyn Flush>>,
+    }
+
+    impl std::fmt::Debug for Mortal {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Mortal")
+        }
+    }
+
+    impl CommitStrategy for Mortal {
+        fn acknowledges(&self) -> Acknowledgement {
+            Acknowledgement::Durable
+        }
+
+        fn start(&self, log: Arc<dyn Flush>) -> wal_core::Result<()> {
+            self.log.set(log).map_err(|_| Error::new(ErrorKind::Invalid, "started twice"))
+        }
+
+        fn staged(&self, _lsn: Lsn) -> wal_core::Result<()> {
+            Ok(())
+        }
+
+        fn waiting(&self, lsn: Lsn, _waiter: Waiter) -> wal_core::Result<()> {
+            let log = Arc::clone(self.log.get().unwrap());
+            thread::spawn(move || {
+                if lsn > Lsn::FIRST {
+                    log.abandon(Error::new(ErrorKind::Io, "the flusher lost its mind"));
+                    return;
+                }
+                log.write().and_then(|()| log.sync()).unwrap();
+            });
+            Ok(())
+        }
+
+        fn stop(&self) {}
+    }
+
+    let (disk, log) = log(Mortal::default());
+    let lsn = log.append(b"well").unwrap();
+    log.wait(lsn).unwrap();
+    let lsn = log.append(b"ill").unwrap();
+    let waiting = Arc::clone(&log);
+    let error = within("a thread", move || waiting.wait(lsn).unwrap_err());
+    is_poison(&error, "lost its mind");
+    let task = Arc::clone(&log);
+    let error = within("a task", move || pollster::block_on(task.wait_async(lsn)).unwrap_err());
+    is_poison(&error, "lost its mind");
+    is_poison(&log.append(b"more").unwrap_err(), "lost its mind");
+    assert_eq!(left_of(&disk).records, [b"well"]);
 }
 
 /// The thread that leads dies, and takes nobody along.
