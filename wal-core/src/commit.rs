@@ -60,17 +60,11 @@ pub trait Flush: Send + Sync {
 
     /// As [`sync`](Self::sync), and calls `moved` when the mark has moved, if it can be before those
     /// who wait are woken: there the next flush may begin. Not called where the sync fails.
-    fn sync_then(&self, moved: &mut dyn FnMut()) -> Result<()> {
-        self.sync()?;
-        moved();
-        Ok(())
-    }
+    fn sync_then(&self, moved: &mut dyn FnMut()) -> Result<()>;
 
     /// Poisons the log: nobody will flush it any more. For a strategy whose thread or runtime has
     /// died; everyone who waits, now or later, gets an error.
-    fn abandon(&self, why: Error) {
-        drop(why);
-    }
+    fn abandon(&self, why: Error);
 }
 
 /// Who waits.
