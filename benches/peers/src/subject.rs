@@ -72,6 +72,8 @@ pub struct Entrant {
 pub enum Side {
     /// The kit's, in which syncs can be made slow.
     Ours,
+    /// The kit's under a preset, which is made for slow disks: takes part where syncs are made slow.
+    Preset,
     /// No log at all, but the least that the work can cost.
     Floor,
     /// Somebody else's.

@@ -30,6 +30,7 @@ use crate::Entrant;
 /// All that this build contains, ours first.
 pub fn entrants() -> Vec<Entrant> {
     let mut entrants = ours::STRATEGIES.to_vec();
+    entrants.extend(ours::PRESETS);
     entrants.push(floor::FLOOR);
     let peers: &[Entrant] = &[
         #[cfg(feature = "raft-engine")]

@@ -72,6 +72,45 @@ pub(super) const STRATEGIES: [Entrant; 8] = [
     },
 ];
 
+/// The presets.
+pub(super) const PRESETS: [Entrant; 5] = [
+    Entrant {
+        name: "wal/preset-oltp",
+        side: Side::Preset,
+        acknowledges: Acknowledges::Durable,
+        settings: "group commit after 5 ms or 50 records",
+        open: |opening| open_with(opening, Config::oltp()),
+    },
+    Entrant {
+        name: "wal/preset-analytics",
+        side: Side::Preset,
+        acknowledges: Acknowledges::Durable,
+        settings: "group commit after 20 ms or 500 records",
+        open: |opening| open_with(opening, Config::analytics()),
+    },
+    Entrant {
+        name: "wal/preset-mixed",
+        side: Side::Preset,
+        acknowledges: Acknowledges::Durable,
+        settings: "group commit after 10 ms or 100 records",
+        open: |opening| open_with(opening, Config::mixed()),
+    },
+    Entrant {
+        name: "wal/preset-low-latency",
+        side: Side::Preset,
+        acknowledges: Acknowledges::Durable,
+        settings: "group commit after 1 ms or 10 records, a buffer of 16 KiB",
+        open: |opening| open_with(opening, Config::low_latency()),
+    },
+    Entrant {
+        name: "wal/preset-high-throughput",
+        side: Side::Preset,
+        acknowledges: Acknowledges::Durable,
+        settings: "a flush thread at 100 ms or 1000 records",
+        open: |opening| open_with(opening, Config::high_throughput()),
+    },
+];
+
 struct Ours {
     wal: Wal,
     store: Counting,
@@ -80,6 +119,10 @@ struct Ours {
 fn open(opening: &Opening, strategy: Strategy) -> Result<Arc<dyn Subject>> {
     let mut config = Config::default();
     config.strategy = strategy;
+    open_with(opening, config)
+}
+
+fn open_with(opening: &Opening, config: Config) -> Result<Arc<dyn Subject>> {
     // What the builder makes of a directory, with a counter around it.
     let files = FileStore::open(&opening.dir)?.preparation(config.preparation.into());
     let mut store: Arc<dyn SegmentStore> = Arc::new(files);

@@ -61,7 +61,7 @@ fn bars(svg: &mut String, rows: &[&Row], entrants: &[Entrant], x: usize, y: usiz
         let top = y + number_of * BAR_HEIGHT;
         let side = entrants.iter().find(|entrant| entrant.name == row.subject);
         let color = match side.map(|entrant| entrant.side) {
-            Some(Side::Ours) => "#2166ac",
+            Some(Side::Ours | Side::Preset) => "#2166ac",
             Some(Side::Floor) => "#777777",
             Some(Side::Peer) | None => "#d6862b",
         };

@@ -50,7 +50,12 @@ struct Cell {
 /// Runs the plan in this directory. Each round runs all workloads on all logs, each round beginning
 /// with another log, every time in a fresh directory; so what else the machine does hits all alike.
 pub fn run(plan: &Plan, dir: &Path, mut progress: impl FnMut(&str)) -> Outcome {
-    let takes_part = |entrant: &Entrant| plan.sync_delay.is_zero() || entrant.side == Side::Ours;
+    let slow = !plan.sync_delay.is_zero();
+    let takes_part = |entrant: &Entrant| match entrant.side {
+        Side::Ours => true,
+        Side::Preset => slow,
+        Side::Floor | Side::Peer => !slow,
+    };
     let cell = |workload, entrant| Cell { entrant, workload, samples: Vec::new(), failure: None };
     let mut cells: Vec<Vec<Cell>> = Vec::new();
     for &workload in &plan.workloads {
