@@ -11,7 +11,7 @@ use crate::{Budget, Effort, Fill, RawFile, Row, Scratch, float, interleaved};
 pub const RECORD_LEN: usize = 100;
 
 /// Bytes of a segment, and of the raw file beside it.
-const SEGMENT_SIZE: u64 = 64 << 20;
+pub(crate) const SEGMENT_SIZE: u64 = 64 << 20;
 
 /// The most that a durable append may cost, as a multiple of its write and sync.
 const BUDGET: f64 = 1.5;

@@ -9,6 +9,18 @@
 //! - What is printed is a median, with the quartiles.
 //! - Making files and logs, and waiting for what was only staged, is never inside a measured time.
 //!
+//! | workload | what is measured | beside it | criterion |
+//! |---|---|---|---|
+//! | [`stage`] | staging 100 B without waiting, 1 to 64 producers | the same bytes into a `Vec` under a `Mutex` | `stage` |
+//! | [`append`] | the same for 100, 1024 and 10240 B, one producer | as above | `append` |
+//! | [`durable`] | one writer, each record or each batch durable | `pwrite` and `fdatasync` of as many bytes | `durable` |
+//! | [`crowd`] | 64 writers, each record durable | the naive log: one sync a record | `durable` |
+//! | [`pipelined`] | a stream, durable at its end | large durable writes | |
+//! | [`naive`] | 1000 records in batches: time, syncs, storage calls | the naive log: one sync a record | |
+//! | [`stages`] | each step of a commit | the whole commit, so that a ratio is a share | |
+//! | [`scan`] | reading a log, every frame verified | the checksum alone | `scan` |
+//! | [`open`] | opening a log of many segments | looking at its files | `open` |
+//!
 //! To add a workload: a module with subjects and `rows`, a line in [`WORKLOADS`], and a benchmark
 //! target if criterion is to time it. To add a subject to a workload: one more closure in its
 //! `rows`.
@@ -22,12 +34,15 @@ mod samples;
 mod scratch;
 mod table;
 
+pub mod append;
 pub mod crowd;
 pub mod durable;
+pub mod naive;
 pub mod open;
 pub mod pipelined;
 pub mod scan;
 pub mod stage;
+pub mod stages;
 
 pub use effort::Effort;
 pub use load::load;
@@ -42,11 +57,14 @@ pub use table::Table;
 pub type Workload = (&'static str, fn(&Scratch, Effort) -> anyhow::Result<Vec<Row>>);
 
 /// Every workload of the report, in its order.
-pub const WORKLOADS: [Workload; 6] = [
+pub const WORKLOADS: [Workload; 9] = [
     ("stage", stage::rows),
+    ("append", append::rows),
     ("durable", durable::rows),
     ("crowd", crowd::rows),
     ("pipelined", pipelined::rows),
+    ("naive", naive::rows),
+    ("stages", stages::rows),
     ("scan", scan::rows),
     ("open", open::rows),
 ];

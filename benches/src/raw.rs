@@ -45,17 +45,27 @@ impl RawFile {
         Ok(Self { dir, fill, size, open, end: 0 })
     }
 
-    /// Writes `bytes` behind what was written before, and syncs. Where the file is full, makes the
-    /// next one first, as a log makes its next segment.
+    /// Writes `bytes` behind what was written before, and syncs.
     pub fn commit(&mut self, bytes: &[u8]) -> Result<()> {
+        self.write(bytes)?;
+        self.sync()
+    }
+
+    /// Writes `bytes` behind what was written before. Where the file is full, makes the next one
+    /// first, as a log makes its next segment.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         if self.end + bytes.len() as u64 > self.size {
             self.open = prepared(&self.dir, self.fill, self.size)?;
             self.end = 0;
         }
         self.open.write_all_at(bytes, self.end)?;
-        self.open.sync_data()?;
         self.end += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Makes what was written durable.
+    pub fn sync(&self) -> Result<()> {
+        Ok(self.open.sync_data()?)
     }
 }
 

@@ -53,6 +53,12 @@ impl Samples {
         Self(self.0.iter().zip(&other.0).map(|(ours, floor)| ours / floor).collect())
     }
 
+    /// Every sample without what the parts took of it in the same round.
+    pub fn less(&self, parts: &[&Self]) -> Self {
+        let taken = |round: usize| parts.iter().filter_map(|part| part.0.get(round)).sum::<f64>();
+        Self(self.0.iter().enumerate().map(|(round, whole)| whole - taken(round)).collect())
+    }
+
     /// The median and the quartiles; all zero where there is no sample.
     pub fn spread(&self) -> Spread {
         let mut sorted = self.0.clone();
@@ -100,6 +106,7 @@ mod tests {
         assert_eq!(String::from_iter(calls.into_inner()), "abbaab");
         assert_eq!((&a, &b), (&Samples(vec![2.0, 3.0]), &Samples(vec![2.0, 2.0])));
         assert_eq!(a.over(&b), Samples(vec![1.0, 1.5]));
+        assert_eq!(a.less(&[&b, &b]), Samples(vec![-2.0, -1.0]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod search;
 mod sim_files;
 
 use std::env;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use args::{Args, Exhaustive, USAGE};
@@ -20,7 +21,8 @@ fn main() -> ExitCode {
     let args = match Args::parse(env::args().skip(1)) {
         Ok(Some(args)) => args,
         Ok(None) => {
-            println!("{USAGE}");
+            // Nobody may be left to read it to the end.
+            writeln!(io::stdout(), "{USAGE}").ok();
             return ExitCode::SUCCESS;
         }
         Err(wrong) => return usage(&wrong),
