@@ -80,13 +80,16 @@ impl Pipeline {
     /// Stages what `push` pushes, where there is room, and tells the strategy.
     #[inline]
     fn stage(&self, when_full: WhenFull, push: impl FnOnce(&mut Stage) -> Lsn) -> Result<Lsn> {
-        let lsn = loop {
+        let (lsn, ample) = loop {
             let mut stage = lock_briefly(&self.flusher().stage);
             if let Some(why) = stage.closed() {
                 return Err(why.clone());
             }
             if stage.len() <= self.options().buffer_size {
-                break push(&mut stage);
+                let ample = self.options().buffer_size / 8;
+                let before = stage.len();
+                let lsn = push(&mut stage);
+                break (lsn, before <= ample && stage.len() > ample);
             }
             let staged = stage.last_lsn();
             drop(stage);
@@ -100,6 +103,11 @@ impl Pipeline {
             }
         };
         self.strategy().staged(lsn).map_err(|error| error.lsn(lsn))?;
+        if ample && self.written_lsn() < lsn {
+            // As if somebody waited: so much is worth a flush while staging goes on. What goes
+            // wrong with it reaches those who do wait.
+            self.strategy().waiting(lsn, Waiter::Task).ok();
+        }
         Ok(lsn)
     }
 
@@ -115,6 +123,11 @@ impl Pipeline {
                 asked = true;
                 if let Err(error) = self.strategy().waiting(staged, Waiter::Task) {
                     return Poll::Ready(Err(error));
+                }
+                // A close ends this wait, or is seen here: what is left after one that found no room
+                // is nobody's to write.
+                if let Some(why) = lock_briefly(&self.flusher().stage).closed() {
+                    return Poll::Ready(Err(why.clone()));
                 }
                 polled = Pin::new(&mut *reached).poll(context);
             }

@@ -71,6 +71,10 @@ impl Pipeline {
         let waited = mark.wait(lsn, || {
             self.issued(lsn)?;
             self.strategy.waiting(lsn, Waiter::Thread)?;
+            // A strategy that has ended has no threads any more; then it is for whoever waits.
+            if self.unclosed.get().is_some() {
+                return self.sync();
+            }
             self.patience.spend(|| mark.get() >= lsn);
             Ok(())
         });

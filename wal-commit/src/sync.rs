@@ -29,6 +29,21 @@ pub(crate) use shuttle::{
 /// anyway.
 pub(crate) const YIELDS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 16 };
 
+/// Lets others run for about this long, without being woken early.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) fn doze(time: std::time::Duration) {
+    // A shorter sleep takes as long as this one.
+    if time < std::time::Duration::from_micros(50) {
+        thread::yield_now();
+    } else {
+        thread::sleep(time);
+    }
+}
+
+/// A model checker knows no time.
+#[cfg(any(loom, shuttle))]
+pub(crate) fn doze(_: std::time::Duration) {}
+
 /// Takes a lock that is held for a few instructions at a time: waits a little in place before it goes
 /// to sleep, which would cost both this thread and the holder more than the wait.
 ///
@@ -71,6 +86,10 @@ pub(crate) fn lock_briefly<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     crate::flusher::lock(mutex)
 }
 
+/// A time that never comes under a model checker; any shorter one may be over at once.
+#[cfg(any(loom, shuttle))]
+const AGES: std::time::Duration = std::time::Duration::from_secs(1 << 30);
+
 /// Threads under shuttle, which knows no time: a tick ends at once, after the others had a turn.
 #[cfg(shuttle)]
 pub(crate) mod thread {
@@ -78,8 +97,8 @@ pub(crate) mod thread {
 
     pub(crate) use shuttle::thread::{Builder, JoinHandle, Thread, current, park};
 
-    pub(crate) fn park_timeout(_: Duration) {
-        shuttle::thread::yield_now();
+    pub(crate) fn park_timeout(time: Duration) {
+        if time < super::AGES { shuttle::thread::yield_now() } else { park() }
     }
 }
 
@@ -138,7 +157,10 @@ pub(crate) mod thread {
         *there = false;
     }
 
-    pub(crate) fn park_timeout(_: Duration) {
+    pub(crate) fn park_timeout(time: Duration) {
+        if time >= super::AGES {
+            return park();
+        }
         let token = current().token;
         let unparked = std::mem::take(&mut *token.there.lock().expect("loom poisons no lock"));
         if !unparked {

@@ -8,20 +8,24 @@ use wal_core::{Acknowledgement, CommitStrategy, ErrorKind, Flush, Lsn, Result, W
 
 use super::window::{Hold, SyncTime, Window};
 use super::worker::{Rest, Worker};
-use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, doze};
 
 /// How long a record that nobody waits for stays in memory at the most: about twice this.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Leader and follower group commit, greedy: no timer stands between a record and its sync.
 ///
-/// A thread that waits while no flush runs leads one, and takes along every record staged by then.
-/// Of those that come while it runs, the first becomes the *heir*: it leads the next flush the
-/// moment this one ends; the others sleep until the watermark passes them. So the group is as large
-/// as the disk is slow, and a lone writer pays no hand-off: it writes and syncs by itself.
+/// A thread that waits while no flush runs leads one, and takes along every record staged by then: a
+/// lone writer pays no hand-off, it writes and syncs by itself. Where a flush runs already there is
+/// more than one at work, and a helper thread leads from then on, the next flush as soon as one ends,
+/// until nobody waits any more. So the group is as large as the disk is slow.
 ///
-/// A helper thread leads for async tasks, which must not block, and flushes records that nobody
-/// waits for within about 20 ms; while nothing is appended it sleeps.
+/// Before it begins the next flush the helper lets those come back whom the last one has woken, for an
+/// eighth of the time that a sync takes at the most: else they would make up two groups, each of
+/// which waits for the other's sync.
+///
+/// The helper also leads for async tasks, which must not block, and flushes records that nobody waits
+/// for within about 20 ms; while nothing is appended it sleeps.
 ///
 /// The greedy rule is within a fraction of a percent of the best tuned timer in a closed loop
 /// ("Group Commit Self-Clocks", 2026). Who wants a timer all the same has
@@ -37,9 +41,10 @@ struct Shared {
     window: Option<Window>,
     /// Held by who flushes.
     baton: Mutex<()>,
-    /// Whether somebody waits for the baton, on behalf of everyone staged by then.
-    heir: AtomicBool,
-    /// The last record that a task waits for, since the helper last looked.
+    /// Whether the helper leads just now: then nobody else begins to. A hint, which nothing relies
+    /// on: whoever follows it has the helper told.
+    helped: AtomicBool,
+    /// The last record that somebody leaves to the helper, since it last looked.
     wanted: AtomicU64,
     /// Waits begun since the last flush; counted for the window alone.
     asked: AtomicU64,
@@ -63,7 +68,7 @@ impl GroupCommit {
             log: super::Driven::default(),
             window,
             baton: Mutex::default(),
-            heir: AtomicBool::new(false),
+            helped: AtomicBool::new(false),
             wanted: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             hold: Hold::default(),
@@ -105,8 +110,10 @@ impl CommitStrategy for GroupCommit {
             self.shared.asked.fetch_add(1, Ordering::Relaxed);
         }
         match waiter {
-            Waiter::Thread => self.shared.lead_or_follow(lsn),
-            Waiter::Task => {
+            Waiter::Thread if self.shared.lead_now(lsn)? => Ok(()),
+            _ => {
+                // The mark before the wake: the thread's token keeps the wake until the helper
+                // looks at the mark again.
                 self.shared.wanted.fetch_max(lsn.get(), Ordering::Release);
                 self.helper.wake();
                 Ok(())
@@ -120,25 +127,18 @@ impl CommitStrategy for GroupCommit {
 }
 
 impl Shared {
-    /// Flushes for everyone, now or as the heir, or leaves it to the heir there is.
-    fn lead_or_follow(&self, lsn: Lsn) -> Result<()> {
+    /// Flushes for everyone, unless a flush is under way or the helper leads.
+    fn lead_now(&self, lsn: Lsn) -> Result<bool> {
         let log = self.log.get()?;
-        match self.baton.try_lock() {
-            Ok(baton) => self.lead(log, baton, lsn),
-            Err(TryLockError::Poisoned(baton)) => self.lead(log, baton.into_inner(), lsn),
-            Err(TryLockError::WouldBlock) => {
-                // `AcqRel` on both swaps of `heir`: who finds an heir has staged its record before
-                // the heir's own swap, which comes before the heir takes what is staged.
-                if self.heir.swap(true, Ordering::AcqRel) {
-                    return Ok(());
-                }
-                let baton = self.baton.lock().unwrap_or_else(PoisonError::into_inner);
-                self.heir.swap(false, Ordering::AcqRel);
-                // Not only for itself: others rely on the heir, also where its own record went
-                // out with somebody who took the baton in between.
-                self.lead(log, baton, log.staged())
-            }
+        if self.helped.load(Ordering::Relaxed) {
+            return Ok(false);
         }
+        let baton = match self.baton.try_lock() {
+            Ok(baton) => baton,
+            Err(TryLockError::Poisoned(baton)) => baton.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+        };
+        self.lead(log, baton, lsn).map(|()| true)
     }
 
     /// Flushes. The next leader begins when the records are durable, before all who wait for them
@@ -153,12 +153,10 @@ impl Shared {
             self.hold.wait(window, asked, &self.sync_time, staged);
         }
         log.write()?;
-        let began = self.window.map(|_| Instant::now());
+        let began = Instant::now();
         let mut baton = Some(baton);
         log.sync_then(&mut || {
-            if let Some(began) = began {
-                self.sync_time.took(began.elapsed());
-            }
+            self.sync_time.took(began.elapsed());
             baton = None;
         })
     }
@@ -169,16 +167,32 @@ impl Shared {
         self.lead(log, baton, lsn)
     }
 
+    /// Lets those come back whom the last flush has woken, as many as it had records.
+    fn gather(&self, log: &dyn Flush, woken: u64) {
+        let most = self.sync_time.get() / 8;
+        let began = Instant::now();
+        while log.staged().since(log.durable()) < woken && began.elapsed() < most {
+            doze(most / 8);
+        }
+    }
+
     /// The helper thread. Whatever goes wrong in a flush reaches everyone who waits through the
     /// watermark; here it only decides when to try again.
     fn help(&self, log: &dyn Flush, rest: &Rest) {
         let mut staged_at_last_tick = Lsn::ZERO;
+        let mut woken = 0;
         while !rest.stopping() {
             let wanted = Lsn::new(self.wanted.swap(0, Ordering::AcqRel));
-            if wanted > log.durable() {
+            let durable = log.durable();
+            if wanted > durable {
+                self.helped.store(true, Ordering::Relaxed);
+                self.gather(log, woken);
                 let _ = self.lead_in_turn(log, wanted);
+                woken = log.durable().since(durable);
                 continue;
             }
+            self.helped.store(false, Ordering::Relaxed);
+            woken = 0;
             let staged = log.staged();
             if staged > log.durable() {
                 if staged_at_last_tick > log.durable()
@@ -200,7 +214,7 @@ impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared")
             .field("log", &self.log)
-            .field("heir", &self.heir)
+            .field("helped", &self.helped)
             .field("wanted", &self.wanted)
             .finish_non_exhaustive()
     }

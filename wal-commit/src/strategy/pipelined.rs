@@ -60,7 +60,15 @@ impl CommitStrategy for Pipelined {
 fn write(log: &dyn Flush, rest: &Rest, syncer: &Worker) {
     while !rest.stopping() {
         if log.staged() <= log.written() {
-            rest.rest(|| log.staged() > log.written());
+            rest.rest(|| {
+                let more = log.staged() > log.written();
+                // Somebody else may have written: a sync that was asked for and found its own records
+                // durable, or an append that found the stage full.
+                if log.written() > log.durable() {
+                    syncer.rouse();
+                }
+                more
+            });
             continue;
         }
         match log.write() {

@@ -109,7 +109,8 @@ impl Hold {
 pub(super) struct SyncTime(AtomicU64);
 
 impl SyncTime {
-    fn get(&self) -> Duration {
+    /// Their mean; zero where there was none yet.
+    pub(super) fn get(&self) -> Duration {
         Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 

@@ -27,7 +27,9 @@ pub(super) struct Worker {
 #[derive(Debug)]
 pub(super) struct Rest {
     thread: OnceLock<Thread>,
-    /// Whether the thread looks at the log by itself; if not, the next append must wake it.
+    /// Whether the thread looks at the log by itself; if not, the next append must wake it. Changed by
+    /// swaps only, each of which comes visibly after the one that it has read: so the flag's history is
+    /// one line, which a model checker can follow.
     watching: AtomicBool,
     stopping: AtomicBool,
 }
@@ -77,7 +79,7 @@ impl Worker {
     pub(super) fn rouse(&self) -> bool {
         fence(Ordering::SeqCst);
         let watching = &self.rest.watching;
-        let rests = !watching.load(Ordering::Relaxed) && !watching.swap(true, Ordering::Relaxed);
+        let rests = !watching.load(Ordering::Relaxed) && !watching.swap(true, Ordering::AcqRel);
         if rests {
             self.rest.wake();
         }
@@ -105,7 +107,7 @@ impl Rest {
 
     /// Rests until the next append, unless there is `work`; may end early.
     pub(super) fn rest(&self, work: impl FnOnce() -> bool) {
-        self.watching.store(false, Ordering::Relaxed);
+        self.watching.swap(false, Ordering::AcqRel);
         fence(Ordering::SeqCst);
         if !work() && !self.stopping() {
             // A wake between the look and here is kept by the thread's token.
@@ -113,7 +115,7 @@ impl Rest {
         }
         // Also where a token was left from before: who rouses must not take this thread for one
         // that rests while it works.
-        self.watching.store(true, Ordering::Relaxed);
+        self.watching.swap(true, Ordering::AcqRel);
     }
 
     /// Rests for this long; may end early.

@@ -14,10 +14,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod group_commit;
+mod numbers;
 mod pipeline;
 mod planted;
 mod twin;
 mod watermark;
+mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use crate::every_order;
-use crate::twin::{Baton, Defect, Mark, sleep_beside_an_append};
+use crate::twin::{Defect, Mark, sleep_beside_an_append};
 
 /// Set in the process that is to fail.
 const DOOMED: &str = "WAL_DOOMED";
@@ -35,22 +35,9 @@ fn mark(defect: Defect) {
     waiter.join().unwrap();
 }
 
-fn baton(defect: Defect) {
-    let baton = Arc::new(Baton::new(defect));
-    let others = [(), ()].map(|()| {
-        let baton = Arc::clone(&baton);
-        thread::spawn(move || baton.commit())
-    });
-    baton.commit();
-    for other in others {
-        other.join().unwrap();
-    }
-}
-
 #[test]
 fn the_right_twins_are_right() {
     every_order(3, || mark(Defect::None));
-    every_order(3, || baton(Defect::None));
     every_order(3, || sleep_beside_an_append(Defect::None));
 }
 
@@ -72,14 +59,4 @@ fn a_mark_without_order() {
 #[test]
 fn a_missing_fence() {
     finds("a_missing_fence", "deadlock", || sleep_beside_an_append(Defect::NoFence));
-}
-
-#[test]
-fn a_missing_heir() {
-    finds("a_missing_heir", "deadlock", || baton(Defect::NoHeir));
-}
-
-#[test]
-fn an_heir_that_leaves_late() {
-    finds("an_heir_that_leaves_late", "deadlock", || baton(Defect::HeirLeavesLate));
 }

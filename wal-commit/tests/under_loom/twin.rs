@@ -1,4 +1,4 @@
-//! The three protocols of the commit core in a few lines each, right or with one thing wrong.
+//! Two protocols of the commit core in a few lines each, right or with one thing wrong.
 
 use std::sync::Arc;
 
@@ -18,10 +18,6 @@ pub(crate) enum Defect {
     RelaxedMark,
     /// No fence between "I will sleep" and the look at the stage.
     NoFence,
-    /// Who comes during a flush leaves it at that.
-    NoHeir,
-    /// The heir gives the place free only after it has taken the stage.
-    HeirLeavesLate,
 }
 
 /// A mark and those who sleep until it moves.
@@ -63,53 +59,6 @@ impl Mark {
             }
         }
         assert!(self.synced.load(Ordering::Relaxed) >= lsn, "told before the sync");
-    }
-}
-
-/// Who leads, for everyone.
-pub(crate) struct Baton {
-    defect: Defect,
-    staged: AtomicU64,
-    turn: Mutex<()>,
-    heir: AtomicBool,
-    durable: Mark,
-}
-
-impl Baton {
-    pub(crate) fn new(defect: Defect) -> Self {
-        let (staged, heir) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { defect, staged, turn: Mutex::new(()), heir, durable: Mark::new(defect) }
-    }
-
-    pub(crate) fn commit(&self) {
-        let lsn = self.staged.fetch_add(1, Ordering::AcqRel) + 1;
-        self.lead_or_follow();
-        self.durable.wait(lsn);
-    }
-
-    fn lead_or_follow(&self) {
-        if let Ok(_baton) = self.turn.try_lock() {
-            return self.lead();
-        }
-        if self.defect == Defect::NoHeir || self.heir.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let _baton = self.turn.lock().unwrap();
-        if self.defect == Defect::HeirLeavesLate {
-            self.lead();
-            self.heir.swap(false, Ordering::AcqRel);
-        } else {
-            self.heir.swap(false, Ordering::AcqRel);
-            self.lead();
-        }
-    }
-
-    fn lead(&self) {
-        // A read-modify-write, which sees the newest value.
-        let staged = self.staged.fetch_add(0, Ordering::AcqRel);
-        if staged > self.durable.reached.load(Ordering::Acquire) {
-            self.durable.sync_and_publish(staged);
-        }
     }
 }
 

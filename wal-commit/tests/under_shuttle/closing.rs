@@ -18,7 +18,7 @@ use crate::world::{Fate, World, join};
 
 /// Every append either is refused, or its record is on disk once the log is closed; and its wait
 /// ends well whenever it began.
-fn close_in_the_middle(strategy: impl CommitStrategy + 'static, fate: Fate) {
+pub(crate) fn close_in_the_middle(strategy: impl CommitStrategy + 'static, fate: Fate) {
     let world = World::with(strategy, small_segments(), fate);
     let producers = (0..2).map(|name| {
         world.spawn(move |world| {
@@ -162,52 +162,54 @@ const SECOND: Lsn = Lsn::new(2);
 
 /// A truncation beside an append: it is refused, or it comes before the append, or after it. The
 /// numbers behind the cut are given out anew, and each is acknowledged for what it is.
+pub(crate) fn truncate_beside_an_append(strategy: impl CommitStrategy + 'static) {
+    let world = World::new(strategy, small_segments());
+    world.log.append(b"one").unwrap();
+    world.log.sync().unwrap();
+    world.log.append(b"two").unwrap();
+    world.log.sync().unwrap();
+    let appended = Arc::new(AtomicU64::new(0));
+    let cut_behind = Arc::new(AtomicU64::new(0));
+    let appending = {
+        let appended = Arc::clone(&appended);
+        world.spawn(move |world| {
+            let lsn = world.append(b"new").unwrap();
+            appended.store(lsn.get(), Ordering::SeqCst);
+            match world.wait_once(lsn) {
+                // A number that was given out anew: the record is there to stay.
+                Ok(()) if lsn == SECOND => world.acknowledge(lsn, b"new"),
+                Ok(()) => {}
+                // Cut off with the rest, before this thread had looked.
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}"),
+            }
+        })
+    };
+    let cutting = {
+        let cut_behind = Arc::clone(&cut_behind);
+        world.spawn(move |world| {
+            let disk = world.disk.clone();
+            let result = world.log.truncate(|resume| {
+                cut_behind.store(resume.last_lsn.get(), Ordering::SeqCst);
+                Ok(cut(&left_of(&disk), resume, Lsn::FIRST))
+            });
+            if let Err(error) = result {
+                assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+            }
+        })
+    };
+    join([appending, cutting]);
+    if cut_behind.load(Ordering::SeqCst) == SECOND.get() {
+        let appended = appended.load(Ordering::SeqCst);
+        assert_eq!(appended, SECOND.get(), "a record was cut off before it was written");
+    }
+    let last = world.commit(b"last").unwrap();
+    assert!([2, 3, 4].contains(&last.get()), "{last}");
+    world.check();
+    world.log.close().unwrap();
+    assert_eq!(left_of(&world.disk).last_lsn(), last);
+}
+
 #[test]
 fn a_truncation_comes_before_an_append_or_after_it() {
-    explore(|| {
-        let world = World::new(GroupCommit::new(), small_segments());
-        world.log.append(b"one").unwrap();
-        world.log.sync().unwrap();
-        world.log.append(b"two").unwrap();
-        world.log.sync().unwrap();
-        let appended = Arc::new(AtomicU64::new(0));
-        let cut_behind = Arc::new(AtomicU64::new(0));
-        let appending = {
-            let appended = Arc::clone(&appended);
-            world.spawn(move |world| {
-                let lsn = world.append(b"new").unwrap();
-                appended.store(lsn.get(), Ordering::SeqCst);
-                match world.wait_once(lsn) {
-                    // A number that was given out anew: the record is there to stay.
-                    Ok(()) if lsn == SECOND => world.acknowledge(lsn, b"new"),
-                    Ok(()) => {}
-                    // Cut off with the rest, before this thread had looked.
-                    Err(error) => assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}"),
-                }
-            })
-        };
-        let cutting = {
-            let cut_behind = Arc::clone(&cut_behind);
-            world.spawn(move |world| {
-                let disk = world.disk.clone();
-                let result = world.log.truncate(|resume| {
-                    cut_behind.store(resume.last_lsn.get(), Ordering::SeqCst);
-                    Ok(cut(&left_of(&disk), resume, Lsn::FIRST))
-                });
-                if let Err(error) = result {
-                    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
-                }
-            })
-        };
-        join([appending, cutting]);
-        if cut_behind.load(Ordering::SeqCst) == SECOND.get() {
-            let appended = appended.load(Ordering::SeqCst);
-            assert_eq!(appended, SECOND.get(), "a record was cut off before it was written");
-        }
-        let last = world.commit(b"last").unwrap();
-        assert!([2, 3, 4].contains(&last.get()), "{last}");
-        world.check();
-        world.log.close().unwrap();
-        assert_eq!(left_of(&world.disk).last_lsn(), last);
-    });
+    explore(|| truncate_beside_an_append(GroupCommit::new()));
 }

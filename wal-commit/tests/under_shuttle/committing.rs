@@ -11,7 +11,7 @@ use crate::common::{left_of, one_segment, small_segments};
 use crate::explore;
 use crate::world::{World, join};
 
-fn three_producers(world: &World) {
+pub(crate) fn three_producers(world: &World) {
     join((0..3).map(|name| {
         world.spawn(move |world| {
             for n in 0..2 {

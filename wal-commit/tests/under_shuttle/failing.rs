@@ -9,7 +9,7 @@ use crate::explore;
 use crate::world::{Fate, World, join};
 
 /// Three threads commit until something fails, one syncs in between; the log is closed.
-fn storm(strategy: impl CommitStrategy + 'static, fate: Fate) {
+pub(crate) fn storm(strategy: impl CommitStrategy + 'static, fate: Fate) {
     let world = World::with(strategy, small_segments(), fate);
     let producers = (0..3).map(|name| {
         world.spawn(move |world| {

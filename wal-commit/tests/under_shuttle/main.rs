@@ -19,17 +19,18 @@ mod committing;
 mod common;
 mod failing;
 mod planted;
+mod threads;
 mod world;
 
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 
 /// Runs a scenario in many orders, and says how many there were.
-fn explore(scenario: fn()) {
+fn explore(scenario: impl Fn() + Copy + Send + Sync + 'static) {
     explore_by(number("WAL_SEED", 1), number("WAL_SCHEDULES", 4000), scenario);
 }
 
-fn explore_by(seed: u64, schedules: u64, scenario: fn()) {
+fn explore_by(seed: u64, schedules: u64, scenario: impl Fn() + Copy + Send + Sync + 'static) {
     eprintln!("WAL_SEED={seed} WAL_SCHEDULES={schedules}");
     let mut config = Config::new();
     config.stack_size = 256 << 10;

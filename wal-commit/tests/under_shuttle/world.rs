@@ -1,7 +1,7 @@
 //! [`World`]: a log on a simulated disk, and what was acknowledged on it.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -50,6 +50,16 @@ impl World {
         options: Options,
         fate: Fate,
     ) -> Self {
+        Self::overlapping(strategy, options, fate, 1)
+    }
+
+    /// On a store that lets so many syncs of a segment overlap.
+    pub(crate) fn overlapping(
+        strategy: impl CommitStrategy + 'static,
+        options: Options,
+        fate: Fate,
+        syncs: u32,
+    ) -> Self {
         let disk = SimDisk::new(Profile::STRICT);
         let bad = thread_rng().gen_range(0..25);
         let until = bad + thread_rng().gen_range(1..6);
@@ -70,7 +80,8 @@ impl World {
                     Err(io::Error::new(io::ErrorKind::StorageFull, format!("no room to {step:?}")))
                 }
                 Fate::Panics if now == bad && thread::current().name().is_none() => {
-                    panic!("the store dies at {step:?}")
+                    // Not by the hook, which would print a page of it thousands of times.
+                    resume_unwind(Box::new(format!("the store dies at {step:?}")))
                 }
                 _ => Ok(()),
             };
@@ -79,7 +90,7 @@ impl World {
             }
             outcome
         });
-        let log = start(store, Arc::new(strategy), options).unwrap();
+        let log = start(store.overlapping_syncs(syncs), Arc::new(strategy), options).unwrap();
         Self { log, disk, acknowledged: Arc::default(), tried_again }
     }
 

@@ -1,0 +1,309 @@
+//! The strategies that have threads of their own and are nothing without them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use shuttle::thread;
+use wal_commit::{FlushThread, Interval, Os, Parallel, Pipelined, WhenFull};
+use wal_core::{CommitStrategy, ErrorKind, Lsn};
+
+use crate::closing::{close_in_the_middle, truncate_beside_an_append};
+use crate::committing::three_producers;
+use crate::common::{left_of, one_segment, small_segments};
+use crate::explore;
+use crate::failing::storm;
+use crate::world::{Fate, World, join};
+
+/// A time that no test lives to see.
+const FOREVER: Duration = Duration::from_secs(1 << 32);
+
+/// Whatever is staged is due.
+fn flush_thread() -> FlushThread {
+    FlushThread::with_trigger(Duration::ZERO, u64::MAX)
+}
+
+#[test]
+fn what_a_flush_thread_acknowledges_is_durable() {
+    explore(|| three_producers(&World::new(flush_thread(), small_segments())));
+}
+
+#[test]
+fn what_a_pipeline_of_two_acknowledges_is_durable() {
+    explore(|| three_producers(&World::new(Pipelined::new(), one_segment())));
+}
+
+#[test]
+fn what_a_pipeline_of_two_acknowledges_is_durable_while_segments_end() {
+    explore(|| three_producers(&World::new(Pipelined::new(), small_segments())));
+}
+
+#[test]
+fn what_two_in_parallel_acknowledge_is_durable() {
+    let world = |options| World::overlapping(Parallel::new(2), options, Fate::Well, 2);
+    explore(move || three_producers(&world(one_segment())));
+    explore(move || three_producers(&world(small_segments())));
+}
+
+/// Under `Interval` a wait says "written"; what was appended becomes durable with no further call.
+#[test]
+fn what_an_interval_takes_becomes_durable() {
+    explore(|| {
+        let world = World::new(Interval::new(Duration::ZERO), small_segments());
+        join((0..2).map(|name| {
+            world.spawn(move |world| {
+                for n in 0..2 {
+                    let lsn = world.append(&[name, n]).unwrap();
+                    world.wait_once(lsn).unwrap();
+                    assert!(world.log.written_lsn() >= lsn);
+                }
+            })
+        }));
+        world.until_durable(Lsn::new(4));
+        assert_eq!(left_of(&world.disk).records.len(), 4);
+        world.log.close().unwrap();
+    });
+}
+
+/// Enough records are a flush, however young: also where the first of them were counted beside a
+/// flush that took the ones before. What is left at the end is fewer than enough.
+#[test]
+fn enough_records_are_a_flush() {
+    explore(|| {
+        let world = World::new(FlushThread::with_trigger(FOREVER, 2), one_segment());
+        let producers = (0..2).map(|name| {
+            world.spawn(move |world| {
+                for n in 0..2 {
+                    world.append(&[name, n]).unwrap();
+                }
+            })
+        });
+        join(producers);
+        let enough = Lsn::new(3);
+        world.log.wait(enough).unwrap();
+        assert!(left_of(&world.disk).last_lsn() >= enough);
+        world.log.close().unwrap();
+    });
+}
+
+/// The thread goes to rest beside the append, each time anew.
+fn nobody_waits(strategy: impl CommitStrategy + 'static) {
+    let world = World::new(strategy, one_segment());
+    join((0..2).map(|name| {
+        world.spawn(move |world| {
+            for n in 0..2 {
+                world.append(&[name, n]).unwrap();
+                if n == name {
+                    thread::yield_now();
+                }
+            }
+        })
+    }));
+    world.until_durable(Lsn::new(4));
+    assert_eq!(left_of(&world.disk).records.len(), 4);
+    world.log.close().unwrap();
+}
+
+#[test]
+fn records_that_nobody_waits_for_become_durable() {
+    explore(|| nobody_waits(flush_thread()));
+    explore(|| nobody_waits(Pipelined::new()));
+    explore(|| nobody_waits(Parallel::new(2)));
+}
+
+/// The appender writes what is too much, and the thread that syncs hears of it by the next record.
+#[test]
+fn a_full_stage_is_written_by_whoever_appends() {
+    explore(|| {
+        let mut options = small_segments();
+        options.buffer_size = 64;
+        let world = World::new(Pipelined::new(), options);
+        let producers = (0..2).map(|name| {
+            world.spawn(move |world| {
+                let lsns: Vec<_> = (0..4).map(|n| world.append(&[name, n]).unwrap()).collect();
+                world.wait(lsns[3], &[name, 3]).unwrap();
+            })
+        });
+        join(producers);
+        world.log.close().unwrap();
+        world.check();
+    });
+}
+
+#[test]
+fn a_failed_step_loses_nothing() {
+    explore(|| storm(flush_thread(), Fate::Fails));
+    explore(|| storm(Pipelined::new(), Fate::Fails));
+    explore(|| storm(Parallel::new(2), Fate::Fails));
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    explore(|| storm(flush_thread(), Fate::Full));
+    explore(|| storm(Pipelined::new(), Fate::Full));
+    explore(|| storm(Parallel::new(2), Fate::Full));
+}
+
+#[test]
+fn a_panicking_store_reaches_everyone() {
+    explore(|| storm(flush_thread(), Fate::Panics));
+    explore(|| storm(Pipelined::new(), Fate::Panics));
+}
+
+#[test]
+fn a_close_drains() {
+    explore(|| close_in_the_middle(flush_thread(), Fate::Well));
+    explore(|| close_in_the_middle(FlushThread::with_trigger(FOREVER, 2), Fate::Well));
+    explore(|| close_in_the_middle(Pipelined::new(), Fate::Well));
+    explore(|| close_in_the_middle(Parallel::new(2), Fate::Well));
+}
+
+#[test]
+fn a_close_on_a_failing_store_ends() {
+    explore(|| close_in_the_middle(flush_thread(), Fate::Fails));
+    explore(|| close_in_the_middle(Pipelined::new(), Fate::Fails));
+    explore(|| close_in_the_middle(Parallel::new(2), Fate::Fails));
+}
+
+#[test]
+fn a_close_on_a_full_disk_is_repeated() {
+    explore(|| close_in_the_middle(flush_thread(), Fate::Full));
+    explore(|| close_in_the_middle(Pipelined::new(), Fate::Full));
+    explore(|| close_in_the_middle(Parallel::new(2), Fate::Full));
+}
+
+/// Numbers that a truncation has taken back are given out again, and no thread takes the new ones for
+/// the old.
+#[test]
+fn a_truncation_comes_before_an_append_or_after_it() {
+    explore(|| truncate_beside_an_append(flush_thread()));
+    explore(|| truncate_beside_an_append(Pipelined::new()));
+    explore(|| truncate_beside_an_append(Parallel::new(2)));
+}
+
+/// Tasks wait for room, and each gets it: nobody else appends to make the strategy flush.
+fn tasks_wait_for_room(strategy: impl CommitStrategy + 'static) {
+    let mut options = small_segments();
+    (options.buffer_size, options.when_full) = (1, WhenFull::Refuse);
+    let world = World::new(strategy, options);
+    join((0..2).map(|name| {
+        world.spawn(move |world| {
+            for n in 0..2 {
+                shuttle::future::block_on(world.log.append_async(&[name, n])).unwrap();
+            }
+        })
+    }));
+    world.log.close().unwrap();
+    assert_eq!(left_of(&world.disk).records.len(), 4);
+}
+
+#[test]
+fn who_waits_for_room_gets_it() {
+    explore(|| tasks_wait_for_room(wal_commit::GroupCommit::new()));
+    explore(|| tasks_wait_for_room(flush_thread()));
+    explore(|| tasks_wait_for_room(Pipelined::new()));
+    explore(|| tasks_wait_for_room(Parallel::new(2)));
+}
+
+/// Durable records beside others, where an acknowledgement says "written".
+#[test]
+fn a_durable_append_is_durable_whatever_the_strategy() {
+    fn appends(strategy: impl CommitStrategy + 'static) {
+        let world = World::new(strategy, small_segments());
+        join((0..3).map(|name| {
+            world.spawn(move |world| {
+                world.append(&[name, 0]).unwrap();
+                let lsn = world.log.append_durable(&[name, 1]).unwrap();
+                world.acknowledge(lsn, &[name, 1]);
+            })
+        }));
+        world.log.close().unwrap();
+        world.check();
+    }
+    explore(|| appends(Os::new()));
+    explore(|| appends(Interval::new(Duration::ZERO)));
+}
+
+/// Who finds the stage full writes it out, and then his own batch panics: the syncer hears of what was
+/// written all the same.
+#[test]
+fn a_batch_that_panics_leaves_nobody_waiting() {
+    struct Second(AtomicBool);
+    impl AsRef<[u8]> for Second {
+        fn as_ref(&self) -> &[u8] {
+            if self.0.swap(true, Ordering::SeqCst) {
+                resume_unwind(Box::new("the record dies"));
+            }
+            b"never"
+        }
+    }
+    explore(|| {
+        let mut options = one_segment();
+        options.buffer_size = 1;
+        let world = World::new(Pipelined::new(), options);
+        let lsn = world.append(b"one").unwrap();
+        let batch = [Second(AtomicBool::new(false))];
+        assert!(catch_unwind(AssertUnwindSafe(|| world.log.append_batch(&batch))).is_err());
+        // To shuttle all threads are one, and a panic of one may look like another's: an error will do.
+        world.wait(lsn, b"one").ok();
+        world.close().ok();
+    });
+}
+
+/// A close that finds no room has ended the strategy. A thread that waits beside it is told, whenever
+/// it began, and behind it a wait writes by itself.
+fn close_without_room(strategy: impl CommitStrategy + 'static) {
+    let world = World::new(strategy, small_segments());
+    world.disk.set_room(Some(0));
+    let lsn = world.log.append(b"kept").unwrap();
+    let waiting = (0..2).map(|_| {
+        world.spawn(move |world| {
+            let waited = world.log.wait(lsn);
+            assert_eq!(waited.unwrap_err().kind(), ErrorKind::StorageFull);
+        })
+    });
+    let closing = world.spawn(|world| {
+        assert_eq!(world.log.close().unwrap_err().kind(), ErrorKind::StorageFull);
+    });
+    join(waiting.chain([closing]));
+    world.disk.set_room(None);
+    world.log.wait(lsn).unwrap();
+    assert_eq!(left_of(&world.disk).record(lsn), b"kept");
+    world.log.close().unwrap();
+}
+
+#[test]
+fn a_close_without_room_leaves_no_thread_waiting() {
+    explore(|| close_without_room(wal_commit::GroupCommit::new()));
+    explore(|| close_without_room(flush_thread()));
+    explore(|| close_without_room(Pipelined::new()));
+    explore(|| close_without_room(Parallel::new(2)));
+}
+
+/// The same for a task that waits for room to append.
+fn no_room_and_a_close(strategy: impl CommitStrategy + 'static) {
+    let mut options = small_segments();
+    (options.buffer_size, options.when_full) = (1, WhenFull::Refuse);
+    let world = World::new(strategy, options);
+    world.disk.set_room(Some(0));
+    world.log.append(b"kept").unwrap();
+    let task = world.spawn(|world| {
+        // Staged, where a flush has just taken the other; or refused.
+        shuttle::future::block_on(world.log.append_async(b"late")).ok();
+    });
+    let closing = world.spawn(|world| {
+        assert_eq!(world.log.close().unwrap_err().kind(), ErrorKind::StorageFull);
+    });
+    join([task, closing]);
+    world.disk.set_room(None);
+    world.log.close().unwrap();
+    assert_eq!(left_of(&world.disk).last_lsn(), world.log.staged_lsn());
+}
+
+#[test]
+fn a_close_without_room_leaves_no_append_waiting() {
+    explore(|| no_room_and_a_close(wal_commit::GroupCommit::new()));
+    explore(|| no_room_and_a_close(flush_thread()));
+    explore(|| no_room_and_a_close(Pipelined::new()));
+    explore(|| no_room_and_a_close(Parallel::new(2)));
+}
