@@ -1,5 +1,4 @@
 //! What a commit allocates, counted on the thread that commits.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 use wal::{Strategy, Wal};
 

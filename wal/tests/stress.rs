@@ -79,7 +79,9 @@ fn stress(strategy: Arc<dyn CommitStrategy>, seed: u64) {
                 scope.spawn(move || produce(wal, producer, seed, durable, given))
             })
             .collect();
-        producers.into_iter().for_each(|producer| producer.join().unwrap());
+        for producer in producers {
+            producer.join().unwrap();
+        }
         over.store(true, Ordering::Relaxed);
         marks.join().unwrap();
     });
