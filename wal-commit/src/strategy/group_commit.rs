@@ -13,7 +13,8 @@ use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, doze};
 /// How long a record that nobody waits for stays in memory at the most: about twice this.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Leader and follower group commit, greedy: no timer stands between a record and its sync.
+/// Leader and follower group commit, greedy: a flush begins when the last one has ended, and not when a
+/// timer says so.
 ///
 /// A thread that waits while no flush runs leads one, and takes along every record staged by then: a
 /// lone writer pays no hand-off, it writes and syncs by itself. Where a flush runs already there is
