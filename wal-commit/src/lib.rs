@@ -7,7 +7,7 @@
 //! | strategy | who and when | an acknowledged record |
 //! |---|---|---|
 //! | [`Sync`] | every append, alone | is durable |
-//! | [`GroupCommit`] | the first waiter, for everyone; the next flush starts when the last ends | is durable |
+//! | [`GroupCommit`] | the first waiter, for everyone; a thread while more wait, one flush after the other | is durable |
 //! | [`FlushThread`] | a thread, at an age or a number of records | is durable |
 //! | [`Pipelined`] | one thread writes, another syncs | is durable |
 //! | [`Parallel`] | several threads, whose syncs overlap where the store allows it | is durable |
