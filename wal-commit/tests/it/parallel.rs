@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-use wal_commit::{Options, Parallel};
-use wal_core::{ErrorKind, Lsn};
+use wal_commit::{Options, Parallel, Pipelined};
+use wal_core::{CommitStrategy, ErrorKind, Lsn};
 use wal_testkit::{Profile, SimDisk, SimStore};
 
 use crate::common::{Hooked, Step, left_of, one_segment, small_segments, start};
-use crate::{PATIENCE, eventually, within};
+use crate::{Gate, PATIENCE, eventually, within};
 
 /// Syncs that end when the test says so, one by one.
 #[derive(Debug, Default)]
@@ -173,5 +173,44 @@ fn numbers_that_a_truncation_took_back_are_flushed_again() {
         let lsn = log.append(b"again").unwrap();
         let waits = Arc::clone(&log);
         within("a number given out anew", move || waits.wait(lsn)).unwrap();
+    }
+}
+
+/// A record that is written while a sync is on its way back is not that sync's: the mark moves to what
+/// was written before the sync began, and a power cut at that moment leaves exactly that.
+#[test]
+fn a_sync_vouches_for_nothing_written_while_it_ran() {
+    let strategies: [fn() -> Arc<dyn CommitStrategy>; 2] =
+        [|| Arc::new(Pipelined::new()), || Arc::new(Parallel::new(2))];
+    for strategy in strategies {
+        let disk = SimDisk::new(Profile::STRICT);
+        let gates = Arc::new([Gate::default(), Gate::default()]);
+        let (at, syncs) = (Arc::clone(&gates), AtomicU32::new(0));
+        let store = Hooked::new(SimStore::new(disk.clone()), move |step| {
+            match step {
+                Step::Sync(_) => {
+                    // That of the header, of the first record, of the second.
+                    if syncs.fetch_add(1, Ordering::SeqCst) == 2 {
+                        at[1].pass();
+                    }
+                }
+                Step::Synced(_) if syncs.load(Ordering::SeqCst) == 2 => at[0].pass(),
+                _ => {}
+            }
+            Ok(())
+        });
+        let log = start(store, strategy(), one_segment()).unwrap();
+        log.append(b"one").unwrap();
+        gates[0].reached();
+        log.append(b"two").unwrap();
+        eventually("the second is written", || log.written_lsn() == Lsn::new(2));
+        gates[0].open();
+        gates[1].reached();
+        assert_eq!(log.durable_lsn(), Lsn::FIRST);
+        assert_eq!(left_of(&disk).last_lsn(), Lsn::FIRST);
+        gates[1].open();
+        log.wait(Lsn::new(2)).unwrap();
+        assert_eq!(left_of(&disk).last_lsn(), Lsn::new(2));
+        log.close().unwrap();
     }
 }
