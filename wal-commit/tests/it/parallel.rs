@@ -187,15 +187,12 @@ fn a_sync_vouches_for_nothing_written_while_it_ran() {
         let gates = Arc::new([Gate::default(), Gate::default()]);
         let (at, syncs) = (Arc::clone(&gates), AtomicU32::new(0));
         let store = Hooked::new(SimStore::new(disk.clone()), move |step| {
-            match step {
-                Step::Sync(_) => {
-                    // That of the header, of the first record, of the second.
-                    if syncs.fetch_add(1, Ordering::SeqCst) == 2 {
-                        at[1].pass();
-                    }
-                }
-                Step::Synced(_) if syncs.load(Ordering::SeqCst) == 2 => at[0].pass(),
-                _ => {}
+            // The syncs are that of the header, of the first record, of the second.
+            if matches!(step, Step::Sync(_)) && syncs.fetch_add(1, Ordering::SeqCst) == 2 {
+                at[1].pass();
+            }
+            if matches!(step, Step::Synced(_)) && syncs.load(Ordering::SeqCst) == 2 {
+                at[0].pass();
             }
             Ok(())
         });

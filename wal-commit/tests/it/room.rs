@@ -39,6 +39,15 @@ fn stalled(disk: &SimDisk) -> (Arc<Gate>, Hooked) {
     (gate, store)
 }
 
+/// A log under group commit on such a disk, with a flush that stands at the gate.
+fn stalled_log(disk: &SimDisk) -> (Arc<Gate>, Arc<Pipeline>) {
+    let (gate, store) = stalled(disk);
+    let log = start(store, Arc::new(GroupCommit::new()), options()).unwrap();
+    log.append(b"what the disk stalls on").unwrap();
+    gate.reached();
+    (gate, log)
+}
+
 fn strategies() -> Vec<Arc<dyn CommitStrategy>> {
     vec![
         Arc::new(GroupCommit::new()),
@@ -137,10 +146,7 @@ fn a_refusal_asks_for_room_under_every_strategy() {
 #[test]
 fn an_append_that_awaits_room_gets_it_or_was_never_there() {
     let disk = SimDisk::new(Profile::STRICT);
-    let (gate, store) = stalled(&disk);
-    let log = start(store, Arc::new(GroupCommit::new()), options()).unwrap();
-    log.append(b"what the disk stalls on").unwrap();
-    gate.reached();
+    let (gate, log) = stalled_log(&disk);
     let staged = fill(&log);
     {
         let mut dropped = pin!(log.append_async(b"dropped"));
@@ -174,10 +180,7 @@ fn an_append_that_awaits_room_hears_why_there_is_none() {
     ];
     for (failure, kind) in failures {
         let disk = SimDisk::new(Profile::STRICT);
-        let (gate, store) = stalled(&disk);
-        let log = start(store, Arc::new(GroupCommit::new()), options()).unwrap();
-        log.append(b"what the disk stalls on").unwrap();
-        gate.reached();
+        let (gate, log) = stalled_log(&disk);
         let staged = fill(&log);
         disk.fail(failure);
         let awaited = Arc::clone(&log);
