@@ -13,7 +13,7 @@ use crate::stage::{Stage, Staged};
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 use crate::tip::{Tip, TipSegment};
 use crate::turns::{Turn, Turns};
-use crate::writer::Writer;
+use crate::writer::{Ending, Writer};
 
 /// The half of a log that a strategy drives; see the crate's page for the order of the locks.
 ///
@@ -184,7 +184,7 @@ impl Flusher {
             let mut writing = self.turn_to_write()?;
             let Some(writer) = &mut writing.writer else { return Ok(()) };
             // All in one turn: what is written by now is durable before the seal vouches for it.
-            let result = self.rotate(writer);
+            let result = self.end_segment(writer, Ending::OfLog);
             if result.is_ok() {
                 writing.writer = None;
             }
@@ -277,7 +277,8 @@ impl Flusher {
         let Some(writer) = writer else { return Err(closed()) };
         while *next < taken.frames.len() {
             if !writer.fits(taken, *next) {
-                self.rotate(writer)?;
+                writer.make_following(taken, *next)?;
+                self.end_segment(writer, Ending::OfSegment)?;
             }
             self.bound_in_flight(Writer::next_write(taken, *next))?;
             if let Some(segment) = &lock(&self.tip).segment {
@@ -293,11 +294,11 @@ impl Flusher {
 
     /// Ends the current segment: everything in it is durable before its seal says so, and before a
     /// successor can exist.
-    fn rotate(&self, writer: &mut Writer) -> Result<()> {
+    fn end_segment(&self, writer: &mut Writer, ending: Ending) -> Result<()> {
         self.sync()?;
         let _syncing = self.turn_to_sync(self.syncing.all())?;
         lock(&self.tip).segment = None;
-        writer.end_segment()
+        writer.end_segment(ending)
     }
 
     /// Syncs first where `more` bytes would leave more in flight than the segment's header allows.

@@ -8,7 +8,7 @@ use wal_core::format::{
 };
 use wal_core::{
     Acknowledgement, CurrentSegment, Env, Epoch, Error, ErrorKind, LogId, Lsn, Position, Result,
-    Resume, SegmentId, SegmentStore, TransformId,
+    Resume, SegmentId, SegmentStore, SegmentWriter, TransformId,
 };
 
 use crate::Options;
@@ -30,6 +30,8 @@ pub(crate) struct Writer {
     last_lsn: Lsn,
     dead: Vec<SegmentId>,
     current: Option<CurrentSegment>,
+    /// The segment after, made and empty, while the current one still has to end.
+    following: Option<Following>,
     /// Bodies as transformed; kept for its memory.
     outgoing: Vec<u8>,
 }
@@ -58,6 +60,7 @@ impl Writer {
             last_lsn,
             dead,
             current,
+            following: None,
             outgoing: Vec::new(),
         }
     }
@@ -85,7 +88,8 @@ impl Writer {
     }
 
     /// How the next segment will know the log before it, with nothing being written.
-    pub(crate) fn into_resume(self) -> Resume {
+    pub(crate) fn into_resume(mut self) -> Resume {
+        self.abandon_following();
         let mut resume = Resume::fresh(self.log);
         resume.epoch = self.epoch;
         resume.next_segment = self.next_segment;
@@ -220,10 +224,26 @@ impl Writer {
         Ok(())
     }
 
+    /// Makes the segment that takes over from the current one, so that where there is no room for it
+    /// the current one goes on: what frees room has to be written somewhere. The frame number `from`
+    /// is to be its first.
+    pub(crate) fn make_following(&mut self, staged: &Staged, from: usize) -> Result<()> {
+        let size = self.size_for(staged.frames.get(from).map_or(0, |frame| self.padded(frame)));
+        if self.following.as_ref().is_some_and(|following| following.size >= size) {
+            return Ok(());
+        }
+        self.abandon_following();
+        self.following = Some(self.make(size)?);
+        Ok(())
+    }
+
     /// Ends the current segment, all of which is durable already: seals it and gives back the space
-    /// behind the seal. A full disk leaves it without a seal, which costs time later and nothing
-    /// else.
-    pub(crate) fn end_segment(&mut self) -> Result<()> {
+    /// behind the seal, if there is much of it or the log ends here too. A full disk leaves it
+    /// without a seal, which costs time later and nothing else.
+    pub(crate) fn end_segment(&mut self, ending: Ending) -> Result<()> {
+        if ending == Ending::OfLog {
+            self.abandon_following();
+        }
         let Some(CurrentSegment { mut open, mut writer }) = self.current.take() else {
             return Ok(());
         };
@@ -255,19 +275,32 @@ impl Writer {
         drop(writer);
         self.predecessor = Some(predecessor);
         self.remove_dead(len);
+        let size = self.options.segment_size;
+        if ending == Ending::OfSegment && size.saturating_sub(len) <= size / 16 {
+            return Ok(());
+        }
         let trimmed = self.store.trim(id, len);
         trimmed.map_err(|cause| Error::io("trimming a segment failed", cause).segment(id))
     }
 
     /// Makes the next segment, large enough for a first frame of `first` bytes, its header durable.
     fn create(&mut self, first: u64) -> Result<()> {
-        let id = self.next_segment;
+        let size = self.size_for(first);
+        let Following { id, mut writer, .. } = match self.following.take() {
+            Some(following) if following.size >= size => following,
+            other => {
+                self.following = other;
+                self.abandon_following();
+                self.make(size)?
+            }
+        };
         let mut header =
             SegmentHeader::new(self.log, id, self.epoch, self.last_lsn.next(), self.env.random());
         let start = self.start.unwrap_or(header.start);
         header.created = self.env.now();
         header.codec = self.options.codec;
         header.alignment = self.options.alignment;
+        header.unwritten = self.store.guarantees().unwritten;
         header.in_flight = match self.acknowledges {
             Acknowledgement::Written => UNBOUNDED,
             _ => self.options.in_flight(),
@@ -275,17 +308,7 @@ impl Writer {
         header.predecessor = self.predecessor;
         header.start = start;
         let open = OpenSegment::new(header);
-        let size = self.options.segment_size.max(open.sealed_len(first));
-        // The number is spent also where this fails: what is left of the attempt keeps its name.
-        self.next_segment = id.next();
         let place = |error: Error| error.segment(id);
-        let mut writer = match self.store.create(id, size) {
-            Ok(writer) => writer,
-            Err(cause) => {
-                self.bury(id);
-                return Err(place(Error::io("making a segment failed", cause)));
-            }
-        };
         if let Err(cause) = writer.append(&open.header().encode()) {
             drop(writer);
             self.bury(id);
@@ -299,6 +322,33 @@ impl Writer {
         self.start = Some(start);
         self.current = Some(CurrentSegment { open, writer });
         Ok(())
+    }
+
+    /// The space of a segment with a first frame of `first` bytes.
+    fn size_for(&self, first: u64) -> u64 {
+        let header = SegmentHeader::new(self.log, self.next_segment, self.epoch, Lsn::FIRST, 0);
+        self.options.segment_size.max(OpenSegment::new(header).sealed_len(first))
+    }
+
+    /// Makes an empty segment.
+    fn make(&mut self, size: u64) -> Result<Following> {
+        let id = self.next_segment;
+        // The number is spent also where this fails: what is left of the attempt keeps its name.
+        self.next_segment = id.next();
+        match self.store.create(id, size) {
+            Ok(writer) => Ok(Following { id, size, writer }),
+            Err(cause) => {
+                self.bury(id);
+                Err(Error::io("making a segment failed", cause).segment(id))
+            }
+        }
+    }
+
+    fn abandon_following(&mut self) {
+        if let Some(Following { id, writer, .. }) = self.following.take() {
+            drop(writer);
+            self.bury(id);
+        }
     }
 
     /// Removes what is dead, once something durable stands behind the segment's header: a header
@@ -341,6 +391,23 @@ impl Writer {
         let start = staged.frames.get(from).map_or(staged.buffer.len(), |frame| frame.start);
         (staged.buffer.len() - start + HEADER_LEN) as u64
     }
+}
+
+/// A segment that is made and has nothing in it yet.
+#[derive(Debug)]
+struct Following {
+    id: SegmentId,
+    size: u64,
+    writer: Box<dyn SegmentWriter>,
+}
+
+/// Why a segment ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The next frame does not fit.
+    OfSegment,
+    /// The log is closed.
+    OfLog,
 }
 
 /// How long a padding frame must be for a flush that ends at `end` to end on `alignment`.

@@ -36,6 +36,7 @@ pub use replay::{Applications, ReplayEngine, ReplayReport, ReplayTarget, Scope};
 pub use resume::{CurrentSegment, Resume};
 pub use store::{
     Durability, Guarantees, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
+    Unwritten,
 };
 pub use watermark::{Reached, Watermark, Woken};
 

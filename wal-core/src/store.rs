@@ -34,11 +34,14 @@ pub trait SegmentStore: Send + Sync + fmt::Debug {
     ///
     /// - Fails with [`io::ErrorKind::AlreadyExists`] where the number is taken, and leaves that
     ///   segment alone.
-    /// - When it has returned, the segment survives any crash the store survives; prepared space
-    ///   reads as zeros.
-    /// - When it fails, or a crash interrupts it, nothing of that number need remain, and what
-    ///   remains reads as zeros. With [`io::ErrorKind::StorageFull`] the space it had taken is given
-    ///   back.
+    /// - The segment is *there*, which means listed and to be opened, from the first sync of its
+    ///   writer at the latest. Until then it may not be there at all, and is not where its writer
+    ///   went away or a crash came; a store in which that is so publishes the name with the first
+    ///   bytes, so that nobody ever sees one without the other.
+    /// - Space that nobody has written to reads as [`Guarantees::unwritten`] says.
+    /// - When it fails, or a crash comes before the first sync, nothing of that number need remain,
+    ///   and what remains reads as zeros. With [`io::ErrorKind::StorageFull`] the space it had taken
+    ///   is given back.
     fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>>;
 
     /// Opens a segment for reading; [`io::ErrorKind::NotFound`] where there is none.
@@ -63,7 +66,8 @@ pub trait StoreLock: Send + Sync + fmt::Debug {}
 pub trait SegmentWriter: Send + fmt::Debug {
     /// Appends all of `bytes` at the segment's end.
     ///
-    /// - A reader sees them when it returns; they survive a power cut only after a sync.
+    /// - A reader of a segment that is there sees them when it returns; they survive a power cut
+    ///   only after a sync.
     /// - When it fails, the end has not moved: what was written behind it is garbage, and the next
     ///   append overwrites it.
     /// - Fails with [`io::ErrorKind::StorageFull`] only where space that becomes free would have
@@ -79,8 +83,8 @@ pub trait SegmentWriter: Send + fmt::Debug {
 
 /// Makes what was appended to a segment durable.
 pub trait SegmentSyncer: Send + Sync + fmt::Debug {
-    /// When it has returned, every byte of every append that had returned before the call survives
-    /// what [`Guarantees::durability`] names.
+    /// When it has returned, the segment is there, and with it every byte of every append that had
+    /// returned before the call survives what [`Guarantees::durability`] names.
     ///
     /// After a failure nothing is known about those bytes, and a later call proves nothing: it is
     /// never called again for this segment.
@@ -93,7 +97,8 @@ pub trait SegmentReader: Send + Sync + fmt::Debug {
     fn size(&self) -> io::Result<u64>;
 
     /// Fills as much of `buffer` as there is from `offset` on, and says how much that was; less
-    /// than the whole buffer only at the segment's end. What was never written reads as zeros.
+    /// than the whole buffer only at the segment's end. What was never written reads as
+    /// [`Guarantees::unwritten`] says.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
@@ -109,6 +114,19 @@ pub struct Guarantees {
     /// several, each that succeeds vouches for its bytes whatever becomes of the others. (Not so for
     /// `fdatasync` on Linux, which tells a failed write-back to one of them only.)
     pub overlapping_syncs: u32,
+    /// What the space of a segment reads as before anybody has written to it.
+    pub unwritten: Unwritten,
+}
+
+/// What the space of a segment reads as before anybody has written to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unwritten {
+    /// Zeros.
+    #[default]
+    Zeros,
+    /// Anything, such as the bytes of a segment that went: the store gives its space out again.
+    Anything,
 }
 
 /// What synced bytes survive. Each includes the ones before it.
@@ -124,9 +142,10 @@ pub enum Durability {
 }
 
 impl Guarantees {
-    /// These bytes survive `durability` once synced; any length may be appended; one sync at a time.
+    /// Bytes survive `durability` once synced; any length may be appended; one sync at a time; what
+    /// was never written reads as zeros.
     pub const fn new(durability: Durability) -> Self {
-        Self { durability, alignment: 1, overlapping_syncs: 1 }
+        Self { durability, alignment: 1, overlapping_syncs: 1, unwritten: Unwritten::Zeros }
     }
 
     /// Appends must be multiples of this many bytes.
@@ -138,6 +157,12 @@ impl Guarantees {
     /// Up to this many syncs of one segment may overlap.
     pub const fn overlapping_syncs(mut self, syncs: u32) -> Self {
         self.overlapping_syncs = syncs;
+        self
+    }
+
+    /// Space that nobody has written to reads as this.
+    pub const fn unwritten(mut self, unwritten: Unwritten) -> Self {
+        self.unwritten = unwritten;
         self
     }
 }

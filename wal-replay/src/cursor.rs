@@ -10,7 +10,7 @@ use wal_core::{Entry, Error, ErrorKind, Lsn, Position, Result, SegmentStore, Tra
 
 use crate::chain::{Chain, follows};
 use crate::frames::{Frame, FrameReader, Step};
-use crate::scan::{judge, sealed_end};
+use crate::scan::{judge, seal_at, sealed_end};
 use crate::segment::Segment;
 use crate::transforms::Transforms;
 
@@ -80,8 +80,8 @@ impl Cursor {
         if let Some(id) = cursor.rest.pop_front() {
             let segment = Segment::open_sound(&*cursor.store, id)?;
             chain.check_start(&segment.header)?;
-            let offset = seek(&segment, from)?;
-            cursor.enter(segment, offset)?;
+            cursor.enter(segment)?;
+            cursor.seek(from)?;
         }
         Ok(cursor)
     }
@@ -104,7 +104,8 @@ impl Cursor {
         self.next
     }
 
-    fn enter(&mut self, segment: Segment, offset: u64) -> Result<()> {
+    /// Goes to the start of this segment, whose successor is the next of the rest.
+    fn enter(&mut self, segment: Segment) -> Result<()> {
         let successor = match self.rest.front() {
             Some(&id) => Some(Segment::open_sound(&*self.store, id)?),
             None => None,
@@ -116,8 +117,30 @@ impl Cursor {
                 limit = this.length;
             }
         }
-        let frames = FrameReader::new(offset, limit);
+        let frames = FrameReader::new(HEADER_LEN as u64, limit);
         self.place = Some(Place { segment, frames, successor });
+        Ok(())
+    }
+
+    /// Goes to the frame of the record `lsn` by the index of the segment's seal, where it has one.
+    fn seek(&mut self, lsn: Lsn) -> Result<()> {
+        let Some(Place { segment, frames, successor }) = &mut self.place else { return Ok(()) };
+        if lsn <= segment.header.first_lsn {
+            return Ok(());
+        }
+        let limit = frames.limit();
+        let seal = match successor.as_ref().and_then(|successor| successor.header.predecessor) {
+            Some(this) if this.seal_len > 0 => seal_at(segment, this.length)?,
+            Some(_) => None,
+            None => sealed_end(segment)?,
+        };
+        if let Some(frame) = seal
+            && let Some(seal) = Seal::decode(&frame.body)
+            && let Some(offset) = seal.seek(lsn)
+            && (HEADER_LEN as u64..frame.offset).contains(&offset)
+        {
+            *frames = FrameReader::new(offset, limit);
+        }
         Ok(())
     }
 
@@ -213,7 +236,7 @@ impl Cursor {
             let what = "segment ends before the record that the next one begins behind";
             return Err(place.segment.corrupt(what, place.frames.offset(), self.next));
         }
-        self.enter(successor, HEADER_LEN as u64)
+        self.enter(successor)
     }
 
     /// The end of the log, or damage; or, where it says true, neither: there is a frame by now.
@@ -280,19 +303,6 @@ impl Iterator for Cursor {
         }
         entry.transpose()
     }
-}
-
-/// Where to start reading for the record `lsn`: by the seal's index where there is one.
-fn seek(segment: &Segment, lsn: Lsn) -> Result<u64> {
-    if lsn > segment.header.first_lsn
-        && let Some(frame) = sealed_end(segment)?
-        && let Some(seal) = Seal::decode(&frame.body)
-        && let Some(offset) = seal.seek(lsn)
-        && (HEADER_LEN as u64..frame.offset).contains(&offset)
-    {
-        return Ok(offset);
-    }
-    Ok(HEADER_LEN as u64)
 }
 
 impl fmt::Debug for Cursor {

@@ -51,6 +51,11 @@ impl FrameReader {
         self.offset
     }
 
+    /// Where it stops.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Reads no further than this.
     pub(crate) fn set_limit(&mut self, limit: u64) {
         self.limit = limit;

@@ -6,7 +6,7 @@ use wal_core::format::{
 };
 use wal_core::{
     CodecId, CurrentSegment, Env, Epoch, Error, ErrorKind, LogId, Lsn, Result, SegmentId,
-    SegmentStore, TransformId,
+    SegmentStore, TransformId, Unwritten,
 };
 
 /// What the fresh segment says and holds.
@@ -43,7 +43,7 @@ impl Fresh<'_> {
     pub(crate) fn make(&self, store: &dyn SegmentStore, env: &dyn Env) -> Result<CurrentSegment> {
         let place = |error: Error| error.segment(self.id);
         let io = |what, cause| place(Error::io(what, cause));
-        let mut open = OpenSegment::new(self.header(env));
+        let mut open = OpenSegment::new(self.header(store.guarantees().unwritten, env));
         let bytes = self.frames(&mut open);
         let size = self.segment_size.max(open.sealed_len(0));
         let mut writer = store
@@ -72,12 +72,13 @@ impl Fresh<'_> {
         Ok(CurrentSegment { open, writer })
     }
 
-    fn header(&self, env: &dyn Env) -> SegmentHeader {
+    fn header(&self, unwritten: Unwritten, env: &dyn Env) -> SegmentHeader {
         let first = self.last_lsn.next();
         let mut header = SegmentHeader::new(self.log, self.id, self.epoch, first, env.random());
         header.created = env.now();
         header.codec = self.codec;
         header.alignment = self.alignment;
+        header.unwritten = unwritten;
         header.predecessor = self.predecessor;
         if let Some(start) = self.start {
             header.start = start;

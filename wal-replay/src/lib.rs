@@ -18,6 +18,10 @@
 //! 2. Non-zero bytes further from `X` than could ever have been in flight mean corruption.
 //! 3. Nothing but zeros from `X` on is the end of the log; anything else there is a torn tail.
 //!
+//! Where the segment's header says that its space was used before
+//! ([`Unwritten::Anything`](wal_core::Unwritten)), bytes that are not sound frame headers of this very
+//! segment count as never written: rule 2 and rule 3 then look at such headers alone.
+//!
 //! Zeros alone prove nothing, and neither does garbage: only identity, watermark and the bound on
 //! what was in flight decide.
 

@@ -6,7 +6,7 @@ use wal_core::format::{
     FRAME_ALIGN, FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, HEADER_LEN, OpenSegment,
     Predecessor, Seal, Start, UNBOUNDED, is_blank, seal_offset,
 };
-use wal_core::{Error, ErrorKind, Lsn, Position, Result};
+use wal_core::{Error, ErrorKind, Lsn, Position, Result, Unwritten};
 
 use crate::frames::{Frame, FrameReader, Step};
 use crate::segment::Segment;
@@ -218,13 +218,14 @@ pub(crate) fn sealed_end(segment: &Segment) -> Result<Option<Frame>> {
     let Some(last) = segment.size.checked_sub(trailer.len() as u64) else { return Ok(None) };
     let read = segment.read_at(last, &mut trailer)?;
     let Some(offset) = seal_offset(&trailer[..read], segment.size) else { return Ok(None) };
+    let seal = seal_at(segment, offset)?;
+    Ok(seal.filter(|frame| offset + frame.header.frame_len() == segment.size))
+}
+
+/// The seal at this byte.
+pub(crate) fn seal_at(segment: &Segment, offset: u64) -> Result<Option<Frame>> {
     match FrameReader::new(offset, segment.size).step(segment)? {
-        Step::Frame(frame)
-            if frame.header.kind == FrameKind::Seal
-                && offset + frame.header.frame_len() == segment.size =>
-        {
-            Ok(Some(frame))
-        }
+        Step::Frame(frame) if frame.header.kind == FrameKind::Seal => Ok(Some(frame)),
         _ => Ok(None),
     }
 }
@@ -350,6 +351,7 @@ impl Tally {
 
 /// The end of the log, a torn tail, or corruption: the rules are on the crate's page.
 pub(crate) fn judge(segment: &Segment, offset: u64, lsn: Lsn) -> Result<Ending> {
+    let reused = segment.header.unwritten != Unwritten::Zeros;
     let mut last_written = None;
     let mut chunk = vec![0; CHUNK + FRAME_HEADER_LEN];
     let mut at = offset;
@@ -364,19 +366,25 @@ pub(crate) fn judge(segment: &Segment, offset: u64, lsn: Lsn) -> Result<Ending> 
             if is_blank(&chunk[block..block_end]) {
                 continue;
             }
-            last_written = Some(at + block_end as u64);
+            if !reused {
+                last_written = Some(at + block_end as u64);
+            }
             // Headers may reach into the next block, and the chunk has room for the last one.
             for from in (block..block_end).step_by(FRAME_ALIGN) {
                 let place = at + from as u64;
                 let end = (from + FRAME_HEADER_LEN).min(read);
-                if place == offset {
+                if place == offset && !reused {
                     continue;
                 }
                 let header = FrameHeader::decode(&chunk[from..end], segment.identity, place);
-                if header.is_ok_and(|header| header.vouches_for(place, lsn, offset)) {
+                let Ok(header) = header else { continue };
+                if place != offset && header.vouches_for(place, lsn, offset) {
                     let what = "frame is damaged, and a later one vouches for it";
                     return Err(segment.corrupt(what, offset, lsn));
                 }
+                // Between the bytes of another life, only what is surely of this one counts.
+                let behind = (place + header.frame_len()).min(segment.size);
+                last_written = last_written.max(Some(behind));
             }
         }
         at += advance as u64;

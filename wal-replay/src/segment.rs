@@ -1,7 +1,7 @@
 //! [`Segment`]: an existing segment, opened for reading, its header understood.
 
 use wal_core::format::{HEADER_LEN, HeaderFault, Identity, SegmentHeader, is_blank};
-use wal_core::{Error, ErrorKind, Result, SegmentId, SegmentReader, SegmentStore};
+use wal_core::{Error, ErrorKind, Result, SegmentId, SegmentReader, SegmentStore, Unwritten};
 
 /// Bytes read at a time where a segment is only looked through.
 const CHUNK: usize = 256 * 1024;
@@ -96,8 +96,12 @@ impl Segment {
         Error::new(ErrorKind::Corrupt, what).segment(self.header.id).offset(offset).lsn(lsn)
     }
 
-    /// The end of the last 4096-byte block from `from` on that holds anything but zeros.
+    /// The end of the last 4096-byte block from `from` on that holds anything but what was never
+    /// written; none where that can be anything.
     pub(crate) fn last_written(&self, from: u64) -> Result<Option<u64>> {
+        if self.header.unwritten != Unwritten::Zeros {
+            return Ok(None);
+        }
         last_written(&*self.reader, from, self.size).map_err(|cause| {
             Error::io("reading a segment failed", cause).segment(self.header.id).offset(from)
         })

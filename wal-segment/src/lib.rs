@@ -31,7 +31,10 @@
 mod file;
 mod memory;
 
-pub use file::{Access, FileStore, Files, OpenFile, OsFiles, Preparation};
+pub use file::{
+    Access, Ahead, Caching, DIRECT_ALIGNMENT, FileStore, Files, OpenFile, OsFiles, Preparation,
+    Recycling, Writing,
+};
 pub use memory::MemoryStore;
 
 /// Every store can be shared between threads, and the layer below can be a trait object.

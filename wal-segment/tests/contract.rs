@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 
 use tempfile::TempDir;
-use wal_core::{Durability, SegmentId, SegmentReader, SegmentStore};
+use wal_core::{Durability, SegmentId, SegmentReader, SegmentStore, SegmentWriter};
 use wal_segment::{FileStore, MemoryStore, Preparation};
 
 const SIZE: u64 = 100_000;
@@ -66,6 +66,13 @@ fn id(number: u64) -> SegmentId {
     SegmentId::new(number)
 }
 
+/// A segment that is there.
+fn made(store: &dyn SegmentStore, id: SegmentId, size: u64) -> Box<dyn SegmentWriter> {
+    let writer = store.create(id, size).unwrap();
+    writer.syncer().sync().unwrap();
+    writer
+}
+
 /// Bytes that differ from zero and from their neighbours.
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| u8::try_from(at % 251 + 1).unwrap()).collect()
@@ -94,7 +101,7 @@ fn an_empty_store_lists_nothing() {
 fn segments_are_listed_by_number() {
     for place in Place::all() {
         for number in [10, 2, u64::MAX, 1] {
-            place.store().create(id(number), SIZE).unwrap();
+            made(&*place.store(), id(number), SIZE);
         }
         let all = [1, 2, 10, u64::MAX].map(id);
         assert_eq!(place.store().list().unwrap(), all, "{place:?}");
@@ -105,7 +112,7 @@ fn segments_are_listed_by_number() {
 fn a_number_that_is_taken_is_refused_and_its_segment_left_alone() {
     for place in Place::all() {
         let store = place.store();
-        store.create(id(1), SIZE).unwrap().append(b"first").unwrap();
+        made(&*store, id(1), SIZE).append(b"first").unwrap();
         let error = store.create(id(1), SIZE).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{place:?}");
         assert_holds(&*store, 1, b"first", &place);
@@ -116,7 +123,7 @@ fn a_number_that_is_taken_is_refused_and_its_segment_left_alone() {
 fn prepared_space_reads_as_zeros() {
     for place in Place::all() {
         let store = place.store();
-        let writer = store.create(id(1), SIZE).unwrap();
+        let writer = made(&*store, id(1), SIZE);
         assert_eq!(writer.end(), 0, "{place:?}");
         assert_holds(&*store, 1, b"", &place);
     }
@@ -126,7 +133,7 @@ fn prepared_space_reads_as_zeros() {
 fn a_segment_of_no_size_can_be_made_and_grows() {
     for place in Place::all() {
         let store = place.store();
-        let mut writer = store.create(id(1), 0).unwrap();
+        let mut writer = made(&*store, id(1), 0);
         assert_eq!(store.open(id(1)).unwrap().size().unwrap(), 0, "{place:?}");
         writer.append(&pattern(5000)).unwrap();
         assert_holds(&*store, 1, &pattern(5000), &place);
@@ -137,7 +144,7 @@ fn a_segment_of_no_size_can_be_made_and_grows() {
 fn a_reader_sees_an_append_when_it_returns() {
     for place in Place::all() {
         let store = place.store();
-        let mut writer = store.create(id(1), SIZE).unwrap();
+        let mut writer = made(&*store, id(1), SIZE);
         let reader = store.open(id(1)).unwrap();
         let bytes = pattern(50_000);
         for (at, piece) in (0..).zip(bytes.chunks(777)) {
@@ -155,7 +162,7 @@ fn a_reader_sees_an_append_when_it_returns() {
 fn appending_nothing_changes_nothing() {
     for place in Place::all() {
         let store = place.store();
-        let mut writer = store.create(id(1), SIZE).unwrap();
+        let mut writer = made(&*store, id(1), SIZE);
         writer.append(b"x").unwrap();
         writer.append(b"").unwrap();
         assert_eq!(writer.end(), 1, "{place:?}");
@@ -169,7 +176,7 @@ fn appending_nothing_changes_nothing() {
 fn a_segment_grows_past_its_size() {
     for place in Place::all() {
         let store = place.store();
-        let mut writer = store.create(id(1), 10).unwrap();
+        let mut writer = made(&*store, id(1), 10);
         writer.append(&pattern(40_000)).unwrap();
         writer.append(b"more").unwrap();
         writer.syncer().sync().unwrap();
@@ -181,7 +188,7 @@ fn a_segment_grows_past_its_size() {
 #[test]
 fn what_was_appended_is_there_when_the_store_is_opened_again() {
     for place in Place::all() {
-        let mut writer = place.store().create(id(3), SIZE).unwrap();
+        let mut writer = made(&*place.store(), id(3), SIZE);
         writer.append(&pattern(9000)).unwrap();
         writer.syncer().sync().unwrap();
         drop(writer);
@@ -194,7 +201,7 @@ fn what_was_appended_is_there_when_the_store_is_opened_again() {
 fn a_sync_runs_beside_appends_and_outlives_the_writer() {
     for place in Place::all() {
         let store = place.store();
-        let mut writer = store.create(id(1), SIZE).unwrap();
+        let mut writer = made(&*store, id(1), SIZE);
         let syncer = writer.syncer();
         let syncs = thread::spawn({
             let syncer = Arc::clone(&syncer);
@@ -214,7 +221,7 @@ fn a_sync_runs_beside_appends_and_outlives_the_writer() {
 fn a_read_is_short_only_at_the_end() {
     for place in Place::all() {
         let store = place.store();
-        store.create(id(1), 0).unwrap().append(&pattern(1000)).unwrap();
+        made(&*store, id(1), 0).append(&pattern(1000)).unwrap();
         let reader = store.open(id(1)).unwrap();
         let size = reader.size().unwrap();
         for (offset, asked) in
@@ -232,7 +239,7 @@ fn a_read_is_short_only_at_the_end() {
 fn a_segment_that_is_not_there_is_not_found() {
     for place in Place::all() {
         let store = place.store();
-        store.create(id(1), SIZE).unwrap();
+        made(&*store, id(1), SIZE);
         assert_eq!(store.open(id(2)).unwrap_err().kind(), ErrorKind::NotFound, "{place:?}");
         assert_eq!(store.trim(id(2), 0).unwrap_err().kind(), ErrorKind::NotFound, "{place:?}");
     }
@@ -244,7 +251,7 @@ fn trim_keeps_every_byte_before_its_length_and_at_most_a_block_behind() {
         for len in [0, 1, 4095, 4096, 4097, 8192, 60_000, 99_999] {
             let store = place.store();
             store.remove(&[id(1)]).unwrap();
-            store.create(id(1), SIZE).unwrap().append(&pattern(100_000)).unwrap();
+            made(&*store, id(1), SIZE).append(&pattern(100_000)).unwrap();
             store.trim(id(1), len).unwrap();
             let bytes = contents(&*place.store().open(id(1)).unwrap());
             let size = bytes.len() as u64;
@@ -258,7 +265,7 @@ fn trim_keeps_every_byte_before_its_length_and_at_most_a_block_behind() {
 fn trim_leaves_a_segment_that_is_not_longer_as_it_is() {
     for place in Place::all() {
         let store = place.store();
-        store.create(id(1), 0).unwrap().append(&pattern(5000)).unwrap();
+        made(&*store, id(1), 0).append(&pattern(5000)).unwrap();
         let before = contents(&*store.open(id(1)).unwrap());
         for len in [5000, 8192, SIZE, u64::MAX] {
             store.trim(id(1), len).unwrap();
@@ -271,7 +278,7 @@ fn trim_leaves_a_segment_that_is_not_longer_as_it_is() {
 fn a_writer_goes_on_after_its_segment_was_trimmed() {
     for place in Place::all() {
         let store = place.store();
-        let mut writer = store.create(id(1), SIZE).unwrap();
+        let mut writer = made(&*store, id(1), SIZE);
         writer.append(&pattern(6000)).unwrap();
         store.trim(id(1), 6000).unwrap();
         writer.append(b"more").unwrap();
@@ -285,7 +292,7 @@ fn removed_segments_are_gone_and_missing_ones_passed_over() {
     for place in Place::all() {
         let store = place.store();
         for number in 1..=4 {
-            store.create(id(number), SIZE).unwrap();
+            made(&*store, id(number), SIZE);
         }
         store.remove(&[id(1), id(7), id(3), id(1)]).unwrap();
         store.remove(&[]).unwrap();
@@ -298,9 +305,9 @@ fn removed_segments_are_gone_and_missing_ones_passed_over() {
 fn a_removed_number_can_be_used_again_and_starts_empty() {
     for place in Place::all() {
         let store = place.store();
-        store.create(id(1), SIZE).unwrap().append(&pattern(9000)).unwrap();
+        made(&*store, id(1), SIZE).append(&pattern(9000)).unwrap();
         store.remove(&[id(1)]).unwrap();
-        let writer = store.create(id(1), SIZE).unwrap();
+        let writer = made(&*store, id(1), SIZE);
         assert_eq!(writer.end(), 0, "{place:?}");
         assert_holds(&*store, 1, b"", &place);
     }
@@ -311,7 +318,7 @@ fn a_removed_number_can_be_used_again_and_starts_empty() {
 fn a_reader_keeps_a_removed_segment() {
     for place in Place::all() {
         let store = place.store();
-        store.create(id(1), SIZE).unwrap().append(&pattern(9000)).unwrap();
+        made(&*store, id(1), SIZE).append(&pattern(9000)).unwrap();
         let reader = store.open(id(1)).unwrap();
         store.remove(&[id(1)]).unwrap();
         assert!(contents(&*reader).starts_with(&pattern(9000)), "{place:?}");
@@ -338,7 +345,7 @@ fn the_lock_is_no_segment_and_readers_need_none() {
     for place in Place::all() {
         let store = place.store();
         let _lock = store.lock().unwrap();
-        store.create(id(1), SIZE).unwrap().append(b"x").unwrap();
+        made(&*store, id(1), SIZE).append(b"x").unwrap();
         assert_eq!(place.store().list().unwrap(), [id(1)], "{place:?}");
         assert_holds(&*place.store(), 1, b"x", &place);
     }
@@ -362,7 +369,7 @@ fn files_promise_to_survive_a_power_cut_and_memory_does_not() {
 fn debug_shows_sizes_and_no_contents() {
     for place in Place::all() {
         let store = place.store();
-        let mut writer = store.create(id(1), SIZE).unwrap();
+        let mut writer = made(&*store, id(1), SIZE);
         writer.append(b"secret").unwrap();
         let reader = store.open(id(1)).unwrap();
         let text = format!("{store:?} {writer:?} {:?} {reader:?}", writer.syncer());

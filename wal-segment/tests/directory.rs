@@ -7,7 +7,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use wal_core::{SegmentId, SegmentStore};
+use wal_core::{SegmentId, SegmentStore, SegmentWriter};
 use wal_segment::{FileStore, OsFiles, Preparation};
 
 const ONE: SegmentId = SegmentId::FIRST;
@@ -18,11 +18,18 @@ fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     entries.map(|path| (path.clone(), fs::read(path).unwrap_or_default())).collect()
 }
 
+/// A segment that is there.
+fn made(store: &FileStore, id: SegmentId, size: u64) -> Box<dyn SegmentWriter> {
+    let writer = store.create(id, size).unwrap();
+    writer.syncer().sync().unwrap();
+    writer
+}
+
 #[test]
 fn open_makes_the_directory_and_all_above_it() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("a/b/c");
-    FileStore::open(&dir).unwrap().create(ONE, 10).unwrap();
+    made(&FileStore::open(&dir).unwrap(), ONE, 10);
     assert!(dir.join(FIRST_FILE).is_file());
     assert_eq!(FileStore::open(&dir).unwrap().list().unwrap(), [ONE]);
     assert_eq!(OsFiles::open(&dir).unwrap().dir(), dir);
@@ -57,7 +64,7 @@ fn a_path_that_is_a_file_is_no_directory() {
 #[test]
 fn reading_only_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    FileStore::open(dir.path()).unwrap().create(ONE, 9000).unwrap().append(b"kept").unwrap();
+    made(&FileStore::open(dir.path()).unwrap(), ONE, 9000).append(b"kept").unwrap();
     let before = tree(dir.path());
 
     let store = FileStore::open_read_only(dir.path()).unwrap();
@@ -90,7 +97,7 @@ fn foreign_files_are_not_listed_and_left_alone() {
     assert_eq!(store.list().unwrap(), []);
     let error = store.create(SegmentId::new(9), 10).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
-    store.create(ONE, 10).unwrap();
+    made(&store, ONE, 10);
     assert_eq!(store.list().unwrap(), [ONE]);
     store.remove(&[ONE]).unwrap();
 
@@ -119,7 +126,7 @@ fn the_file_is_as_long_as_its_preparation_says() {
     let lengths = |preparation: Preparation, size: u64| {
         let dir = tempfile::tempdir().unwrap();
         let store = FileStore::open(dir.path()).unwrap().preparation(preparation);
-        let mut writer = store.create(ONE, size).unwrap();
+        let mut writer = made(&store, ONE, size);
         let len = || fs::metadata(dir.path().join(FIRST_FILE)).unwrap().len();
         [0, 1, STEP - 1, 1, 3 * STEP].map(|more| {
             writer.append(&vec![7; usize::try_from(more).unwrap()]).unwrap();
@@ -154,7 +161,7 @@ fn what_is_left_of_an_unfinished_segment_is_in_nobodys_way() {
     let left = dir.path().join("00000000000000000001.new");
     fs::write(&left, b"garbage").unwrap();
     assert!(store.list().unwrap().is_empty());
-    let mut writer = store.create(ONE, 4096).unwrap();
+    let mut writer = made(&store, ONE, 4096);
     writer.append(b"sound").unwrap();
     let mut bytes = [0; 7];
     assert!(store.open(ONE).unwrap().read_at(0, &mut bytes).unwrap() >= 5);

@@ -14,7 +14,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use wal_core::{SegmentId, SegmentStore};
+use wal_core::{SegmentId, SegmentStore, SegmentWriter};
 use wal_segment::{FileStore, Preparation};
 
 const DIR: &str = "WAL_SEGMENT_SMALL_DISK_TEST_DIR";
@@ -63,18 +63,25 @@ fn fill(fill: u8, len: u64) -> Vec<u8> {
     vec![fill; usize::try_from(len).unwrap()]
 }
 
+/// A segment that is there.
+fn made(store: &FileStore, id: SegmentId, size: u64) -> Box<dyn SegmentWriter> {
+    let writer = store.create(id, size).unwrap();
+    writer.syncer().sync().unwrap();
+    writer
+}
+
 #[test]
 fn create_finds_the_disk_full_and_gives_back_what_it_took() {
     on_a_small_disk("create_finds_the_disk_full_and_gives_back_what_it_took", |dir| {
         for preparation in [Preparation::Whole, Preparation::ZeroFill] {
             let store = FileStore::open(dir).unwrap().preparation(preparation);
-            let mut writer = store.create(ONE, ROOM / 2).unwrap();
+            let mut writer = made(&store, ONE, ROOM / 2);
             let error = store.create(TWO, ROOM * 3 / 4).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::StorageFull, "{preparation:?}: {error}");
             assert_eq!(store.list().unwrap(), [ONE], "{preparation:?}");
 
             // What is prepared is there to be written, also once the rest of the disk is full.
-            store.create(TWO, ROOM / 2).unwrap();
+            made(&store, TWO, ROOM / 2);
             writer.append(&fill(1, ROOM / 2)).unwrap();
             writer.syncer().sync().unwrap();
             assert_eq!(writer.append(b"x").unwrap_err().kind(), ErrorKind::StorageFull);
@@ -91,8 +98,8 @@ fn an_append_finds_the_disk_full_and_goes_on_once_there_is_room() {
         for preparation in [Preparation::None, Preparation::Chunks(80 * 1024)] {
             const PIECE: u64 = 5000;
             let store = FileStore::open(dir).unwrap().preparation(preparation);
-            store.create(ONE, 0).unwrap().append(&fill(9, ROOM / 4)).unwrap();
-            let mut writer = store.create(TWO, ROOM).unwrap();
+            made(&store, ONE, 0).append(&fill(9, ROOM / 4)).unwrap();
+            let mut writer = made(&store, TWO, ROOM);
             let mut appended = Vec::new();
             let error = loop {
                 let bytes = fill(u8::try_from(appended.len() / 5000 + 1).unwrap(), PIECE);
@@ -124,11 +131,11 @@ fn an_append_finds_the_disk_full_and_goes_on_once_there_is_room() {
 fn a_full_disk_does_not_keep_the_lock_from_being_taken() {
     on_a_small_disk("a_full_disk_does_not_keep_the_lock_from_being_taken", |dir| {
         let store = FileStore::open(dir).unwrap();
-        store.create(ONE, ROOM).unwrap();
+        made(&store, ONE, ROOM);
         let _lock = store.lock().unwrap();
         assert_eq!(store.lock().unwrap_err().kind(), ErrorKind::WouldBlock);
         store.remove(&[ONE]).unwrap();
-        store.create(TWO, ROOM / 2).unwrap();
+        made(&store, TWO, ROOM / 2);
     });
 }
 
@@ -136,7 +143,7 @@ fn a_full_disk_does_not_keep_the_lock_from_being_taken() {
 fn a_read_only_file_system_can_be_read_and_says_what_it_is() {
     on_a_small_disk("a_read_only_file_system_can_be_read_and_says_what_it_is", |dir| {
         let log = dir.join("log");
-        FileStore::open(&log).unwrap().create(ONE, 9000).unwrap().append(b"kept").unwrap();
+        made(&FileStore::open(&log).unwrap(), ONE, 9000).append(b"kept").unwrap();
         let remount =
             Command::new("mount").args(["-o", "remount,bind,ro"]).arg(dir).status().unwrap();
         assert!(remount.success());

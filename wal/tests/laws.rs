@@ -8,9 +8,12 @@ mod common;
 use std::sync::Arc;
 
 use common::StillEnv;
+use common::prepared_ahead::PreparedAhead;
 use common::sim_files::SimFiles;
 use wal::parts::core::{Lsn, Result, SegmentStore};
-use wal::parts::segment::{FileStore, MemoryStore, Preparation};
+use wal::parts::segment::{
+    Ahead, Caching, FileStore, MemoryStore, Preparation, Recycling, Writing,
+};
 use wal::{Config, Strategy, Wal};
 use wal_testkit::{
     Atom, Damage, LogUnderTest, OnDisk, Place, Profile, SimStore, Tail, log_laws,
@@ -84,28 +87,57 @@ fn on_sim_store(profile: Profile, strategy: Strategy) -> impl Place<dyn LogUnder
 
 fn on_files(
     profile: Profile,
-    preparation: Preparation,
     alignment: u32,
+    with: impl Fn(FileStore) -> FileStore + Send + Sync + 'static,
 ) -> impl Place<dyn LogUnderTest> {
     OnDisk::new(profile, move |disk| {
-        let store = FileStore::over(Arc::new(SimFiles(disk))).preparation(preparation);
-        Assembled::open(Arc::new(store), Strategy::GroupCommit, alignment)
+        let store = with(FileStore::over(Arc::new(SimFiles(disk))));
+        Assembled::open(Arc::new(PreparedAhead(store)), Strategy::GroupCommit, alignment)
     })
+}
+
+fn prepared(preparation: Preparation) -> impl Fn(FileStore) -> FileStore {
+    move |store| store.preparation(preparation)
+}
+
+/// All that a store can do at once: files used again, prepared ahead, and written past the cache.
+fn everything(store: FileStore) -> FileStore {
+    store
+        .preparation(Preparation::ZeroFill)
+        .recycling(Recycling::Keep(2))
+        .ahead(Ahead::Caller)
+        .writing(Writing::Direct)
+        .caching(Caching::Drop)
 }
 
 log_laws!(sync_strict, || on_sim_store(Profile::STRICT, Strategy::Sync));
 log_laws!(group_commit_strict, || on_sim_store(Profile::STRICT, Strategy::GroupCommit));
 log_laws!(group_commit_journaled, || on_sim_store(Profile::JOURNALED, Strategy::GroupCommit));
 log_laws!(bytewise, || on_sim_store(Profile::STRICT.atom(Atom::Byte), Strategy::GroupCommit));
-log_laws!(files_whole, || on_files(Profile::STRICT, Preparation::Whole, 8));
-log_laws!(files_in_chunks, || on_files(Profile::STRICT, Preparation::Chunks(4096), 8));
-log_laws!(files_unprepared, || on_files(Profile::STRICT, Preparation::None, 8));
-log_laws!(files_zero_filled, || on_files(Profile::STRICT, Preparation::ZeroFill, 8));
+log_laws!(files_whole, || on_files(Profile::STRICT, 8, prepared(Preparation::Whole)));
+log_laws!(files_in_chunks, || {
+    on_files(Profile::STRICT, 8, prepared(Preparation::Chunks(4096)))
+});
+log_laws!(files_unprepared, || on_files(Profile::STRICT, 8, prepared(Preparation::None)));
+log_laws!(files_zero_filled, || on_files(Profile::STRICT, 8, prepared(Preparation::ZeroFill)));
+log_laws!(files_recycled, || on_files(Profile::STRICT, 8, |store| {
+    store.recycling(Recycling::Keep(2))
+}));
+log_laws!(files_recycled_bytewise, || {
+    let profile = Profile::STRICT.atom(Atom::Byte);
+    on_files(profile, 8, |store| {
+        store.preparation(Preparation::None).recycling(Recycling::Keep(1)).ahead(Ahead::Caller)
+    })
+});
+log_laws!(files_that_sync_themselves, || on_files(Profile::STRICT, 8, |store| {
+    store.writing(Writing::Synced).ahead(Ahead::Caller)
+}));
+log_laws!(files_past_the_cache, || on_files(Profile::STRICT, 4096, everything));
 
 // A disk that may garble the whole block it is rewriting: no acknowledged record shares one.
 log_laws!(aligned, || {
     let profile = Profile::STRICT.atom(Atom::Page).damage(Damage::Atom);
-    on_files(profile, Preparation::Whole, 4096)
+    on_files(profile, 4096, prepared(Preparation::Whole))
 });
 
 log_laws!(
@@ -130,6 +162,21 @@ segment_store_laws!(file_store_bytewise, || {
     })
 });
 
+segment_store_laws!(file_store_recycling, || {
+    OnDisk::new(Profile::STRICT, |disk| {
+        let store = FileStore::over(Arc::new(SimFiles(disk)));
+        Ok::<_, std::io::Error>(store.recycling(Recycling::Keep(2)))
+    })
+});
+
+segment_store_laws!(file_store_with_everything, || {
+    OnDisk::new(Profile::STRICT, |disk| {
+        Ok::<_, std::io::Error>(PreparedAhead(everything(FileStore::over(Arc::new(SimFiles(
+            disk,
+        ))))))
+    })
+});
+
 segment_store_laws!(
     memory_store,
     || {
@@ -144,6 +191,15 @@ segment_store_laws!(
     || {
         let dir = tempfile::tempdir().unwrap();
         move || FileStore::open(dir.path())
+    },
+    without [crash, kill, interrupt, fault, room]
+);
+
+segment_store_laws!(
+    real_files_with_everything,
+    || {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        move || FileStore::open(dir.path()).map(|store| everything(store).ahead(Ahead::Thread))
     },
     without [crash, kill, interrupt, fault, room]
 );

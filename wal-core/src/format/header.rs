@@ -1,7 +1,7 @@
 //! [`SegmentHeader`]: the first 4096 bytes of every segment.
 
 use super::{Identity, Start, is_blank, put, u32_at, u64_at};
-use crate::{CodecId, Epoch, LogId, Lsn, SegmentId};
+use crate::{CodecId, Epoch, LogId, Lsn, SegmentId, Unwritten};
 
 /// Bytes of a segment header; frames start behind it. One block of any disk we know.
 pub const HEADER_LEN: usize = 4096;
@@ -16,8 +16,11 @@ pub const FORMAT_VERSION: u32 = 1;
 /// As [`SegmentHeader::in_flight`]: any number of bytes may have been unsynced at once.
 pub const UNBOUNDED: u64 = u64::MAX;
 
-/// Features that a reader must understand; none exist in version 1.
-const KNOWN_FEATURES: u32 = 0;
+/// The feature, to be understood by every reader, that [`Unwritten::Anything`] is.
+const REUSED_SPACE: u32 = 1;
+
+/// Features that a reader must understand.
+const KNOWN_FEATURES: u32 = REUSED_SPACE;
 
 const CRC_AT: usize = HEADER_LEN - 4;
 const FIELDS_END: usize = 160;
@@ -48,6 +51,8 @@ pub struct SegmentHeader {
     /// The most bytes of this segment that can ever be unsynced at once, or [`UNBOUNDED`]. Damage
     /// wider than this was no power cut.
     pub in_flight: u64,
+    /// What bytes behind its last frame may be that were never written.
+    pub unwritten: Unwritten,
     /// The segment before, and how much of it counts; `None` where the log begins here.
     pub predecessor: Option<Predecessor>,
     /// Where the log began when the segment was made.
@@ -109,6 +114,7 @@ impl SegmentHeader {
             codec: CodecId::RAW,
             alignment: 8,
             in_flight: UNBOUNDED,
+            unwritten: Unwritten::Zeros,
             predecessor: None,
             start: Start { segment: id, lsn: first_lsn },
             carried: Lsn::ZERO,
@@ -128,14 +134,19 @@ impl SegmentHeader {
             codec,
             alignment,
             in_flight,
+            unwritten,
             predecessor,
             start,
             carried,
         } = self;
+        let features = match unwritten {
+            Unwritten::Zeros => 0,
+            Unwritten::Anything => REUSED_SPACE,
+        };
         let mut bytes = vec![0; HEADER_LEN];
         put(&mut bytes, 0, &MAGIC);
         put(&mut bytes, 8, &FORMAT_VERSION.to_le_bytes());
-        put(&mut bytes, 12, &KNOWN_FEATURES.to_le_bytes());
+        put(&mut bytes, 12, &features.to_le_bytes());
         put(&mut bytes, 16, &optional_features.to_le_bytes());
         put(&mut bytes, 20, &codec.0.to_le_bytes());
         put(&mut bytes, 24, &log.0);
@@ -180,7 +191,8 @@ impl SegmentHeader {
         if version != FORMAT_VERSION {
             return Err(HeaderFault::Version(version));
         }
-        let unknown = u32_at(bytes, 12) & !KNOWN_FEATURES;
+        let features = u32_at(bytes, 12);
+        let unknown = features & !KNOWN_FEATURES;
         if unknown != 0 {
             return Err(HeaderFault::Features(unknown));
         }
@@ -206,6 +218,10 @@ impl SegmentHeader {
             codec: CodecId(u32_at(bytes, 20)),
             alignment: u32_at(bytes, 88),
             in_flight: u64_at(bytes, 80),
+            unwritten: match features & REUSED_SPACE {
+                0 => Unwritten::Zeros,
+                _ => Unwritten::Anything,
+            },
             predecessor: chained.then_some(predecessor),
             start: Start::decode(&bytes[120..136]).ok_or(HeaderFault::Nonsense)?,
             carried: Lsn::new(u64_at(bytes, 136)),

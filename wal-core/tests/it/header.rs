@@ -5,7 +5,7 @@ use wal_core::format::{
     FORMAT_VERSION, HEADER_LEN, HeaderFault, Identity, MAGIC, Predecessor, SegmentHeader, Start,
     UNBOUNDED,
 };
-use wal_core::{CodecId, Epoch, LogId, Lsn, SegmentId};
+use wal_core::{CodecId, Epoch, LogId, Lsn, SegmentId, Unwritten};
 
 use crate::fixture::{HEADER_CRC_AT, header, mend, seeded};
 
@@ -106,13 +106,23 @@ fn another_version_is_named_whatever_else_it_says() {
 
 #[test]
 fn features_that_must_be_understood_are_named() {
-    for bit in 0..u32::BITS {
+    // The first is known: space is used again.
+    for bit in 1..u32::BITS {
         let mut bytes = full().encode();
         bytes[12..16].copy_from_slice(&(1_u32 << bit).to_le_bytes());
         bytes[40..48].fill(0);
         mend(&mut bytes);
         assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderFault::Features(1 << bit)));
     }
+}
+
+#[test]
+fn space_that_is_used_again_is_a_feature() {
+    let mut header = full();
+    header.unwritten = Unwritten::Anything;
+    let bytes = header.encode();
+    assert_eq!(bytes[12..16], [1, 0, 0, 0]);
+    assert_eq!(SegmentHeader::decode(&bytes).unwrap(), header);
 }
 
 #[test]
@@ -204,6 +214,7 @@ prop_compose! {
         log: [u8; 16], epoch: u64, salt: u64, created: u64, codec: u32, optional: u32,
         id in 2..u64::MAX, first in 1..u64::MAX / 2, alignment in 3_u32..31,
         in_flight in prop_oneof![Just(UNBOUNDED), any::<u64>()],
+        unwritten in prop_oneof![Just(Unwritten::Zeros), Just(Unwritten::Anything)],
         length in HEADER_LEN as u64.., seal_len: u64, identity: u32, chained: bool, carried in 0..1000_u64,
         before in 1_u64.., since: u64, start in 1_u64..,
     ) -> SegmentHeader {
@@ -214,6 +225,7 @@ prop_compose! {
         header.codec = CodecId(codec);
         header.alignment = 1 << alignment;
         header.in_flight = in_flight;
+        header.unwritten = unwritten;
         let before = before % (id.get() - 1) + 1;
         header.predecessor = chained.then(|| Predecessor {
             id: SegmentId::new(before),

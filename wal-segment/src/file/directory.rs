@@ -1,10 +1,11 @@
 //! Making a directory so that it is still there after a power cut.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::os::cannot;
+use super::platform;
 
 /// Makes `dir`, an absolute path, and what is missing above it; each is durable before anything is
 /// made in it.
@@ -47,8 +48,8 @@ fn create_missing(dir: &Path, sync: Sync<'_>) -> io::Result<()> {
 /// Syncs the directory `dir` for an entry in it. One that we may not read is not where we made
 /// anything.
 fn sync(dir: &Path, entry: Entry) -> io::Result<()> {
-    match File::open(dir) {
-        Ok(handle) => handle.sync_all().map_err(|error| cannot("sync", dir, &error)),
+    match platform::open_dir(dir) {
+        Ok(handle) => platform::sync_dir(&handle).map_err(|error| cannot("sync", dir, &error)),
         Err(error) if denied(&error) && entry == Entry::Found => Ok(()),
         Err(error) => Err(cannot("open", dir, &error)),
     }

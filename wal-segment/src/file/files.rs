@@ -24,7 +24,7 @@ pub trait Files: Send + Sync + fmt::Debug {
     fn create_new(&self, name: &str) -> io::Result<Arc<dyn OpenFile>>;
 
     /// Opens a file that exists (`open`). Fails with [`io::ErrorKind::NotFound`] where there is
-    /// none.
+    /// none, and with [`io::ErrorKind::Unsupported`] where the file system does not know this access.
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn OpenFile>>;
 
     /// The names of all regular files, in no order (`readdir`). May leave out names that are not
@@ -86,6 +86,13 @@ pub trait OpenFile: Send + Sync + fmt::Debug {
     /// its exact length included (`fsync`).
     fn sync_all(&self) -> io::Result<()>;
 
+    /// Says that these bytes, all of them synced, will not be read soon: the page cache may let go of
+    /// them (`posix_fadvise` with `POSIX_FADV_DONTNEED`). Files without a cache have nothing to do.
+    fn forget(&self, _offset: u64, _len: u64) {}
+
+    /// Says that the file has this name from now on, for what errors say.
+    fn is_called(&self, _name: &str) {}
+
     /// Locks the file for this open file alone (`flock` with `LOCK_EX | LOCK_NB`), until it is
     /// dropped or the process ends. Fails with [`io::ErrorKind::WouldBlock`] where another open
     /// file holds the lock, in this process or another.
@@ -101,9 +108,29 @@ pub trait OpenFile: Send + Sync + fmt::Debug {
 
 /// What an existing file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Access {
     /// Reading alone.
     Read,
+    /// Reading alone, past the page cache (`O_DIRECT`): what the disk has. Offset, length and the
+    /// address of the buffer must be multiples of [`DIRECT_ALIGNMENT`].
+    ReadDirect,
     /// Reading and writing.
     Write,
+    /// Reading and writing; what a write wrote survives a power cut once it has returned
+    /// (`O_DSYNC`), as if by [`OpenFile::sync_data`].
+    WriteSynced,
+    /// As [`WriteSynced`](Self::WriteSynced), and past the page cache (`O_DIRECT | O_DSYNC`).
+    /// Offset, length and the address of the bytes must be multiples of [`DIRECT_ALIGNMENT`].
+    WriteDirect,
 }
+
+impl Access {
+    /// Whether offset, length and memory have to be aligned.
+    pub fn passes_cache(self) -> bool {
+        matches!(self, Self::ReadDirect | Self::WriteDirect)
+    }
+}
+
+/// Bytes. The largest block of any disk that direct access has to keep to.
+pub const DIRECT_ALIGNMENT: usize = 4096;

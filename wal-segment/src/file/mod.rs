@@ -1,17 +1,28 @@
 //! Segments as files.
 
+mod ahead;
+mod caching;
 mod directory;
 mod files;
 mod lock;
 mod name;
 mod os;
+mod platform;
 mod preparation;
+mod reader;
+mod recycling;
 mod segment;
+mod spares;
 mod store;
 mod syncs;
 mod transfer;
+mod writing;
 
-pub use files::{Access, Files, OpenFile};
+pub use ahead::Ahead;
+pub use caching::Caching;
+pub use files::{Access, DIRECT_ALIGNMENT, Files, OpenFile};
 pub use os::OsFiles;
 pub use preparation::Preparation;
+pub use recycling::Recycling;
 pub use store::FileStore;
+pub use writing::Writing;

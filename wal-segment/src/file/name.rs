@@ -7,6 +7,7 @@ use wal_core::SegmentId;
 const DIGITS: usize = 20;
 const SUFFIX: &str = ".wal";
 const UNFINISHED: &str = ".new";
+const RETIRED: &str = ".old";
 
 /// `00000000000000000007.wal`.
 pub(super) fn of(id: SegmentId) -> String {
@@ -18,10 +19,23 @@ pub(super) fn unfinished(id: SegmentId) -> String {
     format!("{:0DIGITS$}{UNFINISHED}", id.get())
 }
 
-/// Whether a file of this name is a segment whose making was interrupted.
+/// `00000000000000000007.old`: a segment that is gone, its file kept for another.
+pub(super) fn retired(id: SegmentId) -> String {
+    format!("{:0DIGITS$}{RETIRED}", id.get())
+}
+
+/// Whether a file of this name is a segment that is being made, or whose making was interrupted.
 pub(super) fn is_unfinished(name: &str) -> bool {
-    name.strip_suffix(UNFINISHED)
-        .is_some_and(|digits| parse(&format!("{digits}{SUFFIX}")).is_some())
+    is(name, UNFINISHED)
+}
+
+/// Whether a file of this name is one of a segment that is gone.
+pub(super) fn is_retired(name: &str) -> bool {
+    is(name, RETIRED)
+}
+
+fn is(name: &str, suffix: &str) -> bool {
+    name.strip_suffix(suffix).is_some_and(|digits| parse(&format!("{digits}{SUFFIX}")).is_some())
 }
 
 /// The segment that a file of this name is; `None` for any name that [`of`] does not give.
@@ -51,7 +65,10 @@ mod tests {
         assert_eq!(name, "00000000000000000007.new");
         assert!(is_unfinished(&name));
         assert_eq!(parse(&name), None);
-        for other in ["7.new", "a.new", ".new", "00000000000000000007.wal", "LOCK"] {
+        let gone = retired(SegmentId::new(7));
+        assert!(is_retired(&gone) && !is_retired(&name));
+        assert_eq!((gone.as_str(), parse(&gone)), ("00000000000000000007.old", None));
+        for other in ["7.new", "a.new", ".new", "00000000000000000007.wal", "LOCK", &gone] {
             assert!(!is_unfinished(other), "{other:?}");
         }
     }

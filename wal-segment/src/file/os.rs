@@ -3,11 +3,10 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{self, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::{Access, Files, OpenFile, directory};
+use super::{Access, Files, OpenFile, directory, platform};
 
 /// The files of one directory of the operating system.
 ///
@@ -34,7 +33,7 @@ impl OsFiles {
     /// The files of `dir`; [`io::ErrorKind::NotFound`] where there is no such directory.
     pub fn open(dir: impl AsRef<Path>) -> io::Result<Self> {
         let dir = absolute(dir.as_ref())?;
-        let handle = File::open(&dir).map_err(|error| cannot("open", &dir, &error))?;
+        let handle = platform::open_dir(&dir).map_err(|error| cannot("open", &dir, &error))?;
         if !handle.metadata().map_err(|error| cannot("look at", &dir, &error))?.is_dir() {
             return Err(cannot("open", &dir, &io::ErrorKind::NotADirectory.into()));
         }
@@ -49,7 +48,7 @@ impl OsFiles {
     fn opened(&self, name: &str, options: &OpenOptions, verb: &str) -> io::Result<OsFile> {
         let path = self.dir.join(name);
         match options.open(&path) {
-            Ok(file) => Ok(OsFile { file, path }),
+            Ok(file) => Ok(OsFile { file, path, renamed: OnceLock::new() }),
             Err(error) => Err(cannot(verb, &path, &error)),
         }
     }
@@ -78,9 +77,15 @@ impl Files for OsFiles {
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn OpenFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(access == Access::Write);
-        Ok(Arc::new(self.opened(name, &options, "open")?))
+        let options = platform::options(access);
+        let options = options.map_err(|error| cannot("open", &self.dir.join(name), &error))?;
+        match self.opened(name, &options, "open") {
+            // What a file system says that does not know how to pass the cache.
+            Err(error) if access.passes_cache() && error.kind() == io::ErrorKind::InvalidInput => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, error))
+            }
+            opened => Ok(Arc::new(opened?)),
+        }
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -98,7 +103,7 @@ impl Files for OsFiles {
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        self.handle.sync_all().map_err(|error| cannot("sync", &self.dir, &error))
+        platform::sync_dir(&self.handle).map_err(|error| cannot("sync", &self.dir, &error))
     }
 }
 
@@ -111,34 +116,17 @@ impl fmt::Debug for OsFiles {
 struct OsFile {
     file: File,
     path: PathBuf,
+    /// The path it got since.
+    renamed: OnceLock<PathBuf>,
 }
 
 impl OsFile {
+    fn path(&self) -> &Path {
+        self.renamed.get().unwrap_or(&self.path)
+    }
+
     fn told<T>(&self, verb: &str, result: io::Result<T>) -> io::Result<T> {
-        result.map_err(|error| cannot(verb, &self.path, &error))
-    }
-
-    #[cfg(target_os = "linux")]
-    fn fallocate(&self, offset: u64, len: u64) -> io::Result<()> {
-        use rustix::fs::{FallocateFlags, fallocate};
-        use rustix::io::Errno;
-        // Beyond this the system says EINVAL, which is also what it says where it cannot at all.
-        if offset.checked_add(len).is_none_or(|end| i64::try_from(end).is_err()) {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        match fallocate(&self.file, FallocateFlags::empty(), offset, len) {
-            Ok(()) => Ok(()),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) if len > 0 => {
-                Err(io::ErrorKind::Unsupported.into())
-            }
-            Err(errno) => Err(errno.into()),
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    #[expect(clippy::unused_self, reason = "the same shape on every system")]
-    fn fallocate(&self, _offset: u64, _len: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        result.map_err(|error| cannot(verb, self.path(), &error))
     }
 }
 
@@ -148,7 +136,7 @@ impl OpenFile for OsFile {
     }
 
     fn block_size(&self) -> io::Result<u64> {
-        self.told("look at", self.file.metadata().map(|metadata| metadata.blksize()))
+        self.told("look at", platform::block_size(&self.file))
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
@@ -156,15 +144,15 @@ impl OpenFile for OsFile {
             // No file reaches as far as this, and the system would call the offset invalid.
             return Ok(0);
         }
-        self.told("read", self.file.read_at(buffer, offset))
+        self.told("read", platform::read_at(&self.file, offset, buffer))
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        self.told("write", self.file.write_at(bytes, offset))
+        self.told("write", platform::write_at(&self.file, offset, bytes))
     }
 
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
-        self.told("prepare space in", self.fallocate(offset, len))
+        self.told("prepare space in", platform::allocate(&self.file, offset, len))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -179,12 +167,21 @@ impl OpenFile for OsFile {
         self.told("sync", self.file.sync_all())
     }
 
+    fn forget(&self, offset: u64, len: u64) {
+        platform::forget(&self.file, offset, len);
+    }
+
+    fn is_called(&self, name: &str) {
+        // A file is renamed once, from the name it is made under.
+        self.renamed.set(self.path.with_file_name(name)).ok();
+    }
+
     fn try_lock(&self) -> io::Result<()> {
         self.file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => {
-                cannot("lock", &self.path, &io::ErrorKind::WouldBlock.into())
+                cannot("lock", self.path(), &io::ErrorKind::WouldBlock.into())
             }
-            TryLockError::Error(error) => cannot("lock", &self.path, &error),
+            TryLockError::Error(error) => cannot("lock", self.path(), &error),
         })
     }
 
@@ -195,7 +192,7 @@ impl OpenFile for OsFile {
 
 impl fmt::Debug for OsFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OsFile").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("OsFile").field("path", &self.path()).finish_non_exhaustive()
     }
 }
 

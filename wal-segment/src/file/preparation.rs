@@ -29,29 +29,35 @@ pub enum Preparation {
     /// up to its size. Where the file system cannot do that, or has no room for a whole step, as
     /// [`None`](Self::None).
     Chunks(u64),
-    /// All of it when the segment is made, by writing zeros and syncing them.
+    /// All of it when the segment is made, by writing zeros and syncing them: a sync then has nothing
+    /// to record but the bytes.
     ZeroFill,
 }
 
 impl Preparation {
-    /// Prepares an empty file that is to hold a segment of `size` bytes.
-    pub(super) fn prepare(self, file: &dyn OpenFile, size: u64) -> io::Result<Prepared> {
+    /// Prepares a file of `len` bytes, all of them prepared already, that is to hold a segment of
+    /// `size` bytes. Nothing of it is synced.
+    pub(super) fn prepare(self, file: &dyn OpenFile, len: u64, size: u64) -> io::Result<Prepared> {
+        let whole = Prepared { step: None, size, end: len.max(size) };
+        let more = size.saturating_sub(len);
         match self {
-            Self::None => Ok(Prepared { step: None, size, end: 0 }),
+            Self::None => Ok(Prepared { step: None, size, end: len }),
             Self::Whole => {
-                if allocate(file, 0, size)? == Allocated::Unsupported {
-                    write_zeros(file, 0, size)?;
+                if allocate(file, len, more)? == Allocated::Unsupported {
+                    write_zeros(file, len, more)?;
                 }
-                Ok(Prepared { step: None, size, end: size })
+                Ok(whole)
             }
             Self::Chunks(step) => {
-                let mut prepared = Prepared { step: Some(step.max(4096)), size, end: 0 };
+                let mut prepared = Prepared { step: Some(step.max(4096)), size, end: len };
                 prepared.reach(file, size.min(1))?;
                 Ok(prepared)
             }
             Self::ZeroFill => {
-                write_zeros(file, 0, size)?;
-                Ok(Prepared { step: None, size, end: size })
+                // Found full before anything is written, where that can be known.
+                allocate(file, len, more)?;
+                write_zeros(file, len, more)?;
+                Ok(whole)
             }
         }
     }

@@ -1,39 +1,62 @@
-//! The writer, the syncer and the reader of a segment that is a file.
+//! The writer and the syncer of a segment that is a file.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use wal_core::{SegmentReader, SegmentSyncer, SegmentWriter};
+use wal_core::{SegmentId, SegmentSyncer, SegmentWriter};
 
-use super::OpenFile;
 use super::preparation::Prepared;
+use super::spares::Spares;
 use super::syncs::Syncs;
-use super::transfer::{read_full, write_all};
+use super::writing::Block;
+use super::{Caching, Files, OpenFile, Writing, name};
 
 /// Appends to one file. Refuses once a sync of the file has failed.
 #[derive(Debug)]
 pub(super) struct FileWriter {
     syncer: Arc<FileSyncer>,
     prepared: Prepared,
+    block: Block,
     end: u64,
+    /// From here on the next segment is worth preparing; `None` once that was said.
+    half: Option<u64>,
 }
 
 impl FileWriter {
-    /// The writer of an empty segment.
-    pub(super) fn new(file: Arc<dyn OpenFile>, prepared: Prepared) -> Self {
-        let syncer = Arc::new(FileSyncer { file, syncs: Syncs::default() });
-        Self { syncer, prepared, end: 0 }
+    /// The writer of a segment of `size` bytes that has no name yet.
+    pub(super) fn new(
+        birth: Birth,
+        file: Arc<dyn OpenFile>,
+        prepared: Prepared,
+        size: u64,
+    ) -> Self {
+        let syncer = Arc::new(FileSyncer {
+            file,
+            birth,
+            syncs: Syncs::default(),
+            written: AtomicU64::new(0),
+            forgotten: AtomicU64::new(0),
+            named: AtomicBool::new(false),
+        });
+        Self { syncer, prepared, block: Block::default(), end: 0, half: Some(size / 2) }
     }
 }
 
 impl SegmentWriter for FileWriter {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let FileSyncer { file, syncs } = &*self.syncer;
+        let FileSyncer { file, syncs, birth, .. } = &*self.syncer;
         syncs.check()?;
         let end = self.end + bytes.len() as u64;
         self.prepared.reach(&**file, end)?;
-        write_all(&**file, self.end, bytes)?;
+        birth.writing.write(&**file, self.end, bytes, &mut self.block)?;
         self.end = end;
+        self.syncer.written.store(end, Ordering::Release);
+        if self.half.is_some_and(|half| end > half) {
+            self.half = None;
+            birth.spares.want(birth.id.next());
+        }
         Ok(())
     }
 
@@ -46,38 +69,86 @@ impl SegmentWriter for FileWriter {
     }
 }
 
+/// What a file needs to become a segment: until its first sync it has the name of one that is being
+/// made, and whatever becomes of it, there is no such segment.
+pub(super) struct Birth {
+    pub(super) id: SegmentId,
+    pub(super) files: Arc<dyn Files>,
+    pub(super) spares: Arc<Spares>,
+    pub(super) dir_syncs: Arc<Syncs>,
+    pub(super) writing: Writing,
+    pub(super) caching: Caching,
+}
+
+impl Birth {
+    /// Gives the file, all of it durable, the segment's name, durably.
+    fn publish(&self) -> io::Result<()> {
+        self.files.rename(&name::unfinished(self.id), &name::of(self.id))?;
+        self.dir_syncs.run(|| self.files.sync_dir())?;
+        self.spares.born(self.id);
+        Ok(())
+    }
+
+    /// There is no segment, and never will be, unless its naming failed half way.
+    pub(super) fn miscarry(&self) {
+        // Where this fails, the next to lock the store does it.
+        self.files.remove(&name::unfinished(self.id)).ok();
+        self.spares.born(self.id);
+    }
+}
+
+impl fmt::Debug for Birth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, writing, caching, .. } = self;
+        f.debug_struct("Birth")
+            .field("id", id)
+            .field("writing", writing)
+            .field("caching", caching)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Syncs the open file that the writer writes to, so that no failed write-back goes unseen by it.
 #[derive(Debug)]
 struct FileSyncer {
     file: Arc<dyn OpenFile>,
+    birth: Birth,
     syncs: Syncs,
+    /// Bytes of the appends that have returned.
+    written: AtomicU64,
+    forgotten: AtomicU64,
+    named: AtomicBool,
 }
 
 impl SegmentSyncer for FileSyncer {
     fn sync(&self) -> io::Result<()> {
-        self.syncs.run(|| self.file.sync_data())
+        self.syncs.run(|| {
+            // One sync at a time: what these two hold changes here alone.
+            if !self.named.load(Ordering::Relaxed) {
+                self.file.sync_all()?;
+                self.birth.publish()?;
+                self.file.is_called(&name::of(self.birth.id));
+                self.named.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
+            if self.birth.writing.syncs_itself() {
+                return Ok(());
+            }
+            let written = self.written.load(Ordering::Acquire);
+            self.file.sync_data()?;
+            let forgotten = self.forgotten.load(Ordering::Relaxed);
+            let forgotten = self.birth.caching.behind(&*self.file, forgotten, written);
+            self.forgotten.store(forgotten, Ordering::Relaxed);
+            Ok(())
+        })
     }
 }
 
-/// Reads one file, through an open file of its own.
-#[derive(Debug)]
-pub(super) struct FileReader {
-    file: Arc<dyn OpenFile>,
-}
-
-impl FileReader {
-    /// Reads this file.
-    pub(super) fn new(file: Arc<dyn OpenFile>) -> Self {
-        Self { file }
-    }
-}
-
-impl SegmentReader for FileReader {
-    fn size(&self) -> io::Result<u64> {
-        self.file.size()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        read_full(&*self.file, offset, buffer)
+impl Drop for FileSyncer {
+    fn drop(&mut self) {
+        if self.named.load(Ordering::Relaxed) {
+            return;
+        }
+        self.birth.miscarry();
     }
 }

@@ -1,18 +1,23 @@
 //! [`FileStore`]: one file a segment, in one directory.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 
 use wal_core::{
     Durability, Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentWriter, StoreLock,
+    Unwritten,
 };
 
 use super::lock::FileLock;
-use super::segment::{FileReader, FileWriter};
+use super::reader::FileReader;
+use super::segment::{Birth, FileWriter};
+use super::spares::Spares;
 use super::syncs::Syncs;
 use super::transfer::uninterrupted;
-use super::{Access, Files, OsFiles, Preparation, name};
+use super::{Access, Ahead, Caching, Files, OsFiles, Preparation, Recycling, Writing, name};
 
 /// No file system in use cuts a file in smaller units than this.
 const BLOCK: u64 = 4096;
@@ -26,12 +31,23 @@ const BLOCK: u64 = 4096;
 ///
 /// After a sync of the directory has failed, this store makes and removes no segment any more: the
 /// directory as it reads may then differ from what a power cut leaves. Open a new one.
-#[derive(Debug)]
 pub struct FileStore {
     files: Arc<dyn Files>,
-    access: Access,
+    opened: Opened,
     preparation: Preparation,
-    dir_syncs: Syncs,
+    recycling: Recycling,
+    ahead: Ahead,
+    writing: Writing,
+    caching: Caching,
+    dir_syncs: Arc<Syncs>,
+    spares: OnceLock<Arc<Spares>>,
+    thread: OnceLock<Option<JoinHandle<()>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Opened {
+    ForReading,
+    ForWriting,
 }
 
 impl FileStore {
@@ -44,26 +60,77 @@ impl FileStore {
     /// and what would do so fails with [`io::ErrorKind::PermissionDenied`]. Fails with
     /// [`io::ErrorKind::NotFound`] where there is no such directory.
     pub fn open_read_only(dir: impl AsRef<Path>) -> io::Result<Self> {
-        Ok(Self { access: Access::Read, ..Self::over(Arc::new(OsFiles::open(dir)?)) })
+        let mut store = Self::over(Arc::new(OsFiles::open(dir)?));
+        store.opened = Opened::ForReading;
+        Ok(store)
     }
 
     /// The segments in these files.
     pub fn over(files: Arc<dyn Files>) -> Self {
-        let preparation = Preparation::default();
-        Self { files, access: Access::Write, preparation, dir_syncs: Syncs::default() }
+        Self {
+            files,
+            opened: Opened::ForWriting,
+            preparation: Preparation::default(),
+            recycling: Recycling::default(),
+            ahead: Ahead::default(),
+            writing: Writing::default(),
+            caching: Caching::default(),
+            dir_syncs: Arc::default(),
+            spares: OnceLock::new(),
+            thread: OnceLock::new(),
+        }
     }
 
-    /// Takes the space of segments made from here on in this way. Segments prepared in different
-    /// ways may lie side by side.
+    /// Takes the space of segments in this way. Segments prepared in different ways may lie side by
+    /// side, here and in what follows.
     pub fn preparation(mut self, preparation: Preparation) -> Self {
         self.preparation = preparation;
         self
     }
 
+    /// Does this with the files of removed segments.
+    pub fn recycling(mut self, recycling: Recycling) -> Self {
+        self.recycling = recycling;
+        self
+    }
+
+    /// Has the next segment prepared by this one.
+    pub fn ahead(mut self, ahead: Ahead) -> Self {
+        self.ahead = ahead;
+        self
+    }
+
+    /// Writes appended bytes in this way.
+    pub fn writing(mut self, writing: Writing) -> Self {
+        self.writing = writing;
+        self
+    }
+
+    /// Does this with written bytes in the page cache.
+    pub fn caching(mut self, caching: Caching) -> Self {
+        self.caching = caching;
+        self
+    }
+
+    /// Prepares the next segment if one is wanted by now, and says whether one was; for
+    /// [`Ahead::Caller`]. Also where it fails, nothing is lost: the segment is prepared when it is
+    /// needed.
+    pub fn prepare_next(&self) -> io::Result<bool> {
+        self.check_writable()?;
+        self.spares().prepare_wanted()
+    }
+
+    fn spares(&self) -> &Arc<Spares> {
+        self.spares.get_or_init(|| {
+            let (files, dir_syncs) = (Arc::clone(&self.files), Arc::clone(&self.dir_syncs));
+            Arc::new(Spares::new(files, dir_syncs, self.preparation, self.recycling, self.ahead))
+        })
+    }
+
     fn check_writable(&self) -> io::Result<()> {
-        match self.access {
-            Access::Write => Ok(()),
-            Access::Read => {
+        match self.opened {
+            Opened::ForWriting => Ok(()),
+            Opened::ForReading => {
                 let what = format!("this store is open for reading only: {:?}", self.files);
                 Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
             }
@@ -74,25 +141,6 @@ impl FileStore {
         self.dir_syncs.run(|| self.files.sync_dir())
     }
 
-    /// Makes a file under its unfinished name, prepares it, and gives it its own name once that is
-    /// durable: a crash in the middle leaves no segment, whatever became of its bytes.
-    fn make(&self, id: SegmentId, size: u64) -> io::Result<FileWriter> {
-        let (unfinished, name) = (name::unfinished(id), name::of(id));
-        let file = match self.files.create_new(&unfinished) {
-            // Left by a process that died.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.files.remove(&unfinished)?;
-                self.files.create_new(&unfinished)?
-            }
-            made => made?,
-        };
-        let prepared = self.preparation.prepare(&*file, size)?;
-        file.sync_all()?;
-        self.files.rename(&unfinished, &name)?;
-        self.sync_dir()?;
-        Ok(FileWriter::new(self.files.open(&name, Access::Write)?, prepared))
-    }
-
     fn holds(&self, name: &str) -> io::Result<bool> {
         match self.files.open(name, Access::Read) {
             Ok(_) => Ok(true),
@@ -100,28 +148,25 @@ impl FileStore {
             Err(error) => Err(error),
         }
     }
-
-    /// Removes what is left of segments whose making was interrupted.
-    fn tidy(&self) -> io::Result<()> {
-        for name in self.files.list()?.iter().filter(|name| name::is_unfinished(name)) {
-            self.files.remove(name)?;
-        }
-        Ok(())
-    }
 }
 
 impl SegmentStore for FileStore {
     fn guarantees(&self) -> Guarantees {
-        Guarantees::new(Durability::Power)
+        let unwritten = match self.recycling {
+            Recycling::Off => Unwritten::Zeros,
+            Recycling::Keep(_) => Unwritten::Anything,
+        };
+        self.writing.guarantee(Guarantees::new(Durability::Power).unwritten(unwritten))
     }
 
     /// Also syncs the directory: what is listed from here on, and what is not, stays so after a
     /// power cut, also where the process that made or removed it died before its own sync. And
-    /// removes what is left of segments whose making was interrupted.
+    /// removes what is left of segments whose making was interrupted, and files of removed segments
+    /// beyond those that are kept.
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
         self.check_writable()?;
         let lock = FileLock::take(&*self.files)?;
-        self.tidy()?;
+        self.spares().tidy(&self.files.list()?)?;
         self.sync_dir()?;
         Ok(Box::new(lock))
     }
@@ -133,6 +178,8 @@ impl SegmentStore for FileStore {
         Ok(ids)
     }
 
+    /// The segment is there from its first sync on: until then its file has another name, and goes
+    /// when its writer and its syncers do.
     fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
         self.check_writable()?;
         self.dir_syncs.check()?;
@@ -140,13 +187,21 @@ impl SegmentStore for FileStore {
             let what = format!("segment {id} is there already: {:?}", self.files);
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
         }
-        self.make(id, size).map(|writer| Box::new(writer) as Box<dyn SegmentWriter>).inspect_err(
-            |_| {
-                // Where this fails too, what remains is no segment, or one that reads as zeros.
-                self.files.remove(&name::unfinished(id)).ok();
-                self.files.remove(&name::of(id)).ok();
-            },
-        )
+        let spares = self.spares();
+        // Where the system has no thread to spare, segments are prepared when they are needed.
+        self.thread.get_or_init(|| spares.start().unwrap_or(None));
+        let prepared = spares.take(id, size)?;
+        let birth = Birth {
+            id,
+            files: Arc::clone(&self.files),
+            spares: Arc::clone(spares),
+            dir_syncs: Arc::clone(&self.dir_syncs),
+            writing: self.writing,
+            caching: self.caching,
+        };
+        let file = self.files.open(&name::unfinished(id), self.writing.access());
+        let file = file.inspect_err(|_| birth.miscarry())?;
+        Ok(Box::new(FileWriter::new(birth, file, prepared, size)))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -175,13 +230,49 @@ impl SegmentStore for FileStore {
         self.check_writable()?;
         for id in ids {
             self.dir_syncs.check()?;
-            match self.files.remove(&name::of(*id)) {
+            let name = name::of(*id);
+            let kept = self.spares().name_to_keep(*id);
+            let removed = match &kept {
+                None => self.files.remove(&name),
+                Some(kept) => self.files.rename(&name, kept),
+            };
+            let there = match removed {
                 // It may be gone since a moment ago, by a process that died before it could sync.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => removed?,
-            }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                removed => removed.map(|()| true)?,
+            };
             self.sync_dir()?;
+            // Not before: it must not become another segment and this one again.
+            if let Some(kept) = kept.filter(|_| there) {
+                self.spares().keep(kept);
+            }
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for FileStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileStore")
+            .field("files", &self.files)
+            .field("opened", &self.opened)
+            .field("preparation", &self.preparation)
+            .field("recycling", &self.recycling)
+            .field("ahead", &self.ahead)
+            .field("writing", &self.writing)
+            .field("caching", &self.caching)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for FileStore {
+    fn drop(&mut self) {
+        if let Some(spares) = self.spares.get() {
+            spares.end();
+        }
+        if let Some(thread) = self.thread.take().flatten() {
+            // A panic there was told when it happened, and cost a file that is not ready.
+            thread.join().ok();
+        }
     }
 }

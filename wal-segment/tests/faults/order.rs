@@ -6,7 +6,7 @@ use wal_core::{SegmentId, SegmentStore};
 use wal_segment::FileStore;
 
 use super::disk::{Call, Disk, Fault, Kind, Outcome, When};
-use super::{SIZE, id};
+use super::{SIZE, id, made};
 
 /// The segments that may be left after a power cut at some moment, given the removals so far.
 #[derive(Default)]
@@ -59,7 +59,7 @@ fn three_segments() -> (Arc<Disk>, FileStore, [SegmentId; 3]) {
     let store = FileStore::over(disk.clone());
     let ids = [id(1), id(2), id(3)];
     for id in ids {
-        store.create(id, SIZE).unwrap();
+        made(&store, id, SIZE);
     }
     disk.take_calls();
     (disk, store, ids)

@@ -109,7 +109,10 @@ impl StoreLie {
         (Self::FailedAppendMovesTheEnd, &["a_failed_append_does_not_move_the_end"]),
         (Self::FullIsAnyError, &["an_append_without_room_can_be_repeated"]),
         (Self::ListIsUnsorted, &["segments_are_listed_in_order"]),
-        (Self::ListKnowsOwnSegmentsOnly, &["reopening_finds_everything"]),
+        (
+            Self::ListKnowsOwnSegmentsOnly,
+            &["reopening_finds_everything", "a_synced_segment_is_there"],
+        ),
         (Self::ListShowsTheLock, &["only_segments_are_listed"]),
         (Self::LockIsAFile, &["a_lock_dies_with_its_holder"]),
         (Self::LockIsNeverFreed, &["a_dropped_lock_is_free"]),

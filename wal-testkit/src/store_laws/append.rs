@@ -4,14 +4,14 @@ use std::io::ErrorKind;
 
 use wal_core::{SegmentStore, SegmentWriter};
 
-use super::{ONE, Outcome, StoreCase, TWO, bytes, holds, unit};
+use super::{ONE, Outcome, StoreCase, TWO, bytes, holds, there, unit};
 use crate::law::{Saw, saw};
 use crate::{Call, Fault, FaultRule, Harm};
 
 pub(super) fn appends_keep_their_order(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     let unit = unit(&store);
-    let mut writers = [(ONE, store.create(ONE, 0)?), (TWO, store.create(TWO, unit as u64 * 9)?)];
+    let mut writers = [(ONE, there(&store, ONE, 0)?), (TWO, there(&store, TWO, unit as u64 * 9)?)];
     let mut appended = [Vec::new(), Vec::new()];
     for (tag, times) in (1..).zip([1, 7, 2, 30, 1, 3]) {
         for ((_, writer), appended) in writers.iter_mut().zip(&mut appended) {
@@ -29,7 +29,7 @@ pub(super) fn appends_keep_their_order(case: &mut StoreCase<'_>) -> Outcome {
 pub(super) fn the_end_is_what_was_appended(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     let unit = unit(&store);
-    let mut writer = store.create(ONE, unit as u64 * 9)?;
+    let mut writer = there(&store, ONE, unit as u64 * 9)?;
     saw("the end of an empty segment", writer.end(), 0)?;
     for round in 1..20 {
         writer.append(&bytes(unit, 1))?;
@@ -46,7 +46,7 @@ pub(super) fn a_failed_append_does_not_move_the_end(case: &mut StoreCase<'_>) ->
         case.renew();
         let store = case.open()?;
         let unit = unit(&store);
-        let mut writer = store.create(ONE, 0)?;
+        let mut writer = there(&store, ONE, 0)?;
         let first = bytes(unit * 2, 1);
         writer.append(&first)?;
         case.inflict(Harm::Fault(FaultRule::next(Call::Write, fault)))?;
@@ -65,7 +65,7 @@ pub(super) fn a_failed_append_does_not_move_the_end(case: &mut StoreCase<'_>) ->
 pub(super) fn an_append_without_room_can_be_repeated(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     let unit = unit(&store);
-    let mut writer = store.create(ONE, 0)?;
+    let mut writer = there(&store, ONE, 0)?;
     let first = bytes(unit, 1);
     writer.append(&first)?;
     case.leave_room(unit as u64 * 10)?;
@@ -83,7 +83,7 @@ pub(super) fn an_append_without_room_can_be_repeated(case: &mut StoreCase<'_>) -
 pub(super) fn short_writes_are_finished(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     let unit = unit(&store);
-    let mut writer = store.create(ONE, 0)?;
+    let mut writer = there(&store, ONE, 0)?;
     let rules =
         [(Fault::Short(1), 0, 1), (Fault::Interrupted, 1, 3), (Fault::Short(unit / 2), 4, 2)];
     for (fault, after, times) in rules {

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use wal_core::{SegmentId, SegmentStore};
 
-use super::{ONE, Outcome, StoreCase, TWO, listed, refused};
+use super::{ONE, Outcome, StoreCase, TWO, listed, refused, there};
 use crate::Harm;
 use crate::law::saw;
 
@@ -36,7 +36,7 @@ pub(super) fn a_dropped_lock_is_free(case: &mut StoreCase<'_>) -> Outcome {
 pub(super) fn a_lock_dies_with_its_holder(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     let held = store.lock()?;
-    store.create(ONE, 0)?.syncer().sync()?;
+    there(&store, ONE, 0)?.syncer().sync()?;
     case.inflict(Harm::Kill)?;
     let found = case.open()?.lock();
     drop(held);
@@ -48,7 +48,7 @@ pub(super) fn segments_are_listed_in_order(case: &mut StoreCase<'_>) -> Outcome 
     let store = case.open()?;
     saw("segments of a fresh store", listed(&store)?, Vec::<u64>::new())?;
     for number in [10, 9, 1, 1_000_000_007, 100, 2, 11] {
-        store.create(SegmentId::new(number), 0)?;
+        there(&store, SegmentId::new(number), 0)?;
     }
     saw("segments", listed(&store)?, vec![1, 2, 9, 10, 11, 100, 1_000_000_007])
 }
@@ -57,8 +57,8 @@ pub(super) fn only_segments_are_listed(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     let lock = store.lock()?;
     saw("segments of a locked fresh store", listed(&store)?, Vec::<u64>::new())?;
-    store.create(ONE, 0)?;
-    store.create(TWO, 0)?;
+    there(&store, ONE, 0)?;
+    there(&store, TWO, 0)?;
     store.remove(&[ONE])?;
     saw("segments, one removed", listed(&store)?, vec![2])?;
     drop(lock);

@@ -11,7 +11,7 @@ mod trim;
 
 use std::io;
 
-use wal_core::{SegmentId, SegmentReader, SegmentStore};
+use wal_core::{SegmentId, SegmentReader, SegmentStore, SegmentWriter, Unwritten};
 
 use crate::Traced;
 use crate::law::{Case, Law, Saw, law_table, saw};
@@ -99,14 +99,16 @@ macro_rules! __each_segment_store_law {
             "what is not a segment is not listed";
         create::a_taken_number_is_refused []
             "creating a number that is taken fails with AlreadyExists and leaves the segment alone";
+        create::a_synced_segment_is_there []
+            "a segment is listed, and can be opened, from its first sync on";
         create::prepared_space_reads_as_zeros []
-            "prepared space reads as zeros";
+            "prepared space reads as the guarantees say";
         create::prepared_space_is_zeros_after_a_crash [crash]
-            "what was never written reads as zeros, also after a crash";
+            "what was never written reads as the guarantees say, also after a crash";
         create::a_created_segment_survives_a_crash [crash]
-            "when create has returned, the segment survives any crash";
+            "from its first sync on, the segment survives any crash";
         create::an_interrupted_create_leaves_zeros_or_nothing [crash, interrupt]
-            "of a create that failed nothing need remain, and what remains reads as zeros";
+            "before its first sync nothing of a segment need remain, and what remains reads as zeros";
         create::a_create_without_room_gives_it_back [room]
             "a create that fails with StorageFull gives back the space it had taken";
         read::a_missing_segment_is_not_found []
@@ -160,6 +162,13 @@ macro_rules! __each_segment_store_law {
     } };
 }
 
+/// A segment that is there.
+fn there(store: &Store, id: SegmentId, size: u64) -> Result<Box<dyn SegmentWriter>, Saw> {
+    let writer = store.create(id, size)?;
+    writer.syncer().sync()?;
+    Ok(writer)
+}
+
 /// The unit that appends come in, here a few bytes at least.
 fn unit(store: &Store) -> usize {
     usize::try_from(store.guarantees().alignment).map_or(512, |alignment| alignment.max(8))
@@ -183,11 +192,11 @@ fn whole(reader: &dyn SegmentReader) -> Result<Vec<u8>, Saw> {
     Ok(buffer)
 }
 
-/// Holds where the segment begins with these bytes, and has zeros behind them.
+/// Holds where the segment begins with these bytes, and has behind them what was never written.
 fn holds(store: &Store, id: SegmentId, wanted: &[u8]) -> Outcome {
     let content = content(store, id)?;
     begins(&content, id, wanted)?;
-    zeros(&content[wanted.len()..], id, wanted.len())
+    unwritten(store, &content[wanted.len()..], id, wanted.len())
 }
 
 fn begins(content: &[u8], id: SegmentId, wanted: &[u8]) -> Outcome {
@@ -195,7 +204,10 @@ fn begins(content: &[u8], id: SegmentId, wanted: &[u8]) -> Outcome {
     saw(&format!("bytes of segment {id} that are as they should be"), kept, wanted.len())
 }
 
-fn zeros(content: &[u8], id: SegmentId, from: usize) -> Outcome {
+fn unwritten(store: &Store, content: &[u8], id: SegmentId, from: usize) -> Outcome {
+    if store.guarantees().unwritten != Unwritten::Zeros {
+        return Ok(());
+    }
     let other = content.iter().position(|&byte| byte != 0);
     saw(
         &format!("place of the first byte of segment {id}, from {from} on, that is not zero"),

@@ -4,14 +4,14 @@ use std::io::ErrorKind;
 
 use wal_core::{SegmentId, SegmentStore};
 
-use super::{ONE, Outcome, StoreCase, TWO, begins, bytes, holds, listed, refused, unit};
+use super::{ONE, Outcome, StoreCase, TWO, begins, bytes, holds, listed, refused, there, unit};
 use crate::law::saw;
 use crate::{Call, Fault, FaultRule, Harm};
 
 pub(super) fn a_missing_segment_is_not_found(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     refused("opening a segment of a fresh store", store.open(ONE), ErrorKind::NotFound)?;
-    store.create(ONE, 0)?;
+    there(&store, ONE, 0)?;
     refused("opening the segment behind the last", store.open(TWO), ErrorKind::NotFound)?;
     store.remove(&[ONE])?;
     refused("opening a removed segment", store.open(ONE), ErrorKind::NotFound)?;
@@ -21,7 +21,7 @@ pub(super) fn a_missing_segment_is_not_found(case: &mut StoreCase<'_>) -> Outcom
 pub(super) fn reads_stop_only_at_the_end(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     let appended = bytes(unit(&store) * 40, 1);
-    store.create(ONE, 0)?.append(&appended)?;
+    there(&store, ONE, 0)?.append(&appended)?;
     let reader = store.open(ONE)?;
     let size = reader.size()?;
     saw("the size covers what was appended", size >= appended.len() as u64, true)?;
@@ -40,7 +40,7 @@ pub(super) fn reads_stop_only_at_the_end(case: &mut StoreCase<'_>) -> Outcome {
 
 pub(super) fn readers_see_appends_at_once(case: &mut StoreCase<'_>) -> Outcome {
     let (store, other) = (case.open()?, case.open()?);
-    let mut writer = store.create(ONE, 0)?;
+    let mut writer = there(&store, ONE, 0)?;
     let readers = [store.open(ONE)?, other.open(ONE)?];
     let mut appended = Vec::new();
     for tag in 1..20 {
@@ -59,7 +59,7 @@ pub(super) fn readers_see_appends_at_once(case: &mut StoreCase<'_>) -> Outcome {
 pub(super) fn short_reads_are_finished(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     let appended = bytes(unit(&store) * 40, 1);
-    store.create(ONE, 0)?.append(&appended)?;
+    there(&store, ONE, 0)?.append(&appended)?;
     let reader = store.open(ONE)?;
     for fault in [Fault::Short(1), Fault::Interrupted, Fault::Short(100)] {
         case.inflict(Harm::Fault(FaultRule::next(Call::Read, fault).times(2)))?;
@@ -74,7 +74,7 @@ pub(super) fn short_reads_are_finished(case: &mut StoreCase<'_>) -> Outcome {
 pub(super) fn a_failed_read_is_reported(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     let appended = bytes(unit(&store) * 40, 1);
-    store.create(ONE, 0)?.append(&appended)?;
+    there(&store, ONE, 0)?.append(&appended)?;
     let reader = store.open(ONE)?;
     for fault in [Fault::Io, Fault::AfterEffect] {
         case.inflict(Harm::Fault(FaultRule::next(Call::Read, fault)))?;

@@ -2,7 +2,7 @@
 
 use wal_core::{SegmentId, SegmentStore};
 
-use super::{Outcome, Store, StoreCase, bytes, holds, listed, unit};
+use super::{Outcome, Store, StoreCase, bytes, holds, listed, there, unit};
 use crate::law::{Saw, Through, saw};
 
 fn ids(numbers: &[u64]) -> Vec<SegmentId> {
@@ -13,7 +13,7 @@ fn ids(numbers: &[u64]) -> Vec<SegmentId> {
 fn six(store: &Store) -> Result<Vec<u8>, Saw> {
     let bytes = bytes(unit(store), 1);
     for id in ids(&[1, 2, 3, 4, 5, 6]) {
-        let mut writer = store.create(id, 0)?;
+        let mut writer = there(&store, id, 0)?;
         writer.append(&bytes)?;
         writer.syncer().sync()?;
     }

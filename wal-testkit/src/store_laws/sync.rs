@@ -5,7 +5,7 @@ use std::thread;
 
 use wal_core::SegmentStore;
 
-use super::{ONE, Outcome, StoreCase, TWO, begins, bytes, content, holds, unit};
+use super::{ONE, Outcome, StoreCase, TWO, begins, bytes, content, holds, there, unit};
 use crate::law::{Saw, saw};
 use crate::{Call, Fault, FaultRule, Harm};
 
@@ -34,7 +34,7 @@ pub(super) fn synced_bytes_survive_a_crash(case: &mut StoreCase<'_>) -> Outcome 
 pub(super) fn a_sync_covers_every_append_before_it(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     let unit = unit(&store);
-    let mut writer = store.create(ONE, 0)?;
+    let mut writer = there(&store, ONE, 0)?;
     let early = writer.syncer();
     let mut appended = Vec::new();
     for tag in 1..6 {
@@ -56,11 +56,12 @@ pub(super) fn a_failed_sync_is_reported(case: &mut StoreCase<'_>) -> Outcome {
     for fault in [Fault::Io, Fault::Dropped, Fault::AfterEffect] {
         case.renew();
         let store = case.open()?;
-        let mut writer = store.create(ONE, 0)?;
+        let mut writer = there(&store, ONE, 0)?;
         let syncer = writer.syncer();
-        writer.append(&bytes(unit(&store), 1))?;
+        // Where appends sync themselves, it is the append that fails.
         case.inflict(Harm::Fault(FaultRule::next(Call::Sync, fault)))?;
-        saw(&format!("a sync that fails as {fault:?}"), syncer.sync().is_err(), true)?;
+        let failed = writer.append(&bytes(unit(&store), 1)).and_then(|()| syncer.sync());
+        saw(&format!("a sync that fails as {fault:?}"), failed.is_err(), true)?;
     }
     Ok(())
 }
@@ -69,7 +70,7 @@ pub(super) fn a_failed_sync_is_reported(case: &mut StoreCase<'_>) -> Outcome {
 pub(super) fn syncs_run_beside_appends(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     let unit = unit(&store);
-    let mut writer = store.create(ONE, 0)?;
+    let mut writer = there(&store, ONE, 0)?;
     let syncers: Vec<_> =
         (0..store.guarantees().overlapping_syncs.min(4)).map(|_| writer.syncer()).collect();
     let appended: Vec<Vec<u8>> = (1..50).map(|tag| bytes(unit * 4, tag)).collect();

@@ -2,7 +2,7 @@
 
 use wal_core::{SegmentId, SegmentStore};
 
-use super::{ONE, Outcome, Store, StoreCase, begins, bytes, content, unit};
+use super::{ONE, Outcome, Store, StoreCase, begins, bytes, content, there, unit};
 use crate::law::{Saw, Through, saw};
 
 /// No store's space comes in larger blocks.
@@ -13,7 +13,7 @@ const PREPARED: u64 = 16 * LARGEST_BLOCK;
 /// A segment with much prepared space and synced bytes at its start.
 fn prepared(store: &Store) -> Result<Vec<u8>, Saw> {
     let bytes = bytes(unit(store) * 100, 1);
-    let mut writer = store.create(ONE, PREPARED)?;
+    let mut writer = there(&store, ONE, PREPARED)?;
     writer.append(&bytes)?;
     writer.syncer().sync()?;
     Ok(bytes)
@@ -41,7 +41,7 @@ pub(super) fn trim_gives_back_the_rest(case: &mut StoreCase<'_>) -> Outcome {
 pub(super) fn trim_leaves_a_short_segment_alone(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.open()?;
     let appended = bytes(unit(&store) * 10, 1);
-    store.create(ONE, 0)?.append(&appended)?;
+    there(&store, ONE, 0)?.append(&appended)?;
     let before = content(&store, ONE)?;
     for length in [before.len() as u64, before.len() as u64 + 1, 10 * LARGEST_BLOCK] {
         store.trim(ONE, length)?;

@@ -3,6 +3,8 @@
 
 #![cfg(feature = "search")]
 
+#[path = "../../../wal/tests/common/prepared_ahead.rs"]
+mod prepared_ahead;
 #[path = "../../src/bin/crash-search/product.rs"]
 mod product;
 #[path = "../../src/bin/crash-search/sim_files.rs"]

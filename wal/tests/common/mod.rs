@@ -1,6 +1,7 @@
 //! Logs as plain bytes, to be damaged.
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
+pub(crate) mod prepared_ahead;
 pub(crate) mod sim_files;
 
 use std::collections::BTreeMap;

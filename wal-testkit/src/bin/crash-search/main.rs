@@ -1,6 +1,8 @@
 //! `crash-search`: looks for a crash that the log does not survive, for as long as one likes.
 
 mod args;
+#[path = "../../../../wal/tests/common/prepared_ahead.rs"]
+mod prepared_ahead;
 mod product;
 mod search;
 mod sim_files;

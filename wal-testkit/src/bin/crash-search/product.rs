@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wal::parts::segment::{FileStore, Preparation};
+use wal::parts::segment::{Ahead, FileStore, Preparation, Recycling, Writing};
 use wal::{Config, Lsn, Result, Strategy, Wal};
 use wal_core::{CommitStrategy, Env, SegmentStore};
 use wal_testkit::model::{OnWait, World};
 use wal_testkit::{Atom, Damage, LogUnderTest, Profile, SimDisk, SimStore, Tail};
 
+use crate::prepared_ahead::PreparedAhead;
 use crate::sim_files::SimFiles;
 
 /// The product.
@@ -129,9 +130,19 @@ pub(crate) fn on_files(
     preparation: Preparation,
     setup: Setup,
 ) -> World {
+    on_files_with(name, profile, setup, move |store| store.preparation(preparation))
+}
+
+/// As [`on_files`], the store made so. What is to be prepared ahead is prepared as late as it can be.
+pub(crate) fn on_files_with(
+    name: &str,
+    profile: Profile,
+    setup: Setup,
+    with: impl Fn(FileStore) -> FileStore + Send + Sync + 'static,
+) -> World {
     World::new(name, profile, move |disk: SimDisk| {
-        let store = FileStore::over(Arc::new(SimFiles(disk.clone()))).preparation(preparation);
-        Product::open(&disk, Arc::new(store), setup)
+        let store = with(FileStore::over(Arc::new(SimFiles(disk.clone()))));
+        Product::open(&disk, Arc::new(PreparedAhead(store)), setup)
     })
 }
 
@@ -155,5 +166,21 @@ pub(crate) fn worlds() -> Vec<World> {
         on_files("stale", strict.tail(Tail::Stale), Preparation::None, plain),
         on_sim_store("sync", strict.atom(Atom::Byte), sync),
         on_files("zero-filled", strict, Preparation::ZeroFill, sync),
+        on_files_with("recycled", strict, plain, |store| store.recycling(Recycling::Keep(2))),
+        on_files_with("recycled-bytes", strict.atom(Atom::Byte), sync, |store| {
+            store.preparation(Preparation::None).recycling(Recycling::Keep(1)).ahead(Ahead::Caller)
+        }),
+        on_files_with(
+            "everything",
+            strict.atom(Atom::Page).damage(Damage::Atom),
+            aligned,
+            |store| {
+                store
+                    .preparation(Preparation::ZeroFill)
+                    .recycling(Recycling::Keep(2))
+                    .ahead(Ahead::Caller)
+                    .writing(Writing::Direct)
+            },
+        ),
     ]
 }

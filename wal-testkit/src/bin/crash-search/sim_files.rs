@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wal::parts::segment::{Access, Files, OpenFile};
+use wal::parts::segment::{Access, DIRECT_ALIGNMENT, Files, OpenFile};
 use wal_testkit::{SimDisk, SimFile, SimLock};
 
 /// The files of a simulated disk, for `FileStore::over`.
@@ -15,23 +15,24 @@ struct SimOpenFile {
     disk: SimDisk,
     name: String,
     file: SimFile,
+    access: Access,
     lock: Mutex<Option<SimLock>>,
 }
 
 impl SimFiles {
-    fn opened(&self, name: &str, file: SimFile) -> Arc<dyn OpenFile> {
+    fn opened(&self, name: &str, file: SimFile, access: Access) -> Arc<dyn OpenFile> {
         let (disk, name) = (self.0.clone(), name.to_owned());
-        Arc::new(SimOpenFile { disk, name, file, lock: Mutex::default() })
+        Arc::new(SimOpenFile { disk, name, file, access, lock: Mutex::default() })
     }
 }
 
 impl Files for SimFiles {
     fn create_new(&self, name: &str) -> io::Result<Arc<dyn OpenFile>> {
-        Ok(self.opened(name, self.0.create_new(name)?))
+        Ok(self.opened(name, self.0.create_new(name)?, Access::Write))
     }
 
-    fn open(&self, name: &str, _access: Access) -> io::Result<Arc<dyn OpenFile>> {
-        Ok(self.opened(name, self.0.open(name)?))
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn OpenFile>> {
+        Ok(self.opened(name, self.0.open(name)?, access))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -57,6 +58,25 @@ impl SimOpenFile {
     fn is_lock(&self) -> bool {
         self.name == "LOCK"
     }
+
+    /// A write that syncs itself is a write and a sync: a power cut may come between the two.
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.aligned(offset, bytes)?;
+        let written = self.file.write_at(offset, bytes)?;
+        if matches!(self.access, Access::WriteSynced | Access::WriteDirect) {
+            self.file.sync_data()?;
+        }
+        Ok(written)
+    }
+
+    fn aligned(&self, offset: u64, memory: &[u8]) -> io::Result<()> {
+        let aligned = (offset as usize | memory.len() | memory.as_ptr() as usize)
+            .is_multiple_of(DIRECT_ALIGNMENT);
+        if !self.access.passes_cache() || aligned {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "direct access that is not aligned"))
+    }
 }
 
 impl OpenFile for SimOpenFile {
@@ -69,11 +89,12 @@ impl OpenFile for SimOpenFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.aligned(offset, buffer)?;
         self.file.read_at(offset, buffer)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_lock() { Ok(bytes.len()) } else { self.file.write_at(offset, bytes) }
+        if self.is_lock() { Ok(bytes.len()) } else { self.write(offset, bytes) }
     }
 
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {

@@ -1,0 +1,31 @@
+//! What differs from one operating system to the next.
+//!
+//! | | Linux | other Unix | Windows |
+//! |---|---|---|---|
+//! | a sync of a file | `fdatasync`, `fsync` | macOS: `F_FULLFSYNC`; else `fsync` | `FlushFileBuffers` |
+//! | a sync of a directory | `fsync` of it | macOS: `F_FULLFSYNC`; else `fsync` | none: a name rests with the journal of NTFS |
+//! | taking space | `fallocate` | by writing zeros | by writing zeros |
+//! | writes that sync themselves, or pass the cache | `O_DSYNC`, `O_DIRECT` | refused | refused |
+//! | letting go of cached bytes | `posix_fadvise` | nothing | nothing |
+//!
+//! Each function is one call, and its error what the system said.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(all(unix, not(target_os = "linux")))]
+mod other_unix;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::{allocate, forget, options};
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(super) use other_unix::{allocate, forget, options};
+#[cfg(unix)]
+pub(super) use unix::{block_size, open_dir, read_at, sync_dir, write_at};
+#[cfg(windows)]
+pub(super) use windows::{
+    allocate, block_size, forget, open_dir, options, read_at, sync_dir, write_at,
+};

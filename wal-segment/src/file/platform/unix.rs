@@ -1,0 +1,26 @@
+//! What every Unix has.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+
+pub(in crate::file) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    file.read_at(buffer, offset)
+}
+
+pub(in crate::file) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+    file.write_at(bytes, offset)
+}
+
+pub(in crate::file) fn block_size(file: &File) -> io::Result<u64> {
+    file.metadata().map(|metadata| metadata.blksize())
+}
+
+pub(in crate::file) fn open_dir(dir: &Path) -> io::Result<File> {
+    File::open(dir)
+}
+
+pub(in crate::file) fn sync_dir(dir: &File) -> io::Result<()> {
+    dir.sync_all()
+}

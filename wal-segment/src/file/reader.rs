@@ -1,0 +1,32 @@
+//! The reader of a segment that is a file.
+
+use std::io;
+use std::sync::Arc;
+
+use wal_core::SegmentReader;
+
+use super::OpenFile;
+use super::transfer::read_full;
+
+/// Reads one file, through an open file of its own.
+#[derive(Debug)]
+pub(super) struct FileReader {
+    file: Arc<dyn OpenFile>,
+}
+
+impl FileReader {
+    /// Reads this file.
+    pub(super) fn new(file: Arc<dyn OpenFile>) -> Self {
+        Self { file }
+    }
+}
+
+impl SegmentReader for FileReader {
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        read_full(&*self.file, offset, buffer)
+    }
+}

@@ -1,0 +1,29 @@
+//! [`Recycling`]: what becomes of the files of removed segments.
+
+/// What becomes of the files of removed segments.
+///
+/// A file that is used again has its blocks already: nothing is taken from the file system, nothing
+/// zeroed, and a sync has only the bytes to write. What was never written in such a segment reads as
+/// bytes of its former life, which [`Guarantees::unwritten`](wal_core::Guarantees::unwritten) tells.
+///
+/// May change from one opening to the next: files that are kept, and no longer wanted, go when the
+/// store is locked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Recycling {
+    /// They are deleted.
+    #[default]
+    Off,
+    /// Up to so many are kept, for segments to come.
+    Keep(usize),
+}
+
+impl Recycling {
+    /// How many files are kept at the most.
+    pub(super) fn limit(self) -> usize {
+        match self {
+            Self::Off => 0,
+            Self::Keep(files) => files,
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! [`Spares`]: files that are ready, or will be, to become segments.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use wal_core::SegmentId;
+
+use super::preparation::Prepared;
+use super::syncs::Syncs;
+use super::{Access, Ahead, Files, Preparation, Recycling, name};
+
+/// The files of a store that are no segments: of segments that went, and one that is prepared for
+/// the segment to come. All of them are found again by name, so nothing is lost with this.
+#[derive(Debug)]
+pub(super) struct Spares {
+    files: Arc<dyn Files>,
+    dir_syncs: Arc<Syncs>,
+    preparation: Preparation,
+    recycling: Recycling,
+    ahead: Ahead,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Files of segments that went, by name.
+    retired: Vec<String>,
+    /// Segments whose writer has yet to sync for the first time.
+    unborn: BTreeSet<SegmentId>,
+    /// The segment that is to be prepared.
+    wanted: Option<SegmentId>,
+    ready: Option<Spare>,
+    /// Bytes of the last segment made: the next will have as many.
+    size: u64,
+    work: Work,
+}
+
+/// A file that is prepared and has the name of a segment that is being made.
+#[derive(Debug)]
+pub(super) struct Spare {
+    id: SegmentId,
+    size: u64,
+    pub(super) prepared: Prepared,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Work {
+    #[default]
+    Resting,
+    Preparing,
+    Ended,
+}
+
+impl Spares {
+    pub(super) fn new(
+        files: Arc<dyn Files>,
+        dir_syncs: Arc<Syncs>,
+        preparation: Preparation,
+        recycling: Recycling,
+        ahead: Ahead,
+    ) -> Self {
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Self { files, dir_syncs, preparation, recycling, ahead, state, changed }
+    }
+
+    /// Takes a file for this segment, one that is ready or made now; its name is that of a segment
+    /// being made, and nothing of it need be durable yet.
+    pub(super) fn take(&self, id: SegmentId, size: u64) -> io::Result<Prepared> {
+        let mut state = self.state();
+        while state.work == Work::Preparing {
+            state = self.wait(state);
+        }
+        if !state.unborn.insert(id) {
+            let what = format!("segment {id} is being made already: {:?}", self.files);
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+        }
+        (state.size, state.wanted) = (size, None);
+        let ready = state.ready.take();
+        drop(state);
+        let spare = match ready {
+            Some(spare) if spare.size >= size => self.renamed(spare, id),
+            Some(spare) => {
+                self.files.remove(&name::unfinished(spare.id)).ok();
+                self.prepare(id, size)
+            }
+            None => self.prepare(id, size),
+        };
+        let prepared = spare.map(|spare| spare.prepared);
+        prepared.inspect_err(|_| {
+            // Where this fails too, the next to lock the store does it.
+            self.files.remove(&name::unfinished(id)).ok();
+            self.born(id);
+        })
+    }
+
+    /// The segment is there, or never will be.
+    pub(super) fn born(&self, id: SegmentId) {
+        self.state().unborn.remove(&id);
+    }
+
+    /// The segment will be needed soon.
+    pub(super) fn want(&self, id: SegmentId) {
+        if self.ahead != Ahead::Never {
+            let mut state = self.state();
+            if state.ready.is_none() && state.work == Work::Resting {
+                state.wanted = Some(id);
+                self.changed.notify_all();
+            }
+        }
+    }
+
+    /// Prepares the segment that is wanted, if one is, and says whether. Where it fails, whoever needs
+    /// the segment finds out.
+    pub(super) fn prepare_wanted(&self) -> io::Result<bool> {
+        self.prepare_in(self.state())
+    }
+
+    fn prepare_in(&self, mut state: MutexGuard<'_, State>) -> io::Result<bool> {
+        let (Some(id), Work::Resting) = (state.wanted.take(), &state.work) else {
+            return Ok(false);
+        };
+        let size = state.size;
+        state.work = Work::Preparing;
+        drop(state);
+        let spare = self.prepare(id, size).inspect_err(|_| {
+            self.files.remove(&name::unfinished(id)).ok();
+        });
+        let mut state = self.state();
+        state.work = Work::Resting;
+        self.changed.notify_all();
+        state.ready = Some(spare?);
+        Ok(true)
+    }
+
+    /// Starts the thread that prepares what is wanted, where there is to be one.
+    pub(super) fn start(self: &Arc<Self>) -> io::Result<Option<JoinHandle<()>>> {
+        if self.ahead != Ahead::Thread {
+            return Ok(None);
+        }
+        let spares = Arc::clone(self);
+        let thread = thread::Builder::new().name("wal-prepare".into());
+        thread.spawn(move || spares.work()).map(Some)
+    }
+
+    /// Ends the thread.
+    pub(super) fn end(&self) {
+        let mut state = self.state();
+        while state.work == Work::Preparing {
+            state = self.wait(state);
+        }
+        state.work = Work::Ended;
+        self.changed.notify_all();
+        let Some(spare) = state.ready.take() else { return };
+        drop(state);
+        let name = name::unfinished(spare.id);
+        // Where this fails, the next to lock the store removes it.
+        match self.name_to_keep(spare.id) {
+            Some(kept) => self.files.rename(&name, &kept).ok(),
+            None => self.files.remove(&name).ok(),
+        };
+    }
+
+    fn work(&self) {
+        loop {
+            let mut state = self.state();
+            while state.wanted.is_none() && state.work != Work::Ended {
+                state = self.wait(state);
+            }
+            if state.work == Work::Ended {
+                return;
+            }
+            // Not here, where nobody could be told: the one who needs the segment tries again.
+            self.prepare_in(state).ok();
+        }
+    }
+
+    /// The name to keep the file of a segment under that goes, or `None` where it is to be deleted.
+    pub(super) fn name_to_keep(&self, id: SegmentId) -> Option<String> {
+        let state = self.state();
+        let name = name::retired(id);
+        let kept = state.retired.len() + usize::from(state.ready.is_some());
+        (kept < self.recycling.limit() && !state.retired.contains(&name)).then_some(name)
+    }
+
+    /// Keeps this file, which durably has no other name.
+    pub(super) fn keep(&self, name: String) {
+        self.state().retired.push(name);
+    }
+
+    /// Keeps files of segments that went, as many as are wanted, and removes those and others that
+    /// are no segments; `names` are all there are. Called by the one who has the store to himself.
+    pub(super) fn tidy(&self, names: &[String]) -> io::Result<()> {
+        let mut state = self.state();
+        let ready = state.ready.as_ref().map(|spare| name::unfinished(spare.id));
+        state.retired.clear();
+        for name in names {
+            let room = state.retired.len() + usize::from(ready.is_some()) < self.recycling.limit();
+            if name::is_retired(name) && room {
+                state.retired.push(name.clone());
+            } else if name::is_retired(name)
+                || name::is_unfinished(name) && ready.as_ref() != Some(name)
+            {
+                self.files.remove(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn renamed(&self, spare: Spare, id: SegmentId) -> io::Result<Spare> {
+        if spare.id != id {
+            self.files.rename(&name::unfinished(spare.id), &name::unfinished(id))?;
+        }
+        Ok(Spare { id, ..spare })
+    }
+
+    fn prepare(&self, id: SegmentId, size: u64) -> io::Result<Spare> {
+        let name = name::unfinished(id);
+        let (file, len) = match self.reused(&name)? {
+            Some(len) => (self.files.open(&name, Access::Write)?, len),
+            None => (self.made(&name)?, 0),
+        };
+        let prepared = self.preparation.prepare(&*file, len, size)?;
+        if self.ahead != Ahead::Never {
+            // What a first sync finds done it need not do.
+            file.sync_all()?;
+        }
+        Ok(Spare { id, size, prepared })
+    }
+
+    /// Gives the file of a segment that went this name, durably, and says how long it is; none where
+    /// there is no such file.
+    fn reused(&self, name: &str) -> io::Result<Option<u64>> {
+        loop {
+            let Some(kept) = self.state().retired.pop() else { return Ok(None) };
+            match self.files.rename(&kept, name) {
+                // Somebody tidied up by hand.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                renamed => renamed?,
+            }
+            // So that it cannot have its old name beside that of the segment it becomes.
+            self.dir_syncs.run(|| self.files.sync_dir())?;
+            return self.files.open(name, Access::Read)?.size().map(Some);
+        }
+    }
+
+    fn made(&self, name: &str) -> io::Result<Arc<dyn super::OpenFile>> {
+        match self.files.create_new(name) {
+            // Left by a process that died.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.files.remove(name)?;
+                self.files.create_new(name)
+            }
+            made => made,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+}
