@@ -176,7 +176,8 @@ impl Wal {
     /// Gives back the disk space of records before `lsn`, a segment at a time: what is in the same
     /// segment as `lsn` stays. Returns the new first LSN of the log.
     ///
-    /// The boundary is durable before anything is deleted; nothing pruned ever comes back.
+    /// The boundary is durable before anything is deleted; nothing pruned ever comes back. Where it
+    /// fails, the next opening may find it done.
     pub fn prune_before(&self, lsn: Lsn) -> Result<Lsn> {
         let Parts { store, pipeline, .. } = &self.inner.parts;
         let _one_at_a_time = lock(&self.inner.pruning);

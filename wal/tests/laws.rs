@@ -132,6 +132,12 @@ log_laws!(files_recycled_bytewise, || {
 log_laws!(files_that_sync_themselves, || on_files(Profile::STRICT, 8, |store| {
     store.writing(Writing::Synced).ahead(Ahead::Caller)
 }));
+log_laws!(files_with_zeros_ahead, || on_files(Profile::STRICT, 8, |store| {
+    store
+        .preparation(Preparation::ZerosAhead(4096))
+        .recycling(Recycling::Keep(1))
+        .ahead(Ahead::Caller)
+}));
 log_laws!(files_past_the_cache, || on_files(Profile::STRICT, 4096, everything));
 
 // A disk that may garble the whole block it is rewriting: no acknowledged record shares one.
@@ -176,6 +182,20 @@ segment_store_laws!(file_store_with_everything, || {
         ))))))
     })
 });
+
+segment_store_laws!(
+    real_files_with_zeros_ahead,
+    || {
+        let dir = tempfile::tempdir().unwrap();
+        move || {
+            let store = FileStore::open(dir.path())?;
+            Ok::<_, std::io::Error>(
+                store.preparation(Preparation::ZerosAhead(1)).ahead(Ahead::Thread),
+            )
+        }
+    },
+    without [crash, kill, interrupt, fault, room]
+);
 
 segment_store_laws!(
     memory_store,

@@ -17,6 +17,7 @@ mod store;
 mod syncs;
 mod transfer;
 mod writing;
+mod zeros;
 
 pub use ahead::Ahead;
 pub use caching::Caching;

@@ -13,6 +13,7 @@ use super::transfer::{uninterrupted, write_zeros};
 /// | `Whole` | by `create` | little | less: the length stands, blocks turn from unwritten to written |
 /// | `Chunks` | by an append, a chunk ahead | least | as `Whole`, and once a chunk more |
 /// | `ZeroFill` | by `create` | writing the segment once | least: about half of `Whole` on ext4 |
+/// | `ZerosAhead` | by `create` | little | as `ZeroFill` where the zeros are ahead, else as `Whole` |
 ///
 /// Where the file system copies on write or compresses (btrfs, ZFS), preparing does not promise
 /// that a later write finds room.
@@ -32,9 +33,18 @@ pub enum Preparation {
     /// All of it when the segment is made, by writing zeros and syncing them: a sync then has nothing
     /// to record but the bytes.
     ZeroFill,
+    /// All of it when the segment is made, by `fallocate`, and then, in steps of this many bytes, zeros
+    /// ahead of the segment's end, by whoever [prepares ahead](super::Ahead). An append that has
+    /// caught up with the zeros overtakes them, and a segment that is made ahead is zeroed whole.
+    ZerosAhead(u64),
 }
 
 impl Preparation {
+    /// As it is done for a segment that is not needed yet.
+    pub(super) fn in_time(self) -> Self {
+        if let Self::ZerosAhead(_) = self { Self::ZeroFill } else { self }
+    }
+
     /// Prepares a file of `len` bytes, all of them prepared already, that is to hold a segment of
     /// `size` bytes. Nothing of it is synced.
     pub(super) fn prepare(self, file: &dyn OpenFile, len: u64, size: u64) -> io::Result<Prepared> {
@@ -42,7 +52,7 @@ impl Preparation {
         let more = size.saturating_sub(len);
         match self {
             Self::None => Ok(Prepared { step: None, size, end: len }),
-            Self::Whole => {
+            Self::Whole | Self::ZerosAhead(_) => {
                 if allocate(file, len, more)? == Allocated::Unsupported {
                     write_zeros(file, len, more)?;
                 }

@@ -11,13 +11,14 @@ use super::preparation::Prepared;
 use super::spares::Spares;
 use super::syncs::Syncs;
 use super::writing::Block;
-use super::{Caching, Files, OpenFile, Writing, name};
+use super::{Caching, Files, OpenFile, Writing, name, zeros};
 
 /// Appends to one file. Refuses once a sync of the file has failed.
 #[derive(Debug)]
 pub(super) struct FileWriter {
     syncer: Arc<FileSyncer>,
     prepared: Prepared,
+    zeros: Option<zeros::Ahead>,
     block: Block,
     end: u64,
     /// From here on the next segment is worth preparing; `None` once that was said.
@@ -30,6 +31,7 @@ impl FileWriter {
         birth: Birth,
         file: Arc<dyn OpenFile>,
         prepared: Prepared,
+        zeros: Option<zeros::Ahead>,
         size: u64,
     ) -> Self {
         let syncer = Arc::new(FileSyncer {
@@ -40,7 +42,18 @@ impl FileWriter {
             forgotten: AtomicU64::new(0),
             named: AtomicBool::new(false),
         });
-        Self { syncer, prepared, block: Block::default(), end: 0, half: Some(size / 2) }
+        let mut writer =
+            Self { syncer, prepared, zeros, block: Block::default(), end: 0, half: Some(size / 2) };
+        writer.want_zeros();
+        writer
+    }
+}
+
+impl FileWriter {
+    fn want_zeros(&mut self) {
+        if let Some(zeros) = self.zeros.as_mut().and_then(|zeros| zeros.due(self.end)) {
+            self.syncer.birth.spares.want_zeros(zeros);
+        }
     }
 }
 
@@ -50,6 +63,9 @@ impl SegmentWriter for FileWriter {
         syncs.check()?;
         let end = self.end + bytes.len() as u64;
         self.prepared.reach(&**file, end)?;
+        if let Some(zeros) = &mut self.zeros {
+            zeros.reach(end);
+        }
         birth.writing.write(&**file, self.end, bytes, &mut self.block)?;
         self.end = end;
         self.syncer.written.store(end, Ordering::Release);
@@ -57,6 +73,7 @@ impl SegmentWriter for FileWriter {
             self.half = None;
             birth.spares.want(birth.id.next());
         }
+        self.want_zeros();
         Ok(())
     }
 

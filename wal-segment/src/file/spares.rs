@@ -9,6 +9,7 @@ use wal_core::SegmentId;
 
 use super::preparation::Prepared;
 use super::syncs::Syncs;
+use super::zeros::Zeros;
 use super::{Access, Ahead, Files, Preparation, Recycling, name};
 
 /// The files of a store that are no segments: of segments that went, and one that is prepared for
@@ -33,6 +34,8 @@ struct State {
     /// The segment that is to be prepared.
     wanted: Option<SegmentId>,
     ready: Option<Spare>,
+    /// Zeros that are to be written ahead of the current segment's end.
+    zeros: Option<Arc<Zeros>>,
     /// Bytes of the last segment made: the next will have as many.
     size: u64,
     work: Work,
@@ -44,6 +47,8 @@ pub(super) struct Spare {
     id: SegmentId,
     size: u64,
     pub(super) prepared: Prepared,
+    /// Up to here a sync has nothing to do but the bytes.
+    pub(super) written: u64,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -68,7 +73,7 @@ impl Spares {
 
     /// Takes a file for this segment, one that is ready or made now; its name is that of a segment
     /// being made, and nothing of it need be durable yet.
-    pub(super) fn take(&self, id: SegmentId, size: u64) -> io::Result<Prepared> {
+    pub(super) fn take(&self, id: SegmentId, size: u64) -> io::Result<Spare> {
         let mut state = self.state();
         while state.work == Work::Preparing {
             state = self.wait(state);
@@ -84,12 +89,11 @@ impl Spares {
             Some(spare) if spare.size >= size => self.renamed(spare, id),
             Some(spare) => {
                 self.files.remove(&name::unfinished(spare.id)).ok();
-                self.prepare(id, size)
+                self.prepare(id, size, self.preparation)
             }
-            None => self.prepare(id, size),
+            None => self.prepare(id, size, self.preparation),
         };
-        let prepared = spare.map(|spare| spare.prepared);
-        prepared.inspect_err(|_| {
+        spare.inspect_err(|_| {
             // Where this fails too, the next to lock the store does it.
             self.files.remove(&name::unfinished(id)).ok();
             self.born(id);
@@ -112,10 +116,25 @@ impl Spares {
         }
     }
 
-    /// Prepares the segment that is wanted, if one is, and says whether. Where it fails, whoever needs
-    /// the segment finds out.
+    /// These zeros are to be written soon.
+    pub(super) fn want_zeros(&self, zeros: Arc<Zeros>) {
+        if self.ahead != Ahead::Never {
+            self.state().zeros = Some(zeros);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Prepares the segment that is wanted, if one is, and writes the zeros that are; says whether
+    /// there was anything to do. Where it fails, whoever needs the segment finds out.
     pub(super) fn prepare_wanted(&self) -> io::Result<bool> {
-        self.prepare_in(self.state())
+        let mut state = self.state();
+        if let Some(zeros) = state.zeros.take() {
+            drop(state);
+            while zeros.write_piece() {}
+            self.prepare_in(self.state())?;
+            return Ok(true);
+        }
+        self.prepare_in(state)
     }
 
     fn prepare_in(&self, mut state: MutexGuard<'_, State>) -> io::Result<bool> {
@@ -125,7 +144,7 @@ impl Spares {
         let size = state.size;
         state.work = Work::Preparing;
         drop(state);
-        let spare = self.prepare(id, size).inspect_err(|_| {
+        let spare = self.prepare(id, size, self.preparation.in_time()).inspect_err(|_| {
             self.files.remove(&name::unfinished(id)).ok();
         });
         let mut state = self.state();
@@ -166,14 +185,15 @@ impl Spares {
     fn work(&self) {
         loop {
             let mut state = self.state();
-            while state.wanted.is_none() && state.work != Work::Ended {
+            while state.wanted.is_none() && state.zeros.is_none() && state.work != Work::Ended {
                 state = self.wait(state);
             }
             if state.work == Work::Ended {
                 return;
             }
+            drop(state);
             // Not here, where nobody could be told: the one who needs the segment tries again.
-            self.prepare_in(state).ok();
+            self.prepare_wanted().ok();
         }
     }
 
@@ -216,18 +236,19 @@ impl Spares {
         Ok(Spare { id, ..spare })
     }
 
-    fn prepare(&self, id: SegmentId, size: u64) -> io::Result<Spare> {
+    fn prepare(&self, id: SegmentId, size: u64, preparation: Preparation) -> io::Result<Spare> {
         let name = name::unfinished(id);
         let (file, len) = match self.reused(&name)? {
             Some(len) => (self.files.open(&name, Access::Write)?, len),
             None => (self.made(&name)?, 0),
         };
-        let prepared = self.preparation.prepare(&*file, len, size)?;
+        let prepared = preparation.prepare(&*file, len, size)?;
+        let written = if preparation == Preparation::ZeroFill { len.max(size) } else { len };
         if self.ahead != Ahead::Never {
             // What a first sync finds done it need not do.
             file.sync_all()?;
         }
-        Ok(Spare { id, size, prepared })
+        Ok(Spare { id, size, prepared, written })
     }
 
     /// Gives the file of a segment that went this name, durably, and says how long it is; none where

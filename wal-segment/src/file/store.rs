@@ -14,10 +14,11 @@ use wal_core::{
 use super::lock::FileLock;
 use super::reader::FileReader;
 use super::segment::{Birth, FileWriter};
-use super::spares::Spares;
+use super::spares::{Spare, Spares};
 use super::syncs::Syncs;
 use super::transfer::uninterrupted;
-use super::{Access, Ahead, Caching, Files, OsFiles, Preparation, Recycling, Writing, name};
+use super::zeros::Zeros;
+use super::{Access, Ahead, Caching, Files, OsFiles, Preparation, Recycling, Writing, name, zeros};
 
 /// No file system in use cuts a file in smaller units than this.
 const BLOCK: u64 = 4096;
@@ -141,6 +142,23 @@ impl FileStore {
         self.dir_syncs.run(|| self.files.sync_dir())
     }
 
+    /// Zeros for the segment behind the first `written` bytes, where there are to be some.
+    fn zeros_ahead(
+        &self,
+        id: SegmentId,
+        written: u64,
+        size: u64,
+    ) -> io::Result<Option<zeros::Ahead>> {
+        let Preparation::ZerosAhead(step) = self.preparation else { return Ok(None) };
+        if written >= size || self.ahead == Ahead::Never {
+            return Ok(None);
+        }
+        let file = self.files.open(&name::unfinished(id), Access::Write)?;
+        // The first block is written before any zero can be.
+        let zeros = Zeros::new(file, written.max(BLOCK), size);
+        Ok(Some(zeros::Ahead::new(Arc::new(zeros), step)))
+    }
+
     fn holds(&self, name: &str) -> io::Result<bool> {
         match self.files.open(name, Access::Read) {
             Ok(_) => Ok(true),
@@ -190,7 +208,7 @@ impl SegmentStore for FileStore {
         let spares = self.spares();
         // Where the system has no thread to spare, segments are prepared when they are needed.
         self.thread.get_or_init(|| spares.start().unwrap_or(None));
-        let prepared = spares.take(id, size)?;
+        let Spare { prepared, written, .. } = spares.take(id, size)?;
         let birth = Birth {
             id,
             files: Arc::clone(&self.files),
@@ -199,9 +217,10 @@ impl SegmentStore for FileStore {
             writing: self.writing,
             caching: self.caching,
         };
-        let file = self.files.open(&name::unfinished(id), self.writing.access());
-        let file = file.inspect_err(|_| birth.miscarry())?;
-        Ok(Box::new(FileWriter::new(birth, file, prepared, size)))
+        let opened = self.files.open(&name::unfinished(id), self.writing.access());
+        let opened = opened.and_then(|file| Ok((file, self.zeros_ahead(id, written, size)?)));
+        let (file, zeros) = opened.inspect_err(|_| birth.miscarry())?;
+        Ok(Box::new(FileWriter::new(birth, file, prepared, zeros, size)))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {

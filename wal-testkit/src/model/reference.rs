@@ -155,9 +155,12 @@ impl Reference {
         self.settled = None;
     }
 
-    /// What is before `lsn` has gone, as far as it could.
-    pub(super) fn pruned(&mut self) {
-        self.pruning = Pruning::No;
+    /// What is before `lsn` has gone, as far as it could. An earlier prune that failed and wanted more
+    /// is still not known to have failed for good.
+    pub(super) fn pruned(&mut self, lsn: u64) {
+        if lsn >= *self.first.end() {
+            self.pruning = Pruning::No;
+        }
     }
 
     /// What is behind `lsn` may go from now on.

@@ -257,7 +257,7 @@ impl<'w> Run<'w> {
                 let said = log.prune_before(Lsn::new(lsn));
                 self.tell_error(said.as_ref().err());
                 if said.is_ok() {
-                    self.reference.pruned();
+                    self.reference.pruned(lsn);
                 }
                 if let (Ok(()), Ok(found)) = (said, Found::of(&*log)) {
                     self.reference.read(&found)?;

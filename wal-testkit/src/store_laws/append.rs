@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use wal_core::{SegmentStore, SegmentWriter};
+use wal_core::SegmentWriter;
 
 use super::{ONE, Outcome, StoreCase, TWO, bytes, holds, there, unit};
 use crate::law::{Saw, saw};

@@ -1,0 +1,254 @@
+//! [`Zeros`]: zeros that are written ahead of a segment's end while it is being written.
+
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::OpenFile;
+use super::transfer::write_zeros;
+
+/// Bytes that are zeroed and synced at a time: a sync of the segment that comes meanwhile waits for
+/// so many at the most, and so does an append that has caught up.
+const PIECE: u64 = 256 * 1024;
+
+/// The part of a segment ahead of its end that one thread zeroes while another appends. Each keeps to
+/// its side of `done`, and so no zero ever lands on a byte that was appended.
+pub(super) struct Zeros {
+    /// Opened for this alone: a write-back that fails is told here and to the writer.
+    file: Arc<dyn OpenFile>,
+    size: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Everything before this byte is zeroed, or the writer's own.
+    done: u64,
+    /// The zeroing goes on to this byte.
+    goal: u64,
+    piece: Piece,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Piece {
+    None,
+    BeingWritten,
+    /// It could not be written: there will be no other.
+    Failed,
+}
+
+impl Zeros {
+    /// Zeros from `done` to the end of a segment of `size` bytes.
+    pub(super) fn new(file: Arc<dyn OpenFile>, done: u64, size: u64) -> Self {
+        let state = State { done, goal: done, piece: Piece::None };
+        Self { file, size, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Zeroes the next piece of what was asked for; says whether there was one.
+    pub(super) fn write_piece(&self) -> bool {
+        let mut state = self.state();
+        if state.goal <= state.done || state.piece != Piece::None {
+            return false;
+        }
+        let (from, end) = (state.done, state.goal.min(state.done + PIECE));
+        state.piece = Piece::BeingWritten;
+        drop(state);
+        let written = write_zeros(&*self.file, from, end - from);
+        let mut state = self.state();
+        // Where it failed, the writer goes on as if nobody had ever zeroed anything.
+        (state.done, state.piece) = match written {
+            Ok(()) => (end, Piece::None),
+            Err(_) => (end, Piece::Failed),
+        };
+        self.changed.notify_all();
+        true
+    }
+
+    /// Ends what is being written, and asks for no more.
+    fn stop(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        state.goal = state.done;
+        while state.piece == Piece::BeingWritten {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.goal = state.done;
+        state
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Zeros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Zeros").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+/// The writer's side of [`Zeros`].
+#[derive(Debug)]
+pub(super) struct Ahead {
+    zeros: Arc<Zeros>,
+    step: u64,
+    /// Up to here the writer may go without asking.
+    seen: u64,
+    /// No zeros are asked for before the segment has come so far.
+    resume: u64,
+}
+
+impl Ahead {
+    /// Asks for `step` bytes at a time.
+    pub(super) fn new(zeros: Arc<Zeros>, step: u64) -> Self {
+        let seen = zeros.state().done;
+        Self { zeros, step: step.max(PIECE), seen, resume: 0 }
+    }
+
+    /// Sees to it that nobody zeroes what comes before `end` any more.
+    pub(super) fn reach(&mut self, end: u64) {
+        if end <= self.seen {
+            return;
+        }
+        let mut state = self.zeros.state();
+        if state.done < end {
+            drop(state);
+            state = self.zeros.stop();
+        }
+        if state.done < end {
+            // Faster than the zeros: to write every byte twice would make it slower still.
+            self.resume = end + self.step;
+            let next = end.checked_next_multiple_of(4096).unwrap_or(end).min(self.zeros.size);
+            (state.done, state.goal) = (next.max(end), next.max(end));
+        }
+        self.seen = state.done;
+    }
+
+    /// The zeros to be written now that the segment ends at `end`, if it is time to ask for some.
+    pub(super) fn due(&mut self, end: u64) -> Option<Arc<Zeros>> {
+        if end < self.resume || self.seen.saturating_sub(end) > self.step / 2 {
+            return None;
+        }
+        let mut state = self.zeros.state();
+        self.seen = state.done;
+        let goal = (end + self.step).min(self.zeros.size);
+        let asked = goal > state.goal && state.goal.saturating_sub(end) <= self.step / 2;
+        if !asked || state.piece == Piece::Failed {
+            return None;
+        }
+        state.goal = goal;
+        Some(Arc::clone(&self.zeros))
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        // The end of the file is the next one's to cut.
+        drop(self.zeros.stop());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::thread;
+
+    use super::*;
+
+    /// A file in memory that says so where zeros land on something else.
+    #[derive(Debug, Default)]
+    struct Memory(Mutex<Vec<u8>>);
+
+    impl OpenFile for Memory {
+        fn size(&self) -> io::Result<u64> {
+            Ok(self.0.lock().unwrap().len() as u64)
+        }
+        fn block_size(&self) -> io::Result<u64> {
+            Ok(4096)
+        }
+        fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<usize> {
+            Ok(0)
+        }
+        fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+            let mut memory = self.0.lock().unwrap();
+            let at = usize::try_from(offset).unwrap();
+            let end = (at + bytes.len()).max(memory.len());
+            memory.resize(end, 0);
+            let there = &mut memory[at..at + bytes.len()];
+            let zeros = bytes.iter().all(|byte| *byte == 0);
+            assert!(!zeros || there.iter().all(|byte| *byte == 0), "zeros on appended bytes");
+            there.copy_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+        fn set_len(&self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            thread::yield_now();
+            Ok(())
+        }
+        fn sync_all(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn try_lock(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A writer that is now slower and now faster than the zeros: whoever is ahead, they never meet.
+    #[test]
+    fn zeros_never_land_on_what_was_appended() {
+        for seed in 1..20_u64 {
+            let file = Arc::new(Memory::default());
+            let size = 24 * PIECE;
+            let zeros = Arc::new(Zeros::new(Arc::clone(&file) as _, 4096, size));
+            let mut ahead = Ahead::new(Arc::clone(&zeros), 4 * PIECE);
+            let (sender, receiver) = std::sync::mpsc::channel::<Arc<Zeros>>();
+            let worker = thread::spawn(move || {
+                for zeros in receiver {
+                    while zeros.write_piece() {}
+                }
+            });
+            let (mut end, mut chance) = (0, seed);
+            while end < size {
+                chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(seed);
+                let len = (chance >> 33) % (1 << ((chance >> 60) + 2)) + 1;
+                if chance % 64 == 0 {
+                    thread::yield_now();
+                }
+                ahead.reach(end + len);
+                file.write_at(end, &vec![7; usize::try_from(len).unwrap()]).unwrap();
+                end += len;
+                match ahead.due(end) {
+                    // As if the other had been that fast.
+                    Some(zeros) if chance >> 40 & 1 == 0 => while zeros.write_piece() {},
+                    Some(zeros) => sender.send(zeros).unwrap(),
+                    None => {}
+                }
+            }
+            drop(ahead);
+            drop(sender);
+            worker.join().unwrap();
+            let memory = file.0.lock().unwrap();
+            assert!(
+                memory[..usize::try_from(end).unwrap()].iter().all(|byte| *byte == 7),
+                "seed {seed}"
+            );
+        }
+    }
+
+    /// What is asked for is written, in pieces, to the end of the segment and no further.
+    #[test]
+    fn zeros_go_to_the_end_of_the_segment() {
+        let file = Arc::new(Memory::default());
+        let zeros = Arc::new(Zeros::new(Arc::clone(&file) as _, 0, 2 * PIECE + 10));
+        let mut ahead = Ahead::new(Arc::clone(&zeros), 100 * PIECE);
+        assert!(!zeros.write_piece(), "nobody asked");
+        assert!(ahead.due(0).is_some());
+        assert!(ahead.due(0).is_none(), "asked twice");
+        let pieces = (0..10).take_while(|_| zeros.write_piece()).count();
+        assert_eq!((pieces, file.size().unwrap()), (3, 2 * PIECE + 10));
+    }
+}
