@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use wal::Prepare;
+use wal::Preparation;
 
 /// A file whose space is prepared, and nothing else: what is left of a log when only the write and
 /// the sync remain.
@@ -21,9 +21,9 @@ pub struct RawFile {
 /// How the space of a [`RawFile`] is prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
-    /// By `fallocate`, as [`Prepare::Whole`] does.
+    /// By `fallocate`, as [`Preparation::Whole`] does.
     Allocated,
-    /// By writing zeros and syncing them, as [`Prepare::ZeroFill`] does.
+    /// By writing zeros and syncing them, as [`Preparation::ZeroFill`] does.
     Zeros,
 }
 
@@ -31,8 +31,8 @@ impl Fill {
     /// The setting that prepares a log's segments in the same way.
     pub fn as_prepare(self) -> Prepare {
         match self {
-            Self::Allocated => Prepare::Whole,
-            Self::Zeros => Prepare::ZeroFill,
+            Self::Allocated => Preparation::Whole,
+            Self::Zeros => Preparation::ZeroFill,
         }
     }
 }

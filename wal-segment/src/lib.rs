@@ -32,8 +32,8 @@ mod file;
 mod memory;
 
 pub use file::{
-    Access, Ahead, Caching, DIRECT_ALIGNMENT, FileStore, Files, OpenFile, OsFiles, Preparation,
-    Recycling, Writing,
+    Access, Ahead, Caching, DIRECT_ALIGNMENT, Direct, FileStore, FileSystem, FileSystemKind, Files,
+    Fit, OpenFile, OsFiles, Preparation, Recycling, Writing,
 };
 pub use memory::MemoryStore;
 

@@ -1,12 +1,13 @@
 //! [`Builder`]: puts a log together and opens it.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wal_commit::Pipeline;
 use wal_core::{CodecId, CommitStrategy, Env, Error, ErrorKind, Result, SegmentStore, Transform};
 use wal_replay::{RecoverOptions, Recovery, Transforms, recover};
-use wal_segment::FileStore;
+use wal_segment::{FileStore, FileSystem, Fit, OsFiles};
 
 use crate::log::Parts;
 use crate::{Config, Strategy, SystemEnv, Wal};
@@ -115,17 +116,17 @@ impl Builder {
             Some(strategy) => strategy,
             None => self.config.build_strategy()?,
         };
-        let store = match self.place {
-            Place::Store(store) => store,
+        let (store, fit): (Arc<dyn SegmentStore>, _) = match self.place {
+            Place::Store(store) => (store, None),
             Place::Directory(dir) => {
-                let store = FileStore::open(&dir).map_err(|cause| {
+                let (store, fit) = in_directory(&dir, &self.config).map_err(|cause| {
                     Error::io(format!("opening the directory {} failed", dir.display()), cause)
                 })?;
-                Arc::new(store.preparation(self.config.preparation.into()))
+                (Arc::new(store), Some(fit))
             }
         };
         let lock = store.lock().map_err(|cause| match cause.kind() {
-            std::io::ErrorKind::WouldBlock => {
+            io::ErrorKind::WouldBlock => {
                 Error::new(ErrorKind::Locked, "the log is open for writing").because(cause)
             }
             _ => Error::io("locking the log failed", cause),
@@ -133,7 +134,8 @@ impl Builder {
         let mut options = self.config.options();
         let mut recovering = RecoverOptions::default();
         recovering.codec = self.codec;
-        recovering.alignment = options.alignment.max(store.guarantees().alignment);
+        options.alignment = options.alignment.max(store.guarantees().alignment);
+        recovering.alignment = options.alignment;
         recovering.segment_size = options.segment_size;
         let (resume, recovery) = recover(&*store, &*self.env, &recovering)?;
         options.codec = if self.codec == CodecId::RAW { recovery.codec } else { self.codec };
@@ -145,7 +147,15 @@ impl Builder {
         let transforms = Transforms::new(self.readable);
         let env = self.env;
         let parts =
-            Parts { pipeline: Arc::new(pipeline), store, env, transforms, recovering, codec };
+            Parts { pipeline: Arc::new(pipeline), store, env, transforms, recovering, codec, fit };
         Ok((Wal::assemble(parts, lock), recovery))
     }
+}
+
+/// The store in a directory, as it is to be there.
+fn in_directory(dir: &Path, config: &Config) -> io::Result<(FileStore, Fit)> {
+    let files = OsFiles::create(dir)?;
+    let fit = config.fit(FileSystem::of(&files)?);
+    let store = FileStore::over(Arc::new(files));
+    Ok((store.fitted(fit).caching(config.caching), fit))
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use wal_commit::Options;
 use wal_core::{CommitStrategy, Error, ErrorKind, Result};
+use wal_segment::{Caching, FileSystem, Fit, Preparation, Recycling, Writing};
 
 mod choice;
 mod file;
 mod grouping;
 mod millis;
-mod prepare;
 mod preset;
 mod strategy;
 mod table;
@@ -18,7 +18,6 @@ mod when_full;
 
 pub use file::ConfigFile;
 pub use grouping::Grouping;
-pub use prepare::Prepare;
 pub use strategy::Strategy;
 pub use when_full::WhenFull;
 
@@ -70,8 +69,18 @@ pub struct Config {
     /// A segment ends before it would grow beyond this; a record or batch that is larger gets a
     /// segment of its own. 128 MiB by default, at least 16 KiB.
     pub segment_size: u64,
-    /// How a segment's space is taken. All of it at once by default.
-    pub preparation: Prepare,
+    /// How a segment's space is taken; `None`, the default, for what suits the file system. In a file
+    /// `"none"`, `"whole"`, `{ chunks = 4194304 }`, `"zero_fill"` or `{ zeros_ahead = 16777216 }`.
+    pub preparation: Option<Preparation>,
+    /// What becomes of the files of pruned segments; `None`, the default, for what suits the file
+    /// system. In a file `"off"` or `{ keep = 2 }`.
+    pub recycling: Option<Recycling>,
+    /// How bytes are written; `None`, the default, for what suits the file system. In a file
+    /// `"buffered"`, `"synced"` or `"direct"`. Where it is direct, [`alignment`](Self::alignment) is
+    /// 4096 whatever it says.
+    pub writing: Option<Writing>,
+    /// What becomes of written bytes in the page cache: `"keep"`, the default, or `"drop"`.
+    pub caching: Caching,
     /// The most a record may have. 16 MiB by default.
     pub record_limit: usize,
     /// The most a batch may have, with up to five bytes more for each record. 64 MiB by default.
@@ -97,7 +106,10 @@ impl Default for Config {
             strategy: Strategy::default(),
             group_commit: None,
             segment_size: options.segment_size,
-            preparation: Prepare::default(),
+            preparation: None,
+            recycling: None,
+            writing: None,
+            caching: Caching::default(),
             record_limit: options.record_limit,
             batch_limit: options.batch_limit,
             frame_size: options.frame_size,
@@ -116,7 +128,7 @@ impl Config {
         if let Some(grouping) = &self.group_commit {
             grouping.validate()?;
         }
-        self.preparation.validate()?;
+        self.validate_preparation()?;
         if self.segment_size > LARGEST_FILE {
             return Err(invalid("segment_size", "is above 16 TiB, the largest file of ext4"));
         }
@@ -131,6 +143,9 @@ impl Config {
             group_commit: _,
             segment_size,
             preparation: _,
+            recycling: _,
+            writing: _,
+            caching: _,
             record_limit,
             batch_limit,
             frame_size,
@@ -147,6 +162,30 @@ impl Config {
         options.when_full = when_full.into();
         options.alignment = alignment;
         options
+    }
+
+    /// How a log is kept on this file system: what was asked for, and what suits it for the rest.
+    pub(crate) fn fit(&self, file_system: FileSystem) -> Fit {
+        let mut fit = file_system.fit(self.alignment);
+        fit.preparation = self.preparation.unwrap_or(fit.preparation);
+        fit.recycling = self.recycling.unwrap_or(fit.recycling);
+        fit.writing = self.writing.unwrap_or(fit.writing);
+        fit
+    }
+
+    fn validate_preparation(&self) -> Result<()> {
+        let (key, step) = match self.preparation {
+            Some(Preparation::Chunks(step)) => ("preparation.chunks", step),
+            Some(Preparation::ZerosAhead(step)) => ("preparation.zeros_ahead", step),
+            _ => return Ok(()),
+        };
+        match step {
+            0 => Err(invalid(key, "is zero")),
+            step if step > LARGEST_FILE => {
+                Err(invalid(key, "is above 16 TiB, the largest file of ext4"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The strategy, for one log.

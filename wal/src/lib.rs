@@ -47,7 +47,7 @@ mod reader;
 mod typed;
 
 pub use builder::Builder;
-pub use config::{Config, ConfigFile, Grouping, Prepare, Strategy, WhenFull};
+pub use config::{Config, ConfigFile, Grouping, Strategy, WhenFull};
 pub use env::SystemEnv;
 pub use log::Wal;
 pub use reader::Reader;
@@ -59,6 +59,7 @@ pub use wal_core::{
     SegmentId,
 };
 pub use wal_replay::{Cursor, Recovery, Sequential, Survey, Verdict, Verification};
+pub use wal_segment::{Caching, Fit, Preparation, Recycling, Writing};
 
 /// The parts, for who exchanges one.
 pub mod parts {

@@ -11,6 +11,8 @@ use wal_core::{
 };
 use wal_replay::{Chain, Cursor, RecoverOptions, Transforms, Until, truncate};
 
+use wal_segment::Fit;
+
 use crate::{Builder, Typed};
 
 /// A write-ahead log. A handle: clones share the log, from any thread.
@@ -30,6 +32,7 @@ pub(crate) struct Parts {
     pub(crate) transforms: Transforms,
     pub(crate) recovering: RecoverOptions,
     pub(crate) codec: CodecId,
+    pub(crate) fit: Option<Fit>,
 }
 
 struct Inner {
@@ -217,6 +220,12 @@ impl Wal {
             return Ok(());
         }
         pipeline.truncate(|resume| truncate(&**store, &**env, recovering, transforms, resume, lsn))
+    }
+
+    /// How the log is kept in its directory, which it says in one line for people: what was asked for,
+    /// and what suits the file system for the rest. `None` in a store of your own.
+    pub fn fit(&self) -> Option<&Fit> {
+        self.inner.parts.fit.as_ref()
     }
 
     /// The first record of the log, or the one that will be.

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use wal::{Config, ErrorKind, Lsn, Prepare, Reader, Strategy, Verdict, Wal};
+use wal::{Config, ErrorKind, Lsn, Preparation, Reader, Strategy, Verdict, Wal};
 
 const DIR: &str = "WAL_FULL_DISK_TEST_DIR";
 const ROOM: u64 = 256 * 1024;
@@ -50,10 +50,10 @@ macro_rules! scenarios {
 }
 
 preparations! {
-    none: Prepare::None
-    whole: Prepare::Whole
-    chunks: Prepare::Chunks(8 * 1024)
-    zero_fill: Prepare::ZeroFill
+    none: Preparation::None
+    whole: Preparation::Whole
+    chunks: Preparation::Chunks(8 * 1024)
+    zero_fill: Preparation::ZeroFill
 }
 
 /// Runs `body` in an empty file system of [`ROOM`] bytes; `test` is the calling test's own name.
@@ -93,10 +93,10 @@ fn mount(command: &mut Command, dir: &Path) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-fn open(log: &Path, preparation: Prepare) -> wal::Result<Wal> {
+fn open(log: &Path, preparation: Preparation) -> wal::Result<Wal> {
     let mut config = Config::default();
     config.segment_size = 32 * 1024;
-    config.preparation = preparation;
+    config.preparation = Some(preparation);
     config.strategy = Strategy::GroupCommit;
     Wal::builder(log).config(config).open().map(|(wal, _)| wal)
 }
@@ -146,7 +146,7 @@ fn goes_on(wal: &Wal, context: &str) -> u64 {
 }
 
 /// Closes the log, which then is clean, and opens with everything in it.
-fn closes(wal: Wal, log: &Path, preparation: Prepare) {
+fn closes(wal: Wal, log: &Path, preparation: Preparation) {
     let last = wal.last_lsn().get();
     wal.close().unwrap();
     drop(wal);
@@ -165,7 +165,7 @@ fn ballast(dir: &Path) -> PathBuf {
 
 /// Full is an error that can be got over: as long as it lasts it stays one, nothing acknowledged is
 /// lost, and once there is room the same handle goes on.
-fn a_full_disk_is_an_error_that_room_cures(dir: &Path, preparation: Prepare) {
+fn a_full_disk_is_an_error_that_room_cures(dir: &Path, preparation: Preparation) {
     let (log, ballast) = (dir.join("log"), ballast(dir));
     let wal = open(&log, preparation).unwrap();
     let acknowledged = fill(&wal);
@@ -182,7 +182,7 @@ fn a_full_disk_is_an_error_that_room_cures(dir: &Path, preparation: Prepare) {
 
 /// The handle is given up on a full disk. Opening the log again takes no room, or says that it does;
 /// with room it opens, nothing acknowledged is lost, and it goes on.
-fn a_log_left_on_a_full_disk_opens_again(dir: &Path, preparation: Prepare) {
+fn a_log_left_on_a_full_disk_opens_again(dir: &Path, preparation: Preparation) {
     let (log, ballast) = (dir.join("log"), ballast(dir));
     let wal = open(&log, preparation).unwrap();
     let acknowledged = fill(&wal);
@@ -204,7 +204,7 @@ fn a_log_left_on_a_full_disk_opens_again(dir: &Path, preparation: Prepare) {
 /// A prune gives room back, from full to full: the same handle goes on each time. Where the prune
 /// itself finds no room, to write down where the log begins from now on, it says so and loses
 /// nothing, and works as soon as there is a little.
-fn a_prune_on_a_full_disk_works_or_says_that_it_takes_room(dir: &Path, preparation: Prepare) {
+fn a_prune_on_a_full_disk_works_or_says_that_it_takes_room(dir: &Path, preparation: Preparation) {
     let log = dir.join("log");
     let wal = open(&log, preparation).unwrap();
     for round in 0..3 {

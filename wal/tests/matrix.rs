@@ -28,8 +28,8 @@ use wal::parts::core::{
 };
 use wal::parts::segment::MemoryStore;
 use wal::{
-    CodecId, Config, Entry, Error, ErrorKind, Grouping, Lsn, Prepare, Reader, Result, Sequential,
-    Strategy, Verdict, Wal,
+    CodecId, Config, Entry, Error, ErrorKind, Grouping, Lsn, Preparation, Reader, Result,
+    Sequential, Strategy, Verdict, Wal,
 };
 use wal_testkit::{Profile, SimDisk, SimStore};
 
@@ -49,10 +49,10 @@ const TRANSFORMS: &[(&str, TransformRow)] =
 const STORES: &[(&str, StoreRow)] = &[
     ("memory", || Place::store(MemoryStore::new())),
     ("simulated", || Place::store(SimStore::new(SimDisk::new(Profile::STRICT)))),
-    ("files", || Place::files(Prepare::None)),
-    ("files, whole", || Place::files(Prepare::Whole)),
-    ("files, in chunks", || Place::files(Prepare::Chunks(8 * 1024))),
-    ("files, zero-filled", || Place::files(Prepare::ZeroFill)),
+    ("files", || Place::files(Preparation::None)),
+    ("files, whole", || Place::files(Preparation::Whole)),
+    ("files, in chunks", || Place::files(Preparation::Chunks(8 * 1024))),
+    ("files, zero-filled", || Place::files(Preparation::ZeroFill)),
 ];
 
 /// Who syncs, and when.
@@ -249,17 +249,17 @@ struct Place {
     dir: Option<TempDir>,
     /// `None` for the files in the directory.
     store: Option<Arc<dyn SegmentStore>>,
-    preparation: Prepare,
+    preparation: Preparation,
     env: Arc<StillEnv>,
 }
 
 impl Place {
     fn store(store: impl SegmentStore + 'static) -> Self {
         let (store, env) = (Some(Arc::new(store) as _), Arc::default());
-        Self { dir: None, store, preparation: Prepare::default(), env }
+        Self { dir: None, store, preparation: Preparation::default(), env }
     }
 
-    fn files(preparation: Prepare) -> Self {
+    fn files(preparation: Preparation) -> Self {
         let dir = Some(tempfile::tempdir().unwrap());
         Self { dir, store: None, preparation, env: Arc::default() }
     }
@@ -273,7 +273,7 @@ impl Place {
         let mut config = Config::default();
         config.segment_size = 16 * 1024;
         strategy(&mut config);
-        config.preparation = self.preparation;
+        config.preparation = Some(self.preparation);
         let builder = match (&self.store, &self.dir) {
             (Some(store), _) => Wal::with_store(Arc::clone(store)),
             (None, Some(dir)) => Wal::builder(dir.path()),

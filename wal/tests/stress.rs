@@ -13,7 +13,7 @@ use wal::parts::commit::{
     FlushThread, GroupCommit, Interval, Os, Parallel, Pipelined, Sync, Tuning, Window,
 };
 use wal::parts::core::CommitStrategy;
-use wal::{Acknowledgement, Config, ErrorKind, Lsn, Prepare, Wal};
+use wal::{Acknowledgement, Config, ErrorKind, Lsn, Preparation, Wal};
 use wal_testkit::{CutChoice, Profile, SimDisk, SimStore, Throttled};
 
 const PRODUCERS: u64 = 6;
@@ -54,7 +54,7 @@ fn stress(strategy: Arc<dyn CommitStrategy>, seed: u64) {
     let store = Throttled::at_random(store, Duration::from_micros(400), seed);
     let mut config = Config::default();
     config.segment_size = 16 << 10;
-    config.preparation = Prepare::None;
+    config.preparation = Some(Preparation::None);
     config.buffer_size = 2 << 10;
     let opened = Wal::with_store(Arc::new(store)).config(config).custom_strategy(strategy).open();
     let (wal, _) = opened.unwrap();

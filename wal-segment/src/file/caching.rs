@@ -4,6 +4,8 @@ use super::OpenFile;
 
 /// What becomes of written bytes in the page cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Caching {
     /// They stay as long as the system likes.

@@ -3,6 +3,7 @@
 mod ahead;
 mod caching;
 mod directory;
+mod file_system;
 mod files;
 mod lock;
 mod name;
@@ -21,6 +22,7 @@ mod zeros;
 
 pub use ahead::Ahead;
 pub use caching::Caching;
+pub use file_system::{Direct, FileSystem, FileSystemKind, Fit};
 pub use files::{Access, DIRECT_ALIGNMENT, Files, OpenFile};
 pub use os::OsFiles;
 pub use preparation::Preparation;

@@ -18,6 +18,8 @@ use super::transfer::{uninterrupted, write_zeros};
 /// Where the file system copies on write or compresses (btrfs, ZFS), preparing does not promise
 /// that a later write finds room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Preparation {
     /// When bytes are written.

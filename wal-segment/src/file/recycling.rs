@@ -9,6 +9,8 @@
 /// May change from one opening to the next: files that are kept, and no longer wanted, go when the
 /// store is locked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Recycling {
     /// They are deleted.

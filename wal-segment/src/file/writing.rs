@@ -20,6 +20,8 @@ use super::{Access, DIRECT_ALIGNMENT, OpenFile};
 /// written again, not even with its neighbours. Its bytes are not in the page cache: the first to
 /// read them reads them from the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Writing {
     /// Through the page cache, and `fdatasync`.

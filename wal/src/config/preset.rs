@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use wal_segment::Preparation;
 
-use super::{Config, Grouping, Prepare, Strategy};
+use super::{Config, Grouping, Strategy};
 
 /// The presets. What one does not name is as in the default. The figures are those of the designs
 /// that they come from, on other disks: a benchmark says what they are on yours.
@@ -41,7 +42,7 @@ impl Config {
     pub fn low_latency() -> Self {
         Self {
             buffer_size: 16 << 10,
-            preparation: Prepare::Chunks(4 << 20),
+            preparation: Some(Preparation::Chunks(4 << 20)),
             ..Self::grouped(1, 10)
         }
     }
@@ -55,7 +56,7 @@ impl Config {
         Self {
             strategy: Strategy::FlushThread,
             buffer_size: 256 << 10,
-            preparation: Prepare::Chunks(64 << 20),
+            preparation: Some(Preparation::Chunks(64 << 20)),
             ..Self::grouped(100, 1000)
         }
     }
@@ -74,7 +75,7 @@ impl Config {
         Self {
             strategy: Strategy::Sync,
             segment_size: 16 << 20,
-            preparation: Prepare::ZeroFill,
+            preparation: Some(Preparation::ZeroFill),
             alignment: 4096,
             ..Self::default()
         }

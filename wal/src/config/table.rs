@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use wal_core::{Error, Result};
+use wal_segment::{Caching, Preparation, Recycling, Writing};
 
 use super::choice::Choice;
 use super::grouping::GroupingTable;
 use super::preset::Preset;
-use super::{Config, Prepare, WhenFull, invalid};
+use super::{Config, WhenFull, invalid};
 
 /// The table `[wal]`: what it does not say, the preset says, and else the default.
 #[derive(Default, Serialize, Deserialize)]
@@ -22,7 +23,13 @@ pub(super) struct Table {
     when_full: Option<WhenFull>,
     alignment: Option<u32>,
     strategy: Option<Choice>,
-    preparation: Option<Prepare>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preparation: Option<Preparation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recycling: Option<Recycling>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writing: Option<Writing>,
+    caching: Option<Caching>,
     #[serde(skip_serializing_if = "Option::is_none")]
     group_commit: Option<GroupingTable>,
 }
@@ -42,6 +49,9 @@ impl TryFrom<Table> for Config {
             alignment,
             strategy,
             preparation,
+            recycling,
+            writing,
+            caching,
             group_commit,
         } = table;
         let base = preset.map_or_else(Self::default, Self::from);
@@ -56,7 +66,10 @@ impl TryFrom<Table> for Config {
             strategy,
             group_commit: grouping,
             segment_size: segment_size.unwrap_or(base.segment_size),
-            preparation: preparation.unwrap_or(base.preparation),
+            preparation: preparation.or(base.preparation),
+            recycling: recycling.or(base.recycling),
+            writing: writing.or(base.writing),
+            caching: caching.unwrap_or(base.caching),
             record_limit: record_limit.unwrap_or(base.record_limit),
             batch_limit: batch_limit.unwrap_or(base.batch_limit),
             frame_size: frame_size.unwrap_or(base.frame_size),
@@ -84,6 +97,9 @@ impl From<Config> for Table {
             group_commit,
             segment_size,
             preparation,
+            recycling,
+            writing,
+            caching,
             record_limit,
             batch_limit,
             frame_size,
@@ -101,7 +117,10 @@ impl From<Config> for Table {
             when_full: Some(when_full),
             alignment: Some(alignment),
             strategy: Some(strategy.into()),
-            preparation: Some(preparation),
+            preparation,
+            recycling,
+            writing,
+            caching: Some(caching),
             group_commit: group_commit.map(GroupingTable::from),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wal::{Config, Grouping, Prepare, Strategy};
+use wal::{Config, Grouping, Preparation, Strategy};
 
 use crate::read;
 
@@ -43,19 +43,19 @@ fn the_presets_have_the_documented_values() {
 
     let mut low_latency = grouped(1, 10);
     low_latency.buffer_size = 16 * 1024;
-    low_latency.preparation = Prepare::Chunks(4 * 1024 * 1024);
+    low_latency.preparation = Some(Preparation::Chunks(4 * 1024 * 1024));
     assert_eq!(Config::low_latency(), low_latency);
 
     let mut high_throughput = grouped(100, 1000);
     high_throughput.strategy = Strategy::FlushThread;
     high_throughput.buffer_size = 256 * 1024;
-    high_throughput.preparation = Prepare::Chunks(64 * 1024 * 1024);
+    high_throughput.preparation = Some(Preparation::Chunks(64 * 1024 * 1024));
     assert_eq!(Config::high_throughput(), high_throughput);
 
     let mut critical = Config::default();
     critical.strategy = Strategy::Sync;
     critical.segment_size = 16 * 1024 * 1024;
-    critical.preparation = Prepare::ZeroFill;
+    critical.preparation = Some(Preparation::ZeroFill);
     critical.alignment = 4096;
     assert_eq!(Config::durability_critical(), critical);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wal::{Config, Grouping, Prepare, Strategy, Tuning};
+use wal::{Caching, Config, Grouping, Preparation, Recycling, Strategy, Tuning, Writing};
 
 use crate::{read, strategies};
 
@@ -166,6 +166,9 @@ fn every_other_key_is_that_of_its_field() {
         strategy = "pipelined"
         segment_size = 1048576
         preparation = { chunks = 65536 }
+        recycling = { keep = 3 }
+        writing = "synced"
+        caching = "drop"
         record_limit = 1000
         batch_limit = 2000
         frame_size = 3000
@@ -176,7 +179,9 @@ fn every_other_key_is_that_of_its_field() {
     let mut same = Config::default();
     same.strategy = Strategy::Pipelined;
     same.segment_size = 1 << 20;
-    same.preparation = Prepare::Chunks(65536);
+    same.preparation = Some(Preparation::Chunks(65536));
+    same.recycling = Some(Recycling::Keep(3));
+    (same.writing, same.caching) = (Some(Writing::Synced), Caching::Drop);
     (same.record_limit, same.batch_limit) = (1000, 2000);
     (same.frame_size, same.buffer_size) = (3000, 4000);
     same.alignment = 512;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wal::{Config, ErrorKind, Grouping, Prepare, Strategy, Wal};
+use wal::{Config, ErrorKind, Grouping, Preparation, Strategy, Wal};
 
 use crate::refused;
 
@@ -55,9 +55,9 @@ const BAD: &[Row] = &[
         "group_commit.min_batch_size",
         "is above max_batch_size",
     ),
-    (|config| config.preparation = Prepare::Chunks(0), "preparation.chunks", "is zero"),
+    (|config| config.preparation = Some(Preparation::Chunks(0)), "preparation.chunks", "is zero"),
     (
-        |config| config.preparation = Prepare::Chunks((16 << 40) + 1),
+        |config| config.preparation = Some(Preparation::Chunks((16 << 40) + 1)),
         "preparation.chunks",
         "is above 16 TiB, the largest file of ext4",
     ),
@@ -111,8 +111,8 @@ fn the_bounds_themselves_are_good() {
         |config| grouping(config).max_batch_size = 1_000_000,
         |config| grouping(config).min_batch_size = 0,
         |config| grouping(config).min_batch_size = 100,
-        |config| config.preparation = Prepare::Chunks(1),
-        |config| config.preparation = Prepare::Chunks(16 << 40),
+        |config| config.preparation = Some(Preparation::Chunks(1)),
+        |config| config.preparation = Some(Preparation::Chunks(16 << 40)),
         |config| config.segment_size = 16_384,
         |config| config.segment_size = 16 << 40,
         |config| config.frame_size = 1,

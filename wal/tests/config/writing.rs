@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::strategy::Strategy as Generator;
-use wal::{Config, ConfigFile, Grouping, Prepare, Strategy, Tuning, WhenFull};
+use wal::{
+    Caching, Config, ConfigFile, Grouping, Preparation, Recycling, Strategy, Tuning, WhenFull,
+    Writing,
+};
 
 use crate::strategies;
 
@@ -43,12 +46,23 @@ prop_compose! {
         strategy in any_strategy(),
         group_commit in proptest::option::of(any_grouping()),
         segment_size in 16_384..=16_u64 << 40,
-        preparation in prop_oneof![
-            Just(Prepare::None),
-            Just(Prepare::Whole),
-            Just(Prepare::ZeroFill),
-            (1..=16_u64 << 40).prop_map(Prepare::Chunks),
-        ],
+        preparation in proptest::option::of(prop_oneof![
+            Just(Preparation::None),
+            Just(Preparation::Whole),
+            Just(Preparation::ZeroFill),
+            (1..=16_u64 << 40).prop_map(Preparation::Chunks),
+            (1..=16_u64 << 40).prop_map(Preparation::ZerosAhead),
+        ]),
+        recycling in proptest::option::of(prop_oneof![
+            Just(Recycling::Off),
+            (0..100_usize).prop_map(Recycling::Keep),
+        ]),
+        writing in proptest::option::of(prop_oneof![
+            Just(Writing::Buffered),
+            Just(Writing::Synced),
+            Just(Writing::Direct),
+        ]),
+        caching in prop_oneof![Just(Caching::Keep), Just(Caching::Drop)],
         record_limit in 1..=1_usize << 24,
         batch_limit in 1_usize << 24..=512 << 20,
         frame_size in 1..=256_usize << 20,
@@ -61,6 +75,9 @@ prop_compose! {
         config.group_commit = group_commit;
         config.segment_size = segment_size;
         config.preparation = preparation;
+        config.recycling = recycling;
+        config.writing = writing;
+        config.caching = caching;
         config.record_limit = record_limit;
         config.batch_limit = batch_limit;
         config.frame_size = frame_size;
@@ -90,7 +107,7 @@ proptest! {
 #[test]
 fn it_is_written_as_one_would() {
     let mut config = Config::oltp();
-    config.preparation = Prepare::Chunks(4096);
+    config.preparation = Some(Preparation::Chunks(4096));
     let written = toml::to_string(&config).unwrap();
     for line in ["strategy = \"group_commit\"", "max_flush_interval_ms = 5", "chunks = 4096"] {
         assert!(written.lines().any(|written| written == line), "{line}: {written}");

@@ -3,11 +3,12 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
-use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate};
+use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate, statfs};
 use rustix::io::Errno;
 
-use crate::file::Access;
+use crate::file::{Access, FileSystemKind};
 
 /// How a file is opened for this.
 pub(in crate::file) fn options(access: Access) -> io::Result<OpenOptions> {
@@ -35,6 +36,25 @@ pub(in crate::file) fn allocate(file: &File, offset: u64, len: u64) -> io::Resul
         }
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// The kind of the file system that `dir` is in, by the number that `statfs` gives, see statfs(2).
+pub(in crate::file) fn kind(dir: &Path) -> io::Result<FileSystemKind> {
+    let number = u64::try_from(statfs(dir)?.f_type).unwrap_or_default() & 0xffff_ffff;
+    Ok(match number {
+        0xef53 => FileSystemKind::Ext,
+        0x5846_5342 => FileSystemKind::Xfs,
+        // Btrfs, ZFS, bcachefs.
+        0x9123_683e | 0x2fc1_2fc1 | 0xca45_1a4e => FileSystemKind::CopiesOnWrite,
+        // tmpfs, ramfs, hugetlbfs.
+        0x0102_1994 | 0x8584_58f6 | 0x9584_58f6 => FileSystemKind::InMemory,
+        0x794c_7630 => FileSystemKind::Overlay,
+        // NFS, SMB (three numbers), Ceph, FUSE, 9P.
+        0x6969 | 0x517b | 0xff53_4d42 | 0xfe53_4d42 | 0x00c3_6400 | 0x6573_5546 | 0x0102_1997 => {
+            FileSystemKind::Remote
+        }
+        _ => FileSystemKind::Other,
+    })
 }
 
 pub(in crate::file) fn forget(file: &File, offset: u64, len: u64) {

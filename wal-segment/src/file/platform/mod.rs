@@ -20,12 +20,12 @@ mod unix;
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{allocate, forget, options};
+pub(super) use linux::{allocate, forget, kind, options};
 #[cfg(all(unix, not(target_os = "linux")))]
-pub(super) use other_unix::{allocate, forget, options};
+pub(super) use other_unix::{allocate, forget, kind, options};
 #[cfg(unix)]
 pub(super) use unix::{block_size, open_dir, read_at, sync_dir, write_at};
 #[cfg(windows)]
 pub(super) use windows::{
-    allocate, block_size, forget, open_dir, options, read_at, sync_dir, write_at,
+    allocate, block_size, forget, kind, open_dir, options, read_at, sync_dir, write_at,
 };

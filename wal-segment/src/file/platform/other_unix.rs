@@ -2,8 +2,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::path::Path;
 
-use crate::file::Access;
+use crate::file::{Access, FileSystemKind};
 
 /// How a file is opened for this.
 pub(in crate::file) fn options(access: Access) -> io::Result<OpenOptions> {
@@ -20,6 +21,11 @@ pub(in crate::file) fn options(access: Access) -> io::Result<OpenOptions> {
 
 pub(in crate::file) fn allocate(_file: &File, _offset: u64, _len: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the same shape on every system")]
+pub(in crate::file) fn kind(_dir: &Path) -> io::Result<FileSystemKind> {
+    Ok(FileSystemKind::Other)
 }
 
 pub(in crate::file) fn forget(_file: &File, _offset: u64, _len: u64) {}

@@ -5,7 +5,7 @@ use std::io;
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::file::Access;
+use crate::file::{Access, FileSystemKind};
 
 /// Without this flag a directory cannot be opened.
 const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
@@ -41,6 +41,11 @@ pub(in crate::file) fn block_size(_file: &File) -> io::Result<u64> {
 
 pub(in crate::file) fn allocate(_file: &File, _offset: u64, _len: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the same shape on every system")]
+pub(in crate::file) fn kind(_dir: &Path) -> io::Result<FileSystemKind> {
+    Ok(FileSystemKind::Other)
 }
 
 pub(in crate::file) fn forget(_file: &File, _offset: u64, _len: u64) {}

@@ -1,0 +1,163 @@
+//! [`FileSystem`]: what a directory's file system is, and what of a [`FileStore`] suits it.
+
+use std::fmt;
+use std::io;
+
+use super::writing::Block;
+use super::{Access, Ahead, DIRECT_ALIGNMENT, Files, OsFiles, Preparation, Recycling, Writing};
+use super::{name, platform};
+use crate::FileStore;
+
+/// Zeros are asked for in steps of so many bytes.
+const STEP: u64 = 16 << 20;
+
+/// The file system of a directory: its kind, and whether it takes writes past its cache, which is
+/// found by trying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileSystem {
+    /// What it is.
+    pub kind: FileSystemKind,
+    /// Whether it takes writes past its cache.
+    pub direct: Direct,
+}
+
+/// The kinds of file system that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FileSystemKind {
+    /// ext2, ext3 or ext4: one number for all three.
+    Ext,
+    /// XFS.
+    Xfs,
+    /// Btrfs, ZFS, bcachefs: what is overwritten gets new blocks.
+    CopiesOnWrite,
+    /// tmpfs or ramfs: in memory, and gone with the power.
+    InMemory,
+    /// A layer over another file system, as in a container.
+    Overlay,
+    /// On another machine: NFS, SMB, Ceph, FUSE.
+    Remote,
+    /// Any other, or one of another system than Linux.
+    Other,
+}
+
+/// Whether a file system takes writes past its cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direct {
+    /// It wrote a block so.
+    Works,
+    /// It would not.
+    Refused,
+}
+
+/// How a [`FileStore`] works: what suits its file system, or what was asked for instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fit {
+    /// What it was chosen for.
+    pub file_system: FileSystem,
+    /// How space is taken.
+    pub preparation: Preparation,
+    /// What becomes of the files of removed segments.
+    pub recycling: Recycling,
+    /// How bytes are written.
+    pub writing: Writing,
+}
+
+impl FileSystem {
+    /// Looks at the file system of these files, and writes one block into a file of its own there,
+    /// which is removed again.
+    pub fn of(files: &OsFiles) -> io::Result<Self> {
+        let kind = platform::kind(files.dir())?;
+        let direct = match try_direct(files) {
+            Ok(()) => Direct::Works,
+            // Whatever it was, writing is not known to work; what else it means is found out soon.
+            Err(_) => Direct::Refused,
+        };
+        Ok(Self { kind, direct })
+    }
+
+    /// What suits it, for a log that pads its flushes to `alignment` bytes:
+    ///
+    /// | | space | writing |
+    /// |---|---|---|
+    /// | ext4, XFS | zeros ahead, files used again | direct where flushes are padded to 4096 bytes, else buffered |
+    /// | an overlay | by `fallocate` | buffered |
+    /// | copies on write, in memory, remote, other | none taken | buffered |
+    ///
+    /// Zeros ahead halve the cost of a sync on ext4 and XFS; where overwriting takes new blocks they
+    /// only cost. Direct writing spares a copy and the page cache; unpadded it cannot be done.
+    pub fn fit(self, alignment: u32) -> Fit {
+        let padded = alignment as usize >= DIRECT_ALIGNMENT && self.direct == Direct::Works;
+        let (preparation, recycling, writing) = match self.kind {
+            FileSystemKind::Ext | FileSystemKind::Xfs => {
+                let writing = if padded { Writing::Direct } else { Writing::Buffered };
+                (Preparation::ZerosAhead(STEP), Recycling::Keep(1), writing)
+            }
+            FileSystemKind::Overlay => (Preparation::Whole, Recycling::Off, Writing::Buffered),
+            _ => (Preparation::None, Recycling::Off, Writing::Buffered),
+        };
+        Fit { file_system: self, preparation, recycling, writing }
+    }
+}
+
+impl FileStore {
+    /// Works in this way, with a thread that prepares what is needed next.
+    pub fn fitted(self, fit: Fit) -> Self {
+        let Fit { preparation, recycling, writing, file_system: _ } = fit;
+        self.preparation(preparation).recycling(recycling).writing(writing).ahead(Ahead::Thread)
+    }
+}
+
+fn try_direct(files: &OsFiles) -> io::Result<()> {
+    // No segment has this number: where the process dies, this is removed with what is unfinished.
+    let name = name::unfinished(wal_core::SegmentId::new(0));
+    drop(files.create_new(&name)?);
+    let tried = files.open(&name, Access::WriteDirect).and_then(|file| {
+        let mut block = Block::default();
+        file.write_at(0, &block.bytes()[..DIRECT_ALIGNMENT])
+    });
+    files.remove(&name)?;
+    match tried? {
+        DIRECT_ALIGNMENT => Ok(()),
+        _ => Err(io::ErrorKind::WriteZero.into()),
+    }
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file_system: FileSystem { kind, .. }, preparation, recycling, writing } = self;
+        write!(f, "{kind}: ")?;
+        match preparation {
+            Preparation::None => f.write_str("space taken as it is written")?,
+            Preparation::Whole => f.write_str("space taken by the segment")?,
+            Preparation::Chunks(step) => write!(f, "space taken {step} bytes at a time")?,
+            Preparation::ZeroFill => f.write_str("segments filled with zeros")?,
+            Preparation::ZerosAhead(step) => write!(f, "zeros written {step} bytes ahead")?,
+        }
+        match recycling {
+            Recycling::Off => f.write_str(", files of removed segments deleted")?,
+            Recycling::Keep(files) => write!(f, ", {files} files of removed segments used again")?,
+        }
+        match writing {
+            Writing::Buffered => f.write_str(", writes through the page cache and fdatasync"),
+            Writing::Synced => f.write_str(", writes that sync themselves (O_DSYNC)"),
+            Writing::Direct => f.write_str(", writes past the page cache (O_DIRECT and O_DSYNC)"),
+        }
+    }
+}
+
+impl fmt::Display for FileSystemKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ext => "ext2, ext3 or ext4",
+            Self::Xfs => "XFS",
+            Self::CopiesOnWrite => "a file system that copies on write",
+            Self::InMemory => "a file system in memory, where nothing survives a power cut",
+            Self::Overlay => "an overlay",
+            Self::Remote => "a file system on another machine",
+            Self::Other => "a file system that is not known",
+        })
+    }
+}
