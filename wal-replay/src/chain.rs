@@ -69,6 +69,15 @@ impl Chain {
         Ok(Start { segment: header.id, lsn: header.first_lsn })
     }
 
+    /// The first record that the segment at this place in [`segments`](Self::segments) holds or will
+    /// hold.
+    pub fn first_lsn_of(&self, store: &dyn SegmentStore, at: usize) -> Result<Lsn> {
+        let Some(&id) = self.segments.get(at) else {
+            return Err(Error::new(ErrorKind::Invalid, "the chain has no such segment"));
+        };
+        Ok(Segment::open_sound(store, id)?.header.first_lsn)
+    }
+
     /// Whether this header, if it is the first segment's, says the same of the log's beginning.
     pub(crate) fn check_start(&self, header: &SegmentHeader) -> Result<()> {
         if header.id != self.start.segment || header.first_lsn == self.start.lsn {
@@ -79,7 +88,7 @@ impl Chain {
     }
 
     /// The place in [`segments`](Self::segments) of the one that holds `lsn`, or would.
-    pub(crate) fn find(&self, store: &dyn SegmentStore, lsn: Lsn) -> Result<usize> {
+    pub fn find(&self, store: &dyn SegmentStore, lsn: Lsn) -> Result<usize> {
         // The last segment whose first record is not behind `lsn`: O(log n) headers.
         let (mut low, mut high) = (0, self.segments.len());
         while high - low > 1 {

@@ -43,6 +43,7 @@ mod builder;
 mod config;
 mod env;
 mod log;
+mod lookup;
 mod reader;
 mod typed;
 
@@ -58,7 +59,9 @@ pub use wal_core::{
     Acknowledgement, CodecId, Entry, Epoch, Error, ErrorKind, LogId, Lsn, Position, Result,
     SegmentId,
 };
-pub use wal_replay::{Cursor, Recovery, Sequential, Survey, Verdict, Verification};
+pub use wal_replay::{
+    Cursor, Recovery, SegmentInfo, SegmentState, Sequential, Survey, Verdict, Verification,
+};
 
 /// The parts, for who exchanges one.
 pub mod parts {

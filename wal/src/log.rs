@@ -149,28 +149,18 @@ impl Wal {
     /// A record that was pruned is [`NotFound`](ErrorKind::NotFound); an LSN behind the end gives no
     /// entries.
     pub fn read_from(&self, lsn: Lsn) -> Result<Cursor> {
-        let Parts { store, transforms, pipeline, .. } = &self.inner.parts;
-        let mut attempts = 0;
-        loop {
-            let until = Until::Lsn(pipeline.acknowledged_lsn());
-            let Some((start, newest)) = pipeline.extent() else {
-                if lsn.max(Lsn::FIRST) < self.first_lsn() {
-                    let what = "the record was pruned";
-                    return Err(Error::new(ErrorKind::NotFound, what).lsn(lsn));
-                }
-                return Ok(Cursor::empty(Arc::clone(store)));
-            };
-            let cursor = Chain::of_live(&**store, start, newest).and_then(|chain| {
-                Cursor::new(Arc::clone(store), transforms.clone(), &chain, lsn, until)
-            });
-            match cursor {
-                // A rotation, pruning or truncation in between: look again.
-                Err(_) if attempts < 3 && pipeline.extent() != Some((start, newest)) => {
-                    attempts += 1;
-                }
-                cursor => return cursor,
-            }
+        let Parts { store, transforms, .. } = self.parts();
+        let cursor = self.over_chain(|chain, last| {
+            let until = Until::Lsn(last);
+            Cursor::new(Arc::clone(store), transforms.clone(), chain, lsn, until)
+        })?;
+        if let Some(cursor) = cursor {
+            return Ok(cursor);
         }
+        if lsn.max(Lsn::FIRST) < self.first_lsn() {
+            return Err(Error::new(ErrorKind::NotFound, "the record was pruned").lsn(lsn));
+        }
+        Ok(Cursor::empty(Arc::clone(store)))
     }
 
     /// Gives back the disk space of records before `lsn`, a segment at a time: what is in the same
@@ -270,6 +260,32 @@ impl Wal {
             lock(&self.inner.lock).take();
         }
         closed
+    }
+
+    /// What `look` finds in the chain as it is now, for the records through the last acknowledged
+    /// one, which it is given; `None` where the log has no segment.
+    pub(crate) fn over_chain<T>(
+        &self,
+        look: impl Fn(&Chain, Lsn) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let Parts { store, pipeline, .. } = self.parts();
+        let mut attempts = 0;
+        loop {
+            let last = pipeline.acknowledged_lsn();
+            let Some((start, newest)) = pipeline.extent() else { return Ok(None) };
+            let chain = Chain::of_live(&**store, start, newest);
+            match chain.and_then(|chain| look(&chain, last)) {
+                // A rotation, pruning or truncation in between: look again.
+                Err(_) if attempts < 3 && pipeline.extent() != Some((start, newest)) => {
+                    attempts += 1;
+                }
+                looked => return looked.map(Some),
+            }
+        }
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.inner.parts
     }
 
     #[inline]

@@ -1,0 +1,9 @@
+//! The life of a log: looking things up, pruning with readers in the way, retention, backups and
+//! compaction.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod fixture;
+mod lookup;
