@@ -42,16 +42,23 @@
 mod builder;
 mod config;
 mod env;
+mod hold;
 mod log;
 mod lookup;
+mod prune;
 mod reader;
+mod retention;
+mod space;
 mod typed;
 
 pub use builder::Builder;
 pub use config::{Config, ConfigFile, Grouping, Prepare, Strategy, WhenFull};
 pub use env::SystemEnv;
+pub use hold::Hold;
 pub use log::Wal;
 pub use reader::Reader;
+pub use retention::{Retained, Retention};
+pub use space::{Held, Space};
 pub use typed::{Typed, TypedEntries};
 
 pub use wal_commit::{Tuning, Wait as WaitForLsn};
@@ -77,6 +84,7 @@ const _: () = {
     const fn shared<T: Send + Sync>() {}
     const fn sent<T: Send>() {}
     shared::<Wal>();
+    shared::<Hold>();
     shared::<Reader>();
     shared::<Typed<Vec<u8>>>();
     sent::<Cursor>();

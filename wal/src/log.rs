@@ -11,6 +11,7 @@ use wal_core::{
 };
 use wal_replay::{Chain, Cursor, RecoverOptions, Transforms, Until, truncate};
 
+use crate::hold::Holds;
 use crate::{Builder, Typed};
 
 /// A write-ahead log. A handle: clones share the log, from any thread.
@@ -37,6 +38,7 @@ struct Inner {
     lock: Mutex<Option<Box<dyn StoreLock>>>,
     /// One change of the list of segments at a time.
     pruning: Mutex<()>,
+    holds: Arc<Holds>,
 }
 
 impl Wal {
@@ -59,7 +61,8 @@ impl Wal {
 
     pub(crate) fn assemble(parts: Parts, lock: Box<dyn StoreLock>) -> Self {
         let (lock, pruning) = (Mutex::new(Some(lock)), Mutex::default());
-        Self { inner: Arc::new(Inner { parts, lock, pruning }) }
+        let holds = Arc::default();
+        Self { inner: Arc::new(Inner { parts, lock, pruning, holds }) }
     }
 
     /// Stages a record and returns its LSN. Under the default strategy this never waits for the
@@ -163,39 +166,15 @@ impl Wal {
         Ok(Cursor::empty(Arc::clone(store)))
     }
 
-    /// Gives back the disk space of records before `lsn`, a segment at a time: what is in the same
-    /// segment as `lsn` stays. Returns the new first LSN of the log.
-    ///
-    /// The boundary is durable before anything is deleted; nothing pruned ever comes back.
-    pub fn prune_before(&self, lsn: Lsn) -> Result<Lsn> {
-        let Parts { store, pipeline, .. } = &self.inner.parts;
-        let _one_at_a_time = lock(&self.inner.pruning);
-        if lsn > pipeline.staged_lsn().next() {
-            return Err(Error::new(ErrorKind::Invalid, "the LSN was never issued").lsn(lsn));
-        }
-        pipeline.poisoned()?;
-        let Some((start, newest)) = pipeline.extent() else { return Ok(self.first_lsn()) };
-        let chain = Chain::of_live(&**store, start, newest)?;
-        let start = chain.start_at(&**store, lsn)?;
-        if start == chain.start {
-            return Ok(start.lsn);
-        }
-        pipeline.set_start(start)?;
-        let gone: Vec<_> =
-            chain.segments.iter().copied().filter(|&id| id < start.segment).collect();
-        let removed = store.remove(&gone);
-        removed.map_err(|cause| Error::io("removing pruned segments failed", cause))?;
-        Ok(start.lsn)
-    }
-
     /// Drops every record behind `lsn`, durably; their LSNs are given out again. For a log that is
     /// overruled, as in consensus. Nothing may be appended while it runs: that is refused with
     /// [`Invalid`](ErrorKind::Invalid), and nothing is dropped.
     ///
-    /// After a crash in the middle the log is whole or cut; nothing cut off ever comes back.
+    /// After a crash in the middle the log is whole or cut; nothing cut off ever comes back. A
+    /// [`Hold`](crate::Hold) does not stop it, and one behind the cut moves to it.
     pub fn truncate_after(&self, lsn: Lsn) -> Result<()> {
         let Parts { store, env, transforms, recovering, pipeline, .. } = &self.inner.parts;
-        let _one_at_a_time = lock(&self.inner.pruning);
+        let _one_at_a_time = self.pruning();
         if lsn > pipeline.staged_lsn() {
             return Err(Error::new(ErrorKind::Invalid, "the LSN was never issued").lsn(lsn));
         }
@@ -205,7 +184,10 @@ impl Wal {
         if lsn == pipeline.staged_lsn() {
             return Ok(());
         }
-        pipeline.truncate(|resume| truncate(&**store, &**env, recovering, transforms, resume, lsn))
+        pipeline
+            .truncate(|resume| truncate(&**store, &**env, recovering, transforms, resume, lsn))?;
+        self.holds().cut(lsn.next());
+        Ok(())
     }
 
     /// The first record of the log, or the one that will be.
@@ -288,6 +270,15 @@ impl Wal {
         &self.inner.parts
     }
 
+    pub(crate) fn holds(&self) -> &Arc<Holds> {
+        &self.inner.holds
+    }
+
+    /// The turn at changing the list of segments.
+    pub(crate) fn pruning(&self) -> MutexGuard<'_, ()> {
+        lock(&self.inner.pruning)
+    }
+
     #[inline]
     fn pipeline(&self) -> &Arc<Pipeline> {
         &self.inner.parts.pipeline
@@ -311,7 +302,8 @@ impl fmt::Debug for Wal {
     }
 }
 
-/// A panic in between leaves nothing half done: both locks guard a moment, not data.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// A panic in between leaves nothing half done: each lock guards a moment, or data that is whole
+/// whenever other code can panic.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wal::parts::core::{
-    Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentWriter, StoreLock,
+    Env, Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentWriter, StoreLock,
 };
 use wal::parts::segment::MemoryStore;
 use wal::{Lsn, Strategy, Wal};
@@ -127,5 +127,28 @@ impl SegmentReader for CountingReader {
         let read = self.reader.read_at(offset, buffer)?;
         self.tally.bytes.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
+    }
+}
+
+/// A clock that a test sets, in seconds.
+#[derive(Debug, Default)]
+pub(crate) struct HandClock {
+    seconds: AtomicU64,
+    chance: StillEnv,
+}
+
+impl HandClock {
+    pub(crate) fn set(&self, seconds: u64) {
+        self.seconds.store(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Env for HandClock {
+    fn now(&self) -> u64 {
+        self.seconds.load(Ordering::Relaxed) * 1_000_000_000
+    }
+
+    fn random(&self) -> u64 {
+        self.chance.random()
     }
 }

@@ -5,5 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod crashes;
 mod fixture;
+mod holds;
 mod lookup;
+mod retention;
