@@ -39,7 +39,9 @@
 //! [`Builder`]: `wal_segment` stores, `wal_commit` strategies, `wal_codec` codecs. [`Reader`] looks
 //! at a log without opening it.
 
+mod backup;
 mod builder;
+mod compaction;
 mod config;
 mod env;
 mod hold;
@@ -48,10 +50,15 @@ mod lookup;
 mod prune;
 mod reader;
 mod retention;
+mod source;
 mod space;
+mod target;
 mod typed;
+mod unfinished;
 
+pub use backup::Backup;
 pub use builder::Builder;
+pub use compaction::{Compaction, Key};
 pub use config::{Config, ConfigFile, Grouping, Prepare, Strategy, WhenFull};
 pub use env::SystemEnv;
 pub use hold::Hold;

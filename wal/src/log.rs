@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wal_commit::{Pipeline, Wait};
 use wal_core::{
     Acknowledgement, Codec, CodecId, Env, Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore,
-    StoreLock,
+    StoreLock, Transform,
 };
 use wal_replay::{Chain, Cursor, RecoverOptions, Transforms, Until, truncate};
 
@@ -29,6 +30,8 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn SegmentStore>,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) transforms: Transforms,
+    /// What frames go through on their way to the store.
+    pub(crate) transform: Option<Arc<dyn Transform>>,
     pub(crate) recovering: RecoverOptions,
     pub(crate) codec: CodecId,
 }
@@ -39,6 +42,7 @@ struct Inner {
     /// One change of the list of segments at a time.
     pruning: Mutex<()>,
     holds: Arc<Holds>,
+    truncations: AtomicU64,
 }
 
 impl Wal {
@@ -61,8 +65,8 @@ impl Wal {
 
     pub(crate) fn assemble(parts: Parts, lock: Box<dyn StoreLock>) -> Self {
         let (lock, pruning) = (Mutex::new(Some(lock)), Mutex::default());
-        let holds = Arc::default();
-        Self { inner: Arc::new(Inner { parts, lock, pruning, holds }) }
+        let (holds, truncations) = (Arc::default(), AtomicU64::new(0));
+        Self { inner: Arc::new(Inner { parts, lock, pruning, holds, truncations }) }
     }
 
     /// Stages a record and returns its LSN. Under the default strategy this never waits for the
@@ -184,6 +188,8 @@ impl Wal {
         if lsn == pipeline.staged_lsn() {
             return Ok(());
         }
+        // Before anything is gone, so that who reads and misses it knows why.
+        self.inner.truncations.fetch_add(1, Ordering::SeqCst);
         pipeline
             .truncate(|resume| truncate(&**store, &**env, recovering, transforms, resume, lsn))?;
         self.holds().cut(lsn.next());
@@ -272,6 +278,11 @@ impl Wal {
 
     pub(crate) fn holds(&self) -> &Arc<Holds> {
         &self.inner.holds
+    }
+
+    /// How often a truncation has begun.
+    pub(crate) fn truncations(&self) -> u64 {
+        self.inner.truncations.load(Ordering::SeqCst)
     }
 
     /// The turn at changing the list of segments.

@@ -39,6 +39,14 @@ impl Reader {
         self
     }
 
+    pub(crate) fn store(&self) -> &Arc<dyn SegmentStore> {
+        &self.store
+    }
+
+    pub(crate) fn known_transforms(&self) -> &Transforms {
+        &self.transforms
+    }
+
     /// What is there, by its newest segment and the list of all; `None` where there is no log.
     pub fn survey(&self) -> Result<Option<Survey>> {
         survey(&*self.store)

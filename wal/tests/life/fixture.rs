@@ -1,14 +1,17 @@
 //! Logs of small segments, and what they are looked at with.
 
+use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
+use wal::parts::core::format::{FrameHeader, FrameKind};
 use wal::parts::core::{
-    Env, Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentWriter, StoreLock,
+    Applied, Env, Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentWriter, StoreLock,
+    Transform, TransformId,
 };
 use wal::parts::segment::MemoryStore;
-use wal::{Lsn, Strategy, Wal};
+use wal::{Lsn, Reader, Result, Strategy, Verdict, Wal};
 
 use crate::common::StillEnv;
 
@@ -150,5 +153,91 @@ impl Env for HandClock {
 
     fn random(&self) -> u64 {
         self.chance.random()
+    }
+}
+
+/// The frames with records that a store holds: first LSN, records, time, transform.
+pub(crate) fn frames(store: &Arc<dyn SegmentStore>) -> Vec<(Lsn, u32, u64, u8)> {
+    let mut frames = Vec::new();
+    let found = Reader::with_store(Arc::clone(store)).verify(|note| {
+        let FrameHeader { kind, first_lsn, count, timestamp, transform, .. } = note.header;
+        if kind == FrameKind::Records {
+            frames.push((first_lsn, count, timestamp, transform.0));
+        }
+    });
+    assert_eq!(found.unwrap().verdict, Verdict::Clean);
+    frames
+}
+
+/// Does something else when the first segment is made in it.
+pub(crate) struct Meddling {
+    store: MemoryStore,
+    meddle: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Meddling {
+    pub(crate) fn new(meddle: impl FnOnce() + Send + 'static) -> Arc<Self> {
+        let meddle = Mutex::new(Some(Box::new(meddle) as Box<dyn FnOnce() + Send>));
+        Arc::new(Self { store: MemoryStore::new(), meddle })
+    }
+}
+
+impl fmt::Debug for Meddling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meddling").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl SegmentStore for Meddling {
+    fn guarantees(&self) -> Guarantees {
+        self.store.guarantees()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
+        self.store.lock()
+    }
+
+    fn list(&self) -> io::Result<Vec<SegmentId>> {
+        self.store.list()
+    }
+
+    fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
+        if let Some(meddle) = self.meddle.lock().unwrap().take() {
+            meddle();
+        }
+        self.store.create(id, size)
+    }
+
+    fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
+        self.store.open(id)
+    }
+
+    fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
+        self.store.trim(id, len)
+    }
+
+    fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
+        self.store.remove(ids)
+    }
+}
+
+/// Turns every bit over.
+#[derive(Debug)]
+pub(crate) struct Inverting;
+
+impl Transform for Inverting {
+    fn id(&self) -> TransformId {
+        TransformId(200)
+    }
+
+    fn apply(&self, body: &[u8], out: &mut Vec<u8>) -> Result<Applied> {
+        out.extend(body.iter().map(|byte| !byte));
+        Ok(Applied::Stored)
+    }
+
+    fn undo(&self, stored: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<()> {
+        assert!(stored.len() <= limit);
+        out.extend(stored.iter().map(|byte| !byte));
+        Ok(())
     }
 }

@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod backup;
 #[path = "../common/mod.rs"]
 mod common;
+mod compaction;
 mod crashes;
 mod fixture;
 mod holds;
