@@ -10,6 +10,7 @@ use wal_core::{Entry, Error, ErrorKind, Lsn, Position, Result, SegmentStore, Tra
 
 use crate::chain::{Chain, follows};
 use crate::frames::{Frame, FrameReader, Step};
+use crate::probe::probe;
 use crate::scan::{judge, sealed_end};
 use crate::segment::Segment;
 use crate::transforms::Transforms;
@@ -80,7 +81,7 @@ impl Cursor {
         if let Some(id) = cursor.rest.pop_front() {
             let segment = Segment::open_sound(&*cursor.store, id)?;
             chain.check_start(&segment.header)?;
-            let offset = seek(&segment, from)?;
+            let offset = seek(&segment, from, until)?;
             cursor.enter(segment, offset)?;
         }
         Ok(cursor)
@@ -332,8 +333,9 @@ impl Iterator for Cursor {
     }
 }
 
-/// Where to start reading for the record `lsn`: by the seal's index where there is one.
-fn seek(segment: &Segment, lsn: Lsn) -> Result<u64> {
+/// Where to start reading for the record `lsn`: by the seal's index where there is one, and else
+/// where a search finds a frame, if the record is known to be written.
+fn seek(segment: &Segment, lsn: Lsn, until: Until) -> Result<u64> {
     if lsn > segment.header.first_lsn
         && let Some(frame) = sealed_end(segment)?
         && let Some(seal) = Seal::decode(&frame.body)
@@ -342,7 +344,12 @@ fn seek(segment: &Segment, lsn: Lsn) -> Result<u64> {
     {
         return Ok(offset);
     }
-    Ok(HEADER_LEN as u64)
+    match until {
+        Until::Lsn(last) if (segment.header.first_lsn.next()..=last).contains(&lsn) => {
+            probe(segment, lsn)
+        }
+        _ => Ok(HEADER_LEN as u64),
+    }
 }
 
 impl fmt::Debug for Cursor {

@@ -26,6 +26,7 @@ mod cursor;
 mod frames;
 mod fresh;
 mod prefix;
+mod probe;
 mod recovery;
 mod scan;
 mod segment;

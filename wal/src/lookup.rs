@@ -14,9 +14,9 @@ const LOOKUP: u64 = 64 * 1024;
 impl Wal {
     /// The record with this LSN, once it is acknowledged; `None` before that.
     ///
-    /// Finds the segment by a binary search over headers, and the frame by the seal's index. The
-    /// segment being written has no seal yet, and is read from its beginning. A record that was
-    /// pruned is [`NotFound`](ErrorKind::NotFound).
+    /// Finds the segment by a binary search over headers, and the frame by the seal's index, or, in
+    /// a segment without a seal, by a binary search over its bytes. A record that was pruned is
+    /// [`NotFound`](ErrorKind::NotFound).
     pub fn get(&self, lsn: Lsn) -> Result<Option<Entry>> {
         let Parts { store, transforms, .. } = self.parts();
         if lsn == Lsn::ZERO {

@@ -79,6 +79,65 @@ fn a_lookup_in_a_sealed_segment_reads_a_small_part_of_it() {
     }
 }
 
+/// Without a seal there is no index, and the frame is searched for.
+#[test]
+fn a_lookup_in_the_segment_being_written_reads_a_small_part_of_it() {
+    let counting = Arc::new(CountingReads::new(Arc::new(MemoryStore::new())));
+    let store = Arc::clone(&counting) as Arc<dyn SegmentStore>;
+    let builder = Wal::with_store(store).segment_size(16 << 20);
+    let (wal, _) = builder.strategy(Strategy::Os).open().unwrap();
+    for number in 1..=8000 {
+        wal.append(record(number).repeat(2)).unwrap();
+    }
+    for number in (1..=8000).step_by(311) {
+        counting.taken();
+        let entry = wal.get(lsn(number)).unwrap().unwrap();
+        assert_eq!(entry.payload, record(number).repeat(2));
+        let (_, bytes) = counting.taken();
+        assert!(bytes < 400 * 1024, "{bytes} bytes for LSN {number} of a segment of 8 MB");
+    }
+    assert_eq!(wal.list_segments().unwrap().len(), 1);
+}
+
+/// Frames of all lengths, records of nothing but zeros among them, which look like the end.
+#[test]
+fn the_search_finds_every_record_whatever_lies_around_it() {
+    let builder = Wal::with_store(Arc::new(MemoryStore::new())).segment_size(64 << 20);
+    let (wal, _) = builder.strategy(Strategy::Os).open().unwrap();
+    let mut lengths = Vec::new();
+    for round in 0..60_usize {
+        for length in [round * 7, 3, 90_000 + round, 0, 40, 200_000 * (round % 3)] {
+            wal.append(vec![u8::from(length % 2 == 0) * 0x5a; length]).unwrap();
+            lengths.push(length);
+        }
+    }
+    assert_eq!(wal.list_segments().unwrap().len(), 1);
+    for (number, length) in (1..).zip(&lengths) {
+        let entry = wal.get(lsn(number)).unwrap().unwrap();
+        assert_eq!((entry.lsn, entry.payload.len()), (lsn(number), *length));
+    }
+    let from = wal.read_from(lsn(200)).unwrap().map(|entry| entry.unwrap().payload.len());
+    assert_eq!(from.collect::<Vec<_>>(), lengths[199..]);
+}
+
+/// Behind a tear lie sound frames that a recovery cuts: nobody sees them by asking for their LSN.
+#[test]
+fn a_reader_finds_nothing_behind_a_tear() {
+    let memory = Arc::new(MemoryStore::new());
+    let builder = Wal::with_store(memory.clone()).segment_size(16 << 20);
+    let (wal, _) = builder.strategy(Strategy::Os).open().unwrap();
+    fill(&wal, 4000);
+    let torn = wal.get(lsn(1000)).unwrap().unwrap().position;
+    let mut bytes = image(&*memory);
+    bytes.get_mut(&1).unwrap()[usize::try_from(torn.offset).unwrap() + 100] ^= 1;
+    let reader = Reader::with_store(store(&bytes));
+    assert_eq!(reader.survey().unwrap().unwrap().last_lsn(), lsn(999));
+    assert_eq!(reader.read_from(lsn(998)).unwrap().count(), 2);
+    for from in [1000, 1001, 3000, 4000] {
+        assert_eq!(reader.read_from(lsn(from)).unwrap().count(), 0, "from {from}");
+    }
+}
+
 #[test]
 fn a_position_leads_back_to_its_frame() {
     let (_, wal) = filled(100);
