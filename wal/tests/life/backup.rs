@@ -7,7 +7,7 @@ use std::thread;
 use wal::parts::core::SegmentStore;
 use wal::parts::replay::Transforms;
 use wal::parts::segment::MemoryStore;
-use wal::{CodecId, ErrorKind, Lsn, Reader, Result, Strategy, Verdict, Wal};
+use wal::{CodecId, ErrorKind, Key, Lsn, Reader, Result, Strategy, Verdict, Wal};
 use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk};
 
 use crate::crashes::files;
@@ -219,29 +219,52 @@ fn left(disk: &SimDisk) -> Left {
     }
 }
 
-#[test]
-fn the_power_goes_during_a_backup_and_no_part_passes_for_the_whole() {
+/// Has `copy` copy a log of 60 records to a disk whose power goes at each operation in turn.
+fn at_every_operation(copy: impl Fn(&Wal, Arc<dyn SegmentStore>) -> Result<()>) {
     let (_, wal) = filled(60);
     assert!(wal.list_segments().unwrap().len() >= 2);
     let (mut operation, mut refused) = (0, 0);
     loop {
         let disk = SimDisk::new(Profile::STRICT);
         disk.crash_at(operation);
-        let backup = wal.backup_to(files(&disk));
+        let copied = copy(&wal, files(&disk));
         let fixed = [CutChoice::Nothing, CutChoice::Everything, CutChoice::TearLast(1)];
         for choice in fixed.into_iter().chain((0..4).map(CutChoice::Seed)) {
             let found = left(&disk.power_cut(choice));
-            match &backup {
-                Ok(_) => assert_eq!(found, Left::Whole, "operation {operation}, {choice}"),
+            match &copied {
+                Ok(()) => assert_eq!(found, Left::Whole, "operation {operation}, {choice}"),
                 Err(_) => refused += u64::from(found == Left::Refused),
             }
         }
-        if backup.is_ok() {
+        if copied.is_ok() {
             break;
         }
         operation += 1;
     }
     assert!(operation > 60 && refused > 7 * 60, "{operation} operations, {refused} refused");
+}
+
+#[test]
+fn the_power_goes_during_a_backup_and_no_part_passes_for_the_whole() {
+    at_every_operation(|wal, store| wal.backup_to(store).map(drop));
+}
+
+#[test]
+fn the_power_goes_during_a_compaction_and_no_part_passes_for_the_whole() {
+    at_every_operation(|wal, store| wal.compact_to(store, |_| Key::Keep).map(drop));
+}
+
+/// A reader has no hold on the log of another process.
+#[test]
+fn pruning_under_a_readers_backup_ends_it() {
+    let (memory, wal) = filled(200);
+    let target = Meddling::new(move || {
+        assert!(wal.prune_before(lsn(150)).unwrap() > lsn(100));
+    });
+    let ended = Reader::with_store(memory).backup_to(target.clone()).unwrap_err();
+    assert_eq!(ended.kind(), ErrorKind::NotFound, "{}", ended.report());
+    let left = Wal::with_store(target).open().unwrap_err();
+    assert_eq!(left.kind(), ErrorKind::Corrupt);
 }
 
 #[test]

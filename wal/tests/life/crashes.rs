@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use wal::parts::segment::{FileStore, Preparation};
-use wal::{Lsn, Result, Retention, Strategy, Wal};
-use wal_testkit::{CutChoice, Profile, SimDisk};
+use wal::{ErrorKind, Lsn, Result, Retention, Strategy, Wal};
+use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk};
 
 use crate::common::StillEnv;
 use crate::common::sim_files::SimFiles;
@@ -79,4 +79,26 @@ fn deleting_segments_leaves_no_gap_and_nothing_comes_back() {
 fn retention_leaves_no_gap_and_nothing_comes_back() {
     let retention = Retention::all().at_most_segments(3).from(Lsn::new(80));
     at_every_operation(|wal| wal.retain(&retention).map(|done| done.first_lsn));
+}
+
+/// The boundary is recorded first: what could not be deleted is no part of the log any more.
+#[test]
+fn where_a_deletion_fails_the_boundary_stays() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let wal = open(&disk).unwrap();
+    fill(&wal, 200);
+    let files = || disk.list().unwrap().iter().filter(|name| name.ends_with(".wal")).count();
+    let before = files();
+    disk.fail(FaultRule::next(Call::Remove, Fault::Io).after(1).forever());
+    let failed = wal.retain(&Retention::all().at_most_segments(2)).unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::Io);
+    let first = wal.first_lsn();
+    assert!(first > Lsn::new(100), "{first}");
+    assert_eq!((files(), check(&wal)), (before - 1, (first.get(), 200)));
+    fill(&wal, 10);
+    disk.heal();
+    wal.close().unwrap();
+    let again = open(&disk).unwrap();
+    assert_eq!(check(&again), (first.get(), 210));
+    assert_eq!(files(), again.list_segments().unwrap().len());
 }
