@@ -14,7 +14,8 @@ use crate::space::{Held, bytes, held, place};
 ///
 /// Each limit that is set asks for the oldest segments to go until it is met, so that the strictest
 /// one decides. Only whole segments go; the newest one always stays, also where it is over a limit
-/// by itself, and so does what a [`Hold`](crate::Hold) keeps.
+/// by itself, and so do the latest records as far as [`min_records`](Self::min_records) says, and
+/// what a [`Hold`](crate::Hold) keeps.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,6 +38,8 @@ pub struct Retention {
     pub max_bytes: Option<u64>,
     /// No more segments than this stay.
     pub max_segments: Option<u64>,
+    /// The latest so many records stay, whatever the limits ask.
+    pub min_records: u64,
 }
 
 /// What [`Wal::retain`] did. Its `Display` is for the person on call: a line for what went, one for
@@ -89,9 +92,17 @@ impl Retention {
         self
     }
 
+    /// The latest so many records stay, whatever the limits ask.
+    pub fn at_least_records(mut self, records: u64) -> Self {
+        self.min_records = records;
+        self
+    }
+
     /// How many of these segments the limits ask to go, from the oldest on.
     fn asks(&self, infos: &[SegmentInfo], now: u64) -> usize {
-        let Self { from, max_age, max_bytes, max_segments } = self;
+        let Self { from, max_age, max_bytes, max_segments, min_records } = self;
+        let last = infos.last().map_or(Lsn::ZERO, |newest| newest.last_lsn);
+        let needed = place(infos, Lsn::new(last.next().get().saturating_sub(*min_records)));
         let before = from.map_or(0, |lsn| place(infos, lsn));
         let old = max_age.map_or(0, |age| {
             let old = |ended: u64| u128::from(now.saturating_sub(ended)) >= age.as_nanos();
@@ -109,7 +120,7 @@ impl Retention {
         let many = max_segments.map_or(0, |max| {
             infos.len().saturating_sub(usize::try_from(max).unwrap_or(usize::MAX))
         });
-        before.max(old).max(large).max(many).min(infos.len().saturating_sub(1))
+        before.max(old).max(large).max(many).min(needed)
     }
 }
 

@@ -24,6 +24,10 @@ fn each_limit_deletes_the_oldest_segments_only() {
     let newest = count as u64 - 1;
     let bytes: Vec<_> =
         filled(200).1.list_segments().unwrap().iter().map(|info| info.bytes).collect();
+    let in_newest = {
+        let segments = filled(200).1.list_segments().unwrap();
+        201 - segments.last().unwrap().first_lsn.get()
+    };
     let last_three: u64 = bytes[count - 3..].iter().sum();
     let limits = [
         (Retention::all().at_most_segments(3), newest - 2),
@@ -40,6 +44,12 @@ fn each_limit_deletes_the_oldest_segments_only() {
         // The strictest decides.
         (Retention::all().at_most_segments(3).at_most_bytes(last_three - 1), newest - 1),
         (Retention::all().from(lsn(1)).at_most_segments(2), newest - 1),
+        // But not over the least that is to stay: the records of the newest, one more, all.
+        (Retention::all().at_most_segments(1).at_least_records(in_newest), newest),
+        (Retention::all().at_most_segments(1).at_least_records(in_newest + 1), newest - 1),
+        (Retention::all().at_most_bytes(0).at_least_records(200), 0),
+        (Retention::all().at_most_bytes(0).at_least_records(u64::MAX), 0),
+        (Retention::all().at_least_records(1), 0),
     ];
     for (retention, goes) in limits {
         let (memory, wal) = filled(200);
