@@ -24,6 +24,9 @@ pub(crate) struct Args {
     dir: PathBuf,
     #[command(flatten)]
     limits: Limits,
+    /// The latest so many records stay, whatever the limits ask
+    #[arg(long, value_name = "RECORDS", default_value_t = 0, hide_default_value = true)]
+    keep_records: u64,
     /// One JSON object: `segments` and `bytes` that went, and the new `first_lsn`
     #[arg(long)]
     json: bool,
@@ -57,7 +60,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // Not made by this where there is none.
     Log::open(&args.dir)?;
     let (wal, _) = Wal::builder(&args.dir).open()?;
-    let done = wal.retain(&args.limits.retention());
+    let done = wal.retain(&args.limits.retention().at_least_records(args.keep_records));
     let closed = wal.close();
     let done = done.and_then(|done| closed.map(|()| done))?;
     let Retained { segments, bytes, first_lsn, .. } = done;

@@ -51,6 +51,7 @@ fn prune_deletes_as_far_as_a_limit_asks() {
         &["--keep-segments", "2"],
         &["--keep-bytes", "33k"],
         &["--older-than", "0s"],
+        &["--keep-segments", "1", "--keep-records", "500"],
         &["--before", "2", "--keep-segments", "2", "--keep-bytes", "1g", "--older-than", "9d"],
     ] {
         let log = Log::of(&numbered(1000));
@@ -63,6 +64,7 @@ fn prune_deletes_as_far_as_a_limit_asks() {
         assert_eq!(pruned[0]["bytes"], json!(bytes), "{args:?}");
         let first = told[went]["first_lsn"].as_u64().unwrap();
         assert_eq!(pruned[0]["first_lsn"], json!(first), "{args:?}");
+        assert!(!args.contains(&"500") || first <= 501, "{first}");
         let expected: Vec<_> =
             (first..=1000).map(|n| format!("record number {n} of many")).collect();
         assert_eq!(log.run("replay", &[]).exits(0).lines(), expected, "{args:?}");
@@ -83,6 +85,7 @@ fn prune_says_what_went() {
 #[test]
 fn prune_wants_a_limit_and_a_log_of_its_own() {
     let log = Log::of(&numbered(10));
+    log.run("prune", &["--keep-records", "5"]).exits(2);
     assert!(log.run("prune", &[]).exits(2).stderr.contains("--keep-segments"));
     assert!(log.run("prune", &["--older-than", "7"]).exits(2).stderr.contains("7d"));
     let refused = log.run("prune", &["--before", "12"]).exits(1);
