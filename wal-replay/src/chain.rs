@@ -59,16 +59,6 @@ impl Chain {
         Ok(Self { segments, start })
     }
 
-    /// Where the log would begin if everything before `lsn` were pruned, a segment at a time.
-    pub fn start_at(&self, store: &dyn SegmentStore, lsn: Lsn) -> Result<Start> {
-        let at = self.find(store, lsn)?;
-        if at == 0 {
-            return Ok(self.start);
-        }
-        let header = Segment::open_sound(store, self.segments[at])?.header;
-        Ok(Start { segment: header.id, lsn: header.first_lsn })
-    }
-
     /// The first record that the segment at this place in [`segments`](Self::segments) holds or will
     /// hold.
     pub fn first_lsn_of(&self, store: &dyn SegmentStore, at: usize) -> Result<Lsn> {
