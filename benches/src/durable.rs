@@ -27,7 +27,7 @@ impl Committer {
     pub fn new(scratch: &Scratch, strategy: Strategy, fill: Fill) -> Result<Self> {
         let mut config = Config::default();
         config.strategy = strategy;
-        config.preparation = fill.as_prepare();
+        config.preparation = Some(fill.as_preparation());
         config.segment_size = SEGMENT_SIZE;
         let (wal, _) = Wal::builder(scratch.path()).config(config).open()?;
         let committer = Self { wal };

@@ -29,7 +29,7 @@ pub enum Fill {
 
 impl Fill {
     /// The setting that prepares a log's segments in the same way.
-    pub fn as_prepare(self) -> Prepare {
+    pub fn as_preparation(self) -> Preparation {
         match self {
             Self::Allocated => Preparation::Whole,
             Self::Zeros => Preparation::ZeroFill,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{append, demo, dump, replay, stat, verify};
+use crate::{append, backup, compact, demo, dump, prune, replay, segments, stat, verify};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -17,8 +17,9 @@ Exit codes:
 
 /// A write-ahead log from the shell.
 ///
-/// replay, dump, stat and verify need no lock and never change a byte: they work while another
-/// process writes the log, and when it is damaged.
+/// replay, dump, stat, segments and verify need no lock and never change a byte: they work while
+/// another process writes the log, and when it is damaged. backup and compact never change the log
+/// that they read, and work beside its writer too. append and prune need the log for themselves.
 #[derive(Debug, Parser)]
 #[command(name = "wal", version, after_help = EXIT_CODES)]
 struct Cli {
@@ -32,7 +33,11 @@ enum Command {
     Replay(replay::Args),
     Dump(dump::Args),
     Stat(stat::Args),
+    Segments(segments::Args),
     Verify(verify::Args),
+    Prune(prune::Args),
+    Backup(backup::Args),
+    Compact(compact::Args),
     Demo(demo::Args),
     #[command(hide = true)]
     DemoWriters(demo::WritersArgs),
@@ -45,7 +50,11 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Stat(args) => stat::run(&args),
+        Command::Segments(args) => segments::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Prune(args) => prune::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Compact(args) => compact::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::DemoWriters(args) => demo::run_writers(&args),
     }

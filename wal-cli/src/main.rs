@@ -1,18 +1,23 @@
 //! The `wal` tool: writes a log from a shell, and looks at one without touching it.
 //!
-//! `append` is the only command that writes to a log it is given; `replay`, `dump`, `stat` and
-//! `verify` take no lock and change no byte, and so work beside a writer. `demo` works in a
-//! directory of its own.
+//! `append` and `prune` are the only commands that write to a log they are given; all others take no
+//! lock of it and change no byte, and so work beside a writer: `backup` and `compact` write to a
+//! directory that is empty. `demo` works in a directory of its own.
 
+mod age;
 mod append;
+mod backup;
 mod cli;
+mod compact;
 mod demo;
 mod dump;
 mod failure;
 mod input;
 mod log;
 mod out;
+mod prune;
 mod replay;
+mod segments;
 mod size;
 mod stat;
 mod verify;

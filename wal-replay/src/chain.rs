@@ -59,14 +59,13 @@ impl Chain {
         Ok(Self { segments, start })
     }
 
-    /// Where the log would begin if everything before `lsn` were pruned, a segment at a time.
-    pub fn start_at(&self, store: &dyn SegmentStore, lsn: Lsn) -> Result<Start> {
-        let at = self.find(store, lsn)?;
-        if at == 0 {
-            return Ok(self.start);
-        }
-        let header = Segment::open_sound(store, self.segments[at])?.header;
-        Ok(Start { segment: header.id, lsn: header.first_lsn })
+    /// The first record that the segment at this place in [`segments`](Self::segments) holds or will
+    /// hold.
+    pub fn first_lsn_of(&self, store: &dyn SegmentStore, at: usize) -> Result<Lsn> {
+        let Some(&id) = self.segments.get(at) else {
+            return Err(Error::new(ErrorKind::Invalid, "the chain has no such segment"));
+        };
+        Ok(Segment::open_sound(store, id)?.header.first_lsn)
     }
 
     /// Whether this header, if it is the first segment's, says the same of the log's beginning.
@@ -79,7 +78,7 @@ impl Chain {
     }
 
     /// The place in [`segments`](Self::segments) of the one that holds `lsn`, or would.
-    pub(crate) fn find(&self, store: &dyn SegmentStore, lsn: Lsn) -> Result<usize> {
+    pub fn find(&self, store: &dyn SegmentStore, lsn: Lsn) -> Result<usize> {
         // The last segment whose first record is not behind `lsn`: O(log n) headers.
         let (mut low, mut high) = (0, self.segments.len());
         while high - low > 1 {

@@ -10,6 +10,7 @@ use wal_core::{Entry, Error, ErrorKind, Lsn, Position, Result, SegmentStore, Tra
 
 use crate::chain::{Chain, follows};
 use crate::frames::{Frame, FrameReader, Step};
+use crate::probe::probe;
 use crate::scan::{judge, seal_at, sealed_end};
 use crate::segment::Segment;
 use crate::transforms::Transforms;
@@ -86,6 +87,57 @@ impl Cursor {
         Ok(cursor)
     }
 
+    /// A cursor over the log of `chain` that begins with the first record of the frame at
+    /// `position`, as an [`Entry`] names it. Costs one frame, however long the log is.
+    ///
+    /// - [`NotFound`](ErrorKind::NotFound): the segment is no part of the log, being pruned, cut off
+    ///   or never written, or it ends before that.
+    /// - [`Invalid`](ErrorKind::Invalid): no frame with records begins there. One whose header is
+    ///   damaged looks the same; [`verify`](crate::verify()) tells.
+    /// - [`Corrupt`](ErrorKind::Corrupt): one does, and its body is damaged.
+    pub fn at(
+        store: Arc<dyn SegmentStore>,
+        transforms: Transforms,
+        chain: &Chain,
+        position: Position,
+        until: Until,
+    ) -> Result<Self> {
+        let gone = |what| Error::new(ErrorKind::NotFound, what).at(position);
+        let Ok(at) = chain.segments.binary_search(&position.segment) else {
+            return Err(gone("the segment is no part of the log"));
+        };
+        let rest = chain.segments[at + 1..].iter().copied().collect();
+        let next = Lsn::FIRST;
+        let mut cursor = Self { store, transforms, rest, next, until, place: None, frame: None };
+        let segment = Segment::open_sound(&*cursor.store, position.segment)?;
+        chain.check_start(&segment.header)?;
+        cursor.enter(segment)?;
+        let Some(place) = &mut cursor.place else { return Ok(cursor) };
+        place.frames = FrameReader::new(position.offset, place.frames.limit());
+        if place.frames.is_at_limit() {
+            return Err(gone("the segment ends before that position"));
+        }
+        let frame = match place.frames.step_claimed(&place.segment)? {
+            Some(frame) if frame.header.kind == FrameKind::Records => frame,
+            _ => {
+                let what = "no frame with records begins at that position";
+                return Err(Error::new(ErrorKind::Invalid, what).at(position));
+            }
+        };
+        cursor.next = frame.header.first_lsn;
+        cursor.frame = Some(cursor.open(&frame)?);
+        Ok(cursor)
+    }
+
+    /// Reads so many bytes at a time, 1 MiB by default, in the segment that it begins in: few, where
+    /// one record is wanted.
+    pub fn read_ahead(mut self, bytes: u64) -> Self {
+        if let Some(place) = &mut self.place {
+            place.frames.set_read_ahead(bytes);
+        }
+        self
+    }
+
     /// A cursor over no log at all.
     pub fn empty(store: Arc<dyn SegmentStore>) -> Self {
         Self {
@@ -122,7 +174,8 @@ impl Cursor {
         Ok(())
     }
 
-    /// Goes to the frame of the record `lsn` by the index of the segment's seal, where it has one.
+    /// Goes to the frame of the record `lsn` by the index of the segment's seal, where it has one, and
+    /// else where a search finds a frame, if the record is known to be written.
     fn seek(&mut self, lsn: Lsn) -> Result<()> {
         let Some(Place { segment, frames, successor }) = &mut self.place else { return Ok(()) };
         if lsn <= segment.header.first_lsn {
@@ -140,6 +193,12 @@ impl Cursor {
             && (HEADER_LEN as u64..frame.offset).contains(&offset)
         {
             *frames = FrameReader::new(offset, limit);
+            return Ok(());
+        }
+        if let Until::Lsn(last) = self.until
+            && lsn <= last
+        {
+            *frames = FrameReader::new(probe(segment, lsn)?, limit);
         }
         Ok(())
     }

@@ -2,11 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 use wal_core::Result;
-use wal_core::format::{FRAME_HEADER_LEN, FrameFault, FrameHeader};
+use wal_core::format::{FRAME_ALIGN, FRAME_HEADER_LEN, FrameFault, FrameHeader, HEADER_LEN};
 
 use crate::segment::Segment;
 
-/// Bytes read ahead.
+/// Bytes read at a time, unless it is told otherwise.
 const CHUNK: u64 = 1 << 20;
 
 /// Reads frames in order from some offset to a limit. Knows the place it is at and nothing of what
@@ -15,6 +15,7 @@ const CHUNK: u64 = 1 << 20;
 pub(crate) struct FrameReader {
     offset: u64,
     limit: u64,
+    read_ahead: u64,
     chunk: Bytes,
     chunk_at: u64,
 }
@@ -43,7 +44,12 @@ pub(crate) enum Step {
 
 impl FrameReader {
     pub(crate) fn new(offset: u64, limit: u64) -> Self {
-        Self { offset, limit, chunk: Bytes::new(), chunk_at: offset }
+        Self { offset, limit, read_ahead: CHUNK, chunk: Bytes::new(), chunk_at: offset }
+    }
+
+    /// Reads so many bytes at a time from here on, or a whole frame where that is more.
+    pub(crate) fn set_read_ahead(&mut self, bytes: u64) {
+        self.read_ahead = bytes;
     }
 
     /// Where the next frame is expected.
@@ -92,6 +98,30 @@ impl FrameReader {
         Ok(Step::Frame(frame))
     }
 
+    /// Whether the place is at the limit, or behind it.
+    pub(crate) fn is_at_limit(&self) -> bool {
+        self.offset >= self.limit
+    }
+
+    /// The frame at the reader's place, which somebody says there is; `None` where no header of
+    /// ours begins there, damage where one does and its body is another.
+    pub(crate) fn step_claimed(&mut self, segment: &Segment) -> Result<Option<Frame>> {
+        let offset = self.offset;
+        if offset < HEADER_LEN as u64 || !offset.is_multiple_of(FRAME_ALIGN as u64) {
+            return Ok(None);
+        }
+        match self.step(segment)? {
+            Step::Frame(frame) => return Ok(Some(frame)),
+            Step::Limit => return Ok(None),
+            Step::Fault(_) => {}
+        }
+        let encoded = self.bytes(segment, FRAME_HEADER_LEN as u64)?;
+        match FrameHeader::decode(&encoded, segment.identity, offset) {
+            Ok(header) => Err(segment.corrupt("frame is damaged", offset, header.first_lsn)),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// The `len` bytes at the reader's place, or as many as there are before the limit.
     fn bytes(&mut self, segment: &Segment, len: u64) -> Result<Bytes> {
         let len = len.min(self.limit - self.offset);
@@ -112,7 +142,7 @@ impl FrameReader {
             size = segment.size_now()?;
         }
         let there = size.saturating_sub(self.offset);
-        let wanted = len.max(CHUNK).min(self.limit - self.offset).min(there);
+        let wanted = len.max(self.read_ahead).min(self.limit - self.offset).min(there);
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         // The memory of the last chunk, where no record of it is in use any more.
         let mut chunk = match std::mem::take(&mut self.chunk).try_into_mut() {

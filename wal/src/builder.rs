@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wal_commit::Pipeline;
-use wal_core::{CodecId, CommitStrategy, Env, Error, ErrorKind, Result, SegmentStore, Transform};
+use wal_core::{
+    CodecId, CommitStrategy, Env, Error, ErrorKind, Result, SegmentStore, StoreLock, Transform,
+};
 use wal_replay::{RecoverOptions, Recovery, Transforms, recover};
 use wal_segment::{FileStore, FileSystem, Fit, OsFiles};
 
@@ -125,12 +127,7 @@ impl Builder {
                 (Arc::new(store), Some(fit))
             }
         };
-        let lock = store.lock().map_err(|cause| match cause.kind() {
-            io::ErrorKind::WouldBlock => {
-                Error::new(ErrorKind::Locked, "the log is open for writing").because(cause)
-            }
-            _ => Error::io("locking the log failed", cause),
-        })?;
+        let lock = lock_store(&*store)?;
         let mut options = self.config.options();
         let mut recovering = RecoverOptions::default();
         recovering.codec = self.codec;
@@ -139,15 +136,15 @@ impl Builder {
         recovering.segment_size = options.segment_size;
         let (resume, recovery) = recover(&*store, &*self.env, &recovering)?;
         options.codec = if self.codec == CodecId::RAW { recovery.codec } else { self.codec };
-        options.transform = self.transform;
+        options.transform.clone_from(&self.transform);
         recovering.codec = options.codec;
         let codec = options.codec;
         let pipeline =
             Pipeline::start(Arc::clone(&store), Arc::clone(&self.env), strategy, options, resume)?;
         let transforms = Transforms::new(self.readable);
         let env = self.env;
-        let parts =
-            Parts { pipeline: Arc::new(pipeline), store, env, transforms, recovering, codec, fit };
+        let (pipeline, transform) = (Arc::new(pipeline), self.transform);
+        let parts = Parts { pipeline, store, env, transforms, transform, recovering, codec, fit };
         Ok((Wal::assemble(parts, lock), recovery))
     }
 }
@@ -158,4 +155,14 @@ fn in_directory(dir: &Path, config: &Config) -> io::Result<(FileStore, Fit)> {
     let fit = config.fit(FileSystem::of(&files)?);
     let store = FileStore::over(Arc::new(files));
     Ok((store.fitted(fit).caching(config.caching), fit))
+}
+
+/// Takes the store for writing.
+pub(crate) fn lock_store(store: &dyn SegmentStore) -> Result<Box<dyn StoreLock>> {
+    store.lock().map_err(|cause| match cause.kind() {
+        io::ErrorKind::WouldBlock => {
+            Error::new(ErrorKind::Locked, "the log is open for writing").because(cause)
+        }
+        _ => Error::io("locking the log failed", cause),
+    })
 }

@@ -39,18 +39,33 @@
 //! [`Builder`]: `wal_segment` stores, `wal_commit` strategies, `wal_codec` codecs. [`Reader`] looks
 //! at a log without opening it.
 
+mod backup;
 mod builder;
+mod compaction;
 mod config;
 mod env;
+mod hold;
 mod log;
+mod lookup;
+mod prune;
 mod reader;
+mod retention;
+mod source;
+mod space;
+mod target;
 mod typed;
+mod unfinished;
 
+pub use backup::Backup;
 pub use builder::Builder;
+pub use compaction::{Compaction, Key};
 pub use config::{Config, ConfigFile, Grouping, Strategy, WhenFull};
 pub use env::SystemEnv;
+pub use hold::Hold;
 pub use log::Wal;
 pub use reader::Reader;
+pub use retention::{Retained, Retention};
+pub use space::{Held, Space};
 pub use typed::{Typed, TypedEntries};
 
 pub use wal_commit::{Tuning, Wait as WaitForLsn};
@@ -58,7 +73,9 @@ pub use wal_core::{
     Acknowledgement, CodecId, Entry, Epoch, Error, ErrorKind, LogId, Lsn, Position, Result,
     SegmentId,
 };
-pub use wal_replay::{Cursor, Recovery, Sequential, Survey, Verdict, Verification};
+pub use wal_replay::{
+    Cursor, Recovery, SegmentInfo, SegmentState, Sequential, Survey, Verdict, Verification,
+};
 pub use wal_segment::{Caching, Fit, Preparation, Recycling, Writing};
 
 /// The parts, for who exchanges one.
@@ -75,6 +92,7 @@ const _: () = {
     const fn shared<T: Send + Sync>() {}
     const fn sent<T: Send>() {}
     shared::<Wal>();
+    shared::<Hold>();
     shared::<Reader>();
     shared::<Typed<Vec<u8>>>();
     sent::<Cursor>();

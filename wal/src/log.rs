@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wal_commit::{Pipeline, Wait};
 use wal_core::{
     Acknowledgement, Codec, CodecId, Env, Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore,
-    StoreLock,
+    StoreLock, Transform,
 };
 use wal_replay::{Chain, Cursor, RecoverOptions, Transforms, Until, truncate};
 
 use wal_segment::Fit;
 
+use crate::hold::Holds;
 use crate::{Builder, Typed};
 
 /// A write-ahead log. A handle: clones share the log, from any thread.
@@ -30,6 +32,8 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn SegmentStore>,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) transforms: Transforms,
+    /// What frames go through on their way to the store.
+    pub(crate) transform: Option<Arc<dyn Transform>>,
     pub(crate) recovering: RecoverOptions,
     pub(crate) codec: CodecId,
     pub(crate) fit: Option<Fit>,
@@ -40,6 +44,8 @@ struct Inner {
     lock: Mutex<Option<Box<dyn StoreLock>>>,
     /// One change of the list of segments at a time.
     pruning: Mutex<()>,
+    holds: Arc<Holds>,
+    truncations: AtomicU64,
 }
 
 impl Wal {
@@ -62,7 +68,8 @@ impl Wal {
 
     pub(crate) fn assemble(parts: Parts, lock: Box<dyn StoreLock>) -> Self {
         let (lock, pruning) = (Mutex::new(Some(lock)), Mutex::default());
-        Self { inner: Arc::new(Inner { parts, lock, pruning }) }
+        let (holds, truncations) = (Arc::default(), AtomicU64::new(0));
+        Self { inner: Arc::new(Inner { parts, lock, pruning, holds, truncations }) }
     }
 
     /// Stages a record and returns its LSN. Under the default strategy this never waits for the
@@ -152,64 +159,29 @@ impl Wal {
     /// A record that was pruned is [`NotFound`](ErrorKind::NotFound); an LSN behind the end gives no
     /// entries.
     pub fn read_from(&self, lsn: Lsn) -> Result<Cursor> {
-        let Parts { store, transforms, pipeline, .. } = &self.inner.parts;
-        let mut attempts = 0;
-        loop {
-            let until = Until::Lsn(pipeline.acknowledged_lsn());
-            let Some((start, newest)) = pipeline.extent() else {
-                if lsn.max(Lsn::FIRST) < self.first_lsn() {
-                    let what = "the record was pruned";
-                    return Err(Error::new(ErrorKind::NotFound, what).lsn(lsn));
-                }
-                return Ok(Cursor::empty(Arc::clone(store)));
-            };
-            let cursor = Chain::of_live(&**store, start, newest).and_then(|chain| {
-                Cursor::new(Arc::clone(store), transforms.clone(), &chain, lsn, until)
-            });
-            match cursor {
-                // A rotation, pruning or truncation in between: look again.
-                Err(_) if attempts < 3 && pipeline.extent() != Some((start, newest)) => {
-                    attempts += 1;
-                }
-                cursor => return cursor,
-            }
+        let Parts { store, transforms, .. } = self.parts();
+        let cursor = self.over_chain(|chain, last| {
+            let until = Until::Lsn(last);
+            Cursor::new(Arc::clone(store), transforms.clone(), chain, lsn, until)
+        })?;
+        if let Some(cursor) = cursor {
+            return Ok(cursor);
         }
-    }
-
-    /// Gives back the disk space of records before `lsn`, a segment at a time: what is in the same
-    /// segment as `lsn` stays. Returns the new first LSN of the log.
-    ///
-    /// The boundary is durable before anything is deleted; nothing pruned ever comes back. Where it
-    /// fails, the next opening may find it done.
-    pub fn prune_before(&self, lsn: Lsn) -> Result<Lsn> {
-        let Parts { store, pipeline, .. } = &self.inner.parts;
-        let _one_at_a_time = lock(&self.inner.pruning);
-        if lsn > pipeline.staged_lsn().next() {
-            return Err(Error::new(ErrorKind::Invalid, "the LSN was never issued").lsn(lsn));
+        if lsn.max(Lsn::FIRST) < self.first_lsn() {
+            return Err(Error::new(ErrorKind::NotFound, "the record was pruned").lsn(lsn));
         }
-        pipeline.poisoned()?;
-        let Some((start, newest)) = pipeline.extent() else { return Ok(self.first_lsn()) };
-        let chain = Chain::of_live(&**store, start, newest)?;
-        let start = chain.start_at(&**store, lsn)?;
-        if start == chain.start {
-            return Ok(start.lsn);
-        }
-        pipeline.set_start(start)?;
-        let gone: Vec<_> =
-            chain.segments.iter().copied().filter(|&id| id < start.segment).collect();
-        let removed = store.remove(&gone);
-        removed.map_err(|cause| Error::io("removing pruned segments failed", cause))?;
-        Ok(start.lsn)
+        Ok(Cursor::empty(Arc::clone(store)))
     }
 
     /// Drops every record behind `lsn`, durably; their LSNs are given out again. For a log that is
     /// overruled, as in consensus. Nothing may be appended while it runs: that is refused with
     /// [`Invalid`](ErrorKind::Invalid), and nothing is dropped.
     ///
-    /// After a crash in the middle the log is whole or cut; nothing cut off ever comes back.
+    /// After a crash in the middle the log is whole or cut; nothing cut off ever comes back. A
+    /// [`Hold`](crate::Hold) does not stop it, and one behind the cut moves to it.
     pub fn truncate_after(&self, lsn: Lsn) -> Result<()> {
         let Parts { store, env, transforms, recovering, pipeline, .. } = &self.inner.parts;
-        let _one_at_a_time = lock(&self.inner.pruning);
+        let _one_at_a_time = self.pruning();
         if lsn > pipeline.staged_lsn() {
             return Err(Error::new(ErrorKind::Invalid, "the LSN was never issued").lsn(lsn));
         }
@@ -219,7 +191,12 @@ impl Wal {
         if lsn == pipeline.staged_lsn() {
             return Ok(());
         }
-        pipeline.truncate(|resume| truncate(&**store, &**env, recovering, transforms, resume, lsn))
+        // Before anything is gone, so that who reads and misses it knows why.
+        self.inner.truncations.fetch_add(1, Ordering::SeqCst);
+        pipeline
+            .truncate(|resume| truncate(&**store, &**env, recovering, transforms, resume, lsn))?;
+        self.holds().cut(lsn.next());
+        Ok(())
     }
 
     /// How the log is kept in its directory, which it says in one line for people: what was asked for,
@@ -282,6 +259,46 @@ impl Wal {
         closed
     }
 
+    /// What `look` finds in the chain as it is now, for the records through the last acknowledged
+    /// one, which it is given; `None` where the log has no segment.
+    pub(crate) fn over_chain<T>(
+        &self,
+        look: impl Fn(&Chain, Lsn) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let Parts { store, pipeline, .. } = self.parts();
+        let mut attempts = 0;
+        loop {
+            let last = pipeline.acknowledged_lsn();
+            let Some((start, newest)) = pipeline.extent() else { return Ok(None) };
+            let chain = Chain::of_live(&**store, start, newest);
+            match chain.and_then(|chain| look(&chain, last)) {
+                // A rotation, pruning or truncation in between: look again.
+                Err(_) if attempts < 3 && pipeline.extent() != Some((start, newest)) => {
+                    attempts += 1;
+                }
+                looked => return looked.map(Some),
+            }
+        }
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.inner.parts
+    }
+
+    pub(crate) fn holds(&self) -> &Arc<Holds> {
+        &self.inner.holds
+    }
+
+    /// How often a truncation has begun.
+    pub(crate) fn truncations(&self) -> u64 {
+        self.inner.truncations.load(Ordering::SeqCst)
+    }
+
+    /// The turn at changing the list of segments.
+    pub(crate) fn pruning(&self) -> MutexGuard<'_, ()> {
+        lock(&self.inner.pruning)
+    }
+
     #[inline]
     fn pipeline(&self) -> &Arc<Pipeline> {
         &self.inner.parts.pipeline
@@ -305,7 +322,8 @@ impl fmt::Debug for Wal {
     }
 }
 
-/// A panic in between leaves nothing half done: both locks guard a moment, not data.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// A panic in between leaves nothing half done: each lock guards a moment, or data that is whole
+/// whenever other code can panic.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use wal_core::{Error, Lsn, Result, SegmentStore};
 use wal_replay::{
-    Chain, Cursor, FrameNote, Survey, Transforms, Until, Verification, prefix, survey, verify,
+    Chain, Cursor, FrameNote, SegmentInfo, Survey, Transforms, Until, Verification, prefix, survey,
+    verify,
 };
 use wal_segment::FileStore;
 
@@ -38,9 +39,25 @@ impl Reader {
         self
     }
 
+    pub(crate) fn store(&self) -> &Arc<dyn SegmentStore> {
+        &self.store
+    }
+
+    pub(crate) fn known_transforms(&self) -> &Transforms {
+        &self.transforms
+    }
+
     /// What is there, by its newest segment and the list of all; `None` where there is no log.
     pub fn survey(&self) -> Result<Option<Survey>> {
         survey(&*self.store)
+    }
+
+    /// All segments of the log, oldest first. Some reads a segment, whatever its size.
+    pub fn list_segments(&self) -> Result<Vec<SegmentInfo>> {
+        match self.survey()? {
+            None => Ok(Vec::new()),
+            Some(survey) => survey.chain.list(&*self.store, survey.last_lsn()),
+        }
     }
 
     /// The entries from this LSN on, to the end of what can be read. A torn tail ends them; damage

@@ -7,6 +7,7 @@ mod damage;
 mod demo;
 mod fixture;
 mod kill;
+mod life;
 mod live;
 mod pipe;
 mod shape;

@@ -12,7 +12,7 @@ use crate::strace::{Effect, Fault, injected, place, strace, with_strace};
 const TEST: &str = "prune::no_failing_call_of_a_prune_or_a_truncation_loses_a_record";
 const LOG: &str = "WAL_FAULTS_TEST_LOG";
 
-/// The tool does not prune, and so the test does: it starts itself again, under strace, in a process
+/// The tool does not truncate, and so the test does: it starts itself again, under strace, in a process
 /// that says on stdout what it is about to do and what it has done.
 #[test]
 fn no_failing_call_of_a_prune_or_a_truncation_loses_a_record() {

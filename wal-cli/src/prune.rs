@@ -1,0 +1,86 @@
+//! `wal prune`: the oldest segments of a log go.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+use wal::{Lsn, Retained, Retention, Wal};
+
+use crate::age::age;
+use crate::log::Log;
+use crate::out::Out;
+use crate::size;
+
+/// Delete the oldest segments of a log, as far as a limit asks for it
+///
+/// Only whole segments go; the newest one stays. The strictest limit decides. The log's new beginning
+/// is durable before anything is deleted, and nothing deleted comes back.
+///
+/// Needs the log for itself: it is opened for writing, and recovered where a crash left it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The log's directory
+    dir: PathBuf,
+    #[command(flatten)]
+    limits: Limits,
+    /// The latest so many records stay, whatever the limits ask
+    #[arg(long, value_name = "RECORDS", default_value_t = 0, hide_default_value = true)]
+    keep_records: u64,
+    /// One JSON object: `segments` and `bytes` that went, and the new `first_lsn`
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+struct Limits {
+    /// What is before this record goes
+    #[arg(long, value_name = "LSN")]
+    before: Option<u64>,
+    /// What ended this long ago goes: 90s, 15m, 12h or 7d
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    older_than: Option<Duration>,
+    /// The segments that stay take up no more than this; k, m and g are powers of 1024
+    #[arg(long, value_name = "BYTES", value_parser = size::bytes)]
+    keep_bytes: Option<u64>,
+    /// No more segments than this stay
+    #[arg(long, value_name = "SEGMENTS")]
+    keep_segments: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Told {
+    segments: u64,
+    bytes: u64,
+    first_lsn: u64,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    // Not made by this where there is none.
+    Log::open(&args.dir)?;
+    let (wal, _) = Wal::builder(&args.dir).open()?;
+    let done = wal.retain(&args.limits.retention().at_least_records(args.keep_records));
+    let closed = wal.close();
+    let done = done.and_then(|done| closed.map(|()| done))?;
+    let Retained { segments, bytes, first_lsn, .. } = done;
+    let mut out = Out::new();
+    if args.json {
+        out.json(&Told { segments, bytes, first_lsn: first_lsn.get() })?;
+    } else {
+        out.text(format_args!("{done}"))?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Limits {
+    fn retention(&self) -> Retention {
+        let mut retention = Retention::all();
+        retention.from = self.before.map(Lsn::new);
+        retention.max_age = self.older_than;
+        retention.max_bytes = self.keep_bytes;
+        retention.max_segments = self.keep_segments;
+        retention
+    }
+}

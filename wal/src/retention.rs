@@ -1,0 +1,173 @@
+//! [`Retention`]: how much of a log is kept.
+
+use std::fmt;
+use std::time::Duration;
+
+use wal_core::{Lsn, Result};
+use wal_replay::SegmentInfo;
+
+use crate::Wal;
+use crate::log::Parts;
+use crate::space::{Held, bytes, held, place};
+
+/// How much of a log is kept, for [`Wal::retain`]. Without a limit all of it is.
+///
+/// Each limit that is set asks for the oldest segments to go until it is met, so that the strictest
+/// one decides. Only whole segments go; the newest one always stays, also where it is over a limit
+/// by itself, and so do the latest records as far as [`min_records`](Self::min_records) says, and
+/// what a [`Hold`](crate::Hold) keeps.
+///
+/// ```
+/// use std::time::Duration;
+/// use wal::Retention;
+///
+/// let week = Duration::from_secs(7 * 24 * 60 * 60);
+/// let retention = Retention::all().younger_than(week).at_most_bytes(64 << 30);
+/// assert_eq!(retention.max_age, Some(week));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retention {
+    /// What is before this record goes.
+    pub from: Option<Lsn>,
+    /// A segment that ended this long ago goes, by the log's own clock
+    /// ([`SegmentInfo::ended`]). Where a clock was set back, segments stay longer, never shorter;
+    /// where it jumped ahead, they go at once.
+    pub max_age: Option<Duration>,
+    /// The segments that stay take up no more than this, in bytes, prepared space included.
+    pub max_bytes: Option<u64>,
+    /// No more segments than this stay.
+    pub max_segments: Option<u64>,
+    /// The latest so many records stay, whatever the limits ask.
+    pub min_records: u64,
+}
+
+/// What [`Wal::retain`] did. Its `Display` is for the person on call: a line for what went, one for
+/// what stays against a limit, and one for each hold that keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retained {
+    /// Segments that went.
+    pub segments: u64,
+    /// Bytes that they took up.
+    pub bytes: u64,
+    /// The first record of the log now.
+    pub first_lsn: Lsn,
+    /// Segments that a limit asks to go, and that stay for a hold.
+    pub held_segments: u64,
+    /// Bytes that they take up.
+    pub held_bytes: u64,
+    /// Who holds them; each with all that it keeps of them, so that the bytes of several holds
+    /// overlap.
+    pub held_by: Vec<Held>,
+}
+
+impl Retention {
+    /// Everything is kept.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// What is before this record goes.
+    pub fn from(mut self, lsn: Lsn) -> Self {
+        self.from = Some(lsn);
+        self
+    }
+
+    /// A segment that ended this long ago goes.
+    pub fn younger_than(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// The segments that stay take up no more than this, in bytes.
+    pub fn at_most_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// No more segments than this stay.
+    pub fn at_most_segments(mut self, segments: u64) -> Self {
+        self.max_segments = Some(segments);
+        self
+    }
+
+    /// The latest so many records stay, whatever the limits ask.
+    pub fn at_least_records(mut self, records: u64) -> Self {
+        self.min_records = records;
+        self
+    }
+
+    /// How many of these segments the limits ask to go, from the oldest on.
+    fn asks(&self, infos: &[SegmentInfo], now: u64) -> usize {
+        let Self { from, max_age, max_bytes, max_segments, min_records } = self;
+        let last = infos.last().map_or(Lsn::ZERO, |newest| newest.last_lsn);
+        let needed = place(infos, Lsn::new(last.next().get().saturating_sub(*min_records)));
+        let before = from.map_or(0, |lsn| place(infos, lsn));
+        let old = max_age.map_or(0, |age| {
+            let old = |ended: u64| u128::from(now.saturating_sub(ended)) >= age.as_nanos();
+            infos.iter().take_while(|info| info.ended.is_some_and(old)).count()
+        });
+        let large = max_bytes.map_or(0, |max| {
+            let mut left = bytes(infos);
+            let over = |info: &&SegmentInfo| {
+                let over = left > max;
+                left -= info.bytes;
+                over
+            };
+            infos.iter().take_while(over).count()
+        });
+        let many = max_segments.map_or(0, |max| {
+            infos.len().saturating_sub(usize::try_from(max).unwrap_or(usize::MAX))
+        });
+        before.max(old).max(large).max(many).min(needed)
+    }
+}
+
+impl Wal {
+    /// Deletes the oldest segments as far as the limits ask for it and no [`Hold`](crate::Hold)
+    /// keeps them. To be called now and then, by one who has the time; some reads a segment.
+    ///
+    /// Crashes and errors are as for [`prune_before`](Self::prune_before).
+    pub fn retain(&self, retention: &Retention) -> Result<Retained> {
+        let Parts { store, env, pipeline, .. } = self.parts();
+        let _one_at_a_time = self.pruning();
+        if let Some(lsn) = retention.from {
+            self.check_issued(lsn)?;
+        }
+        let Some(chain) = self.prunable()? else { return Ok(Retained::nothing(self.first_lsn())) };
+        let infos = chain.list(&**store, pipeline.written_lsn())?;
+        let asked = retention.asks(&infos, env.now());
+        let holds = self.holds();
+        let goes = holds.floor().map_or(asked, |lsn| asked.min(place(&infos, lsn)));
+        let mut held_by = held(holds, &infos[goes..asked]);
+        held_by.retain(|held| held.bytes > 0);
+        let first_lsn = self.begin_at(&chain, goes)?;
+        Ok(Retained {
+            segments: goes as u64,
+            bytes: bytes(&infos[..goes]),
+            first_lsn,
+            held_segments: (asked - goes) as u64,
+            held_bytes: bytes(&infos[goes..asked]),
+            held_by,
+        })
+    }
+}
+
+impl Retained {
+    fn nothing(first_lsn: Lsn) -> Self {
+        let (segments, bytes, held_segments, held_bytes) = (0, 0, 0, 0);
+        Self { segments, bytes, first_lsn, held_segments, held_bytes, held_by: Vec::new() }
+    }
+}
+
+impl fmt::Display for Retained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { segments, bytes, first_lsn, held_segments, held_bytes, held_by } = self;
+        write!(f, "went: segments {segments}, bytes {bytes}; the log begins with LSN {first_lsn}")?;
+        if *held_segments > 0 {
+            write!(f, "\nheld back: segments {held_segments}, bytes {held_bytes}")?;
+        }
+        held_by.iter().try_for_each(|held| write!(f, "\n{held}"))
+    }
+}

@@ -1,0 +1,97 @@
+//! [`Source`]: the part of a log that is being copied.
+
+use std::sync::Arc;
+
+use wal_core::{CodecId, Error, ErrorKind, Lsn, Result, SegmentStore};
+use wal_replay::{Chain, Cursor, Transforms, Until};
+
+use crate::log::Parts;
+use crate::target::Plan;
+use crate::{Config, Hold, Reader, SystemEnv, Wal};
+
+/// The part of a log that is being copied: as it was at one moment, to be read as often as it takes.
+pub(crate) struct Source {
+    store: Arc<dyn SegmentStore>,
+    transforms: Transforms,
+    chain: Option<Chain>,
+    pub(crate) first: Lsn,
+    pub(crate) last: Lsn,
+    codec: CodecId,
+    live: Option<Live>,
+}
+
+/// What keeps an open log from being changed under a copy.
+struct Live {
+    wal: Wal,
+    _hold: Hold,
+    truncations: u64,
+}
+
+impl Source {
+    /// The acknowledged records of an open log, which are not pruned as long as this lives.
+    pub(crate) fn of_log(wal: &Wal, kind: &str) -> Result<Self> {
+        let Parts { store, transforms, codec, .. } = wal.parts();
+        let truncations = wal.truncations();
+        let hold = wal.hold_all(kind);
+        let first = hold.lsn();
+        let found = wal.over_chain(|chain, last| Ok((chain.clone(), last)))?;
+        let (chain, last) = found.map_or((None, first.previous()), |(chain, last)| {
+            (Some(chain), last.max(first.previous()))
+        });
+        let live = Some(Live { wal: wal.clone(), _hold: hold, truncations });
+        let (store, transforms) = (Arc::clone(store), transforms.clone());
+        Ok(Self { store, transforms, chain, first, last, codec: *codec, live })
+    }
+
+    /// The records of a log as it lies there.
+    pub(crate) fn of_reader(reader: &Reader) -> Result<Self> {
+        let survey = reader.survey()?;
+        let (store, transforms) = (Arc::clone(reader.store()), reader.known_transforms().clone());
+        let first = survey.as_ref().map_or(Lsn::FIRST, |survey| survey.chain.start.lsn);
+        let last = survey.as_ref().map_or(Lsn::ZERO, wal_replay::Survey::last_lsn);
+        let codec = survey.as_ref().map_or(CodecId::RAW, |survey| survey.newest.codec);
+        let chain = survey.map(|survey| survey.chain);
+        Ok(Self { store, transforms, chain, first, last, codec, live: None })
+    }
+
+    /// How a copy is written that is like the source.
+    pub(crate) fn plan(&self) -> Plan {
+        let codec = self.codec;
+        let Some(live) = &self.live else {
+            let Config { segment_size, alignment, .. } = Config::default();
+            let env = Arc::new(SystemEnv);
+            return Plan { codec, segment_size, alignment, transform: None, env };
+        };
+        let Parts { recovering, transform, env, .. } = live.wal.parts();
+        Plan {
+            codec,
+            segment_size: recovering.segment_size,
+            alignment: recovering.alignment,
+            transform: transform.clone(),
+            env: Arc::clone(env),
+        }
+    }
+
+    /// Its entries, from the first one on.
+    pub(crate) fn entries(&self) -> Result<Cursor> {
+        let store = Arc::clone(&self.store);
+        match &self.chain {
+            None => Ok(Cursor::empty(store)),
+            Some(chain) => {
+                let until = Until::Lsn(self.last);
+                Cursor::new(store, self.transforms.clone(), chain, self.first, until)
+            }
+        }
+    }
+
+    /// What went wrong while it was read: damage only where nobody truncated the log meanwhile.
+    pub(crate) fn blame(&self, error: Error) -> Error {
+        match &self.live {
+            Some(live) if live.wal.truncations() != live.truncations => {
+                let what = "the log was truncated while it was copied";
+                Error::new(ErrorKind::Invalid, what).because(error)
+            }
+            _ => error,
+        }
+    }
+}
