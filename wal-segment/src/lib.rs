@@ -29,17 +29,21 @@
 //! ```
 
 mod file;
+mod kv;
 mod memory;
 
 pub use file::{Access, FileStore, Files, OpenFile, OsFiles, Preparation};
+pub use kv::{Change, KeyShape, KvStore, Locks, Order, OrderedKv, Persist, Visit};
 pub use memory::MemoryStore;
 
 /// Every store can be shared between threads, and the layer below can be a trait object.
 const _: () = {
     const fn shared<T: Send + Sync + ?Sized>() {}
     shared::<FileStore>();
+    shared::<KvStore>();
     shared::<MemoryStore>();
     shared::<OsFiles>();
     shared::<dyn Files>();
     shared::<dyn OpenFile>();
+    shared::<dyn OrderedKv>();
 };
