@@ -31,10 +31,12 @@
 mod file;
 mod kv;
 mod memory;
+mod tee;
 
 pub use file::{Access, FileStore, Files, OpenFile, OsFiles, Preparation};
 pub use kv::{Change, KeyShape, KvStore, Locks, Order, OrderedKv, Persist, Visit};
 pub use memory::MemoryStore;
+pub use tee::{Half, Mismatch, OnLoss, TeeStore};
 
 /// Every store can be shared between threads, and the layer below can be a trait object.
 const _: () = {
@@ -43,6 +45,7 @@ const _: () = {
     shared::<KvStore>();
     shared::<MemoryStore>();
     shared::<OsFiles>();
+    shared::<TeeStore>();
     shared::<dyn Files>();
     shared::<dyn OpenFile>();
     shared::<dyn OrderedKv>();

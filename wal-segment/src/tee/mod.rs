@@ -1,0 +1,11 @@
+//! Segments in two stores at once.
+
+mod copy;
+mod half;
+mod history;
+mod pair;
+mod segment;
+mod store;
+
+pub use half::{Half, Mismatch, OnLoss};
+pub use store::TeeStore;
