@@ -62,8 +62,8 @@ pub(super) fn rebuild(from: &dyn SegmentStore, to: &dyn SegmentStore) -> io::Res
         copy(from, to, id)?;
     }
     let together = unfinished.together();
-    together.write(to)?;
-    together.write(from)
+    together.write(from)?;
+    together.write(to)
 }
 
 /// Marks a store as one that goes on alone, where its last mark does not say so already.

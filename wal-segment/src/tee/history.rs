@@ -8,7 +8,7 @@
 //! A half that is rebuilt is marked as unfinished first, with the chance of the last mark of the half
 //! that it is made from: an unfinished half is used for nothing, and that other one is the good one.
 //! When the bytes are there, a new mark says in both that they are together, in the rebuilt one
-//! first.
+//! last.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;

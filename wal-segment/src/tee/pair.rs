@@ -33,7 +33,7 @@ enum Relation {
     Together,
     /// Nothing was ever written to either.
     Fresh,
-    /// This half is the good one, and the rebuilding that it takes part in was interrupted.
+    /// This half is the good one, and rebuilding the other from it was interrupted.
     Rebuilding(Half),
 }
 
@@ -229,14 +229,9 @@ impl Pair {
                 };
             }
         }
-        for (half, last, others_last, others) in halves {
+        for (half, last, _, others) in halves {
             if others.knows(last) {
-                // The last step of rebuilding the other one from this one is missing.
-                return if others_last.standing() == Standing::Together {
-                    Ok(Relation::Rebuilding(half.other()))
-                } else {
-                    Err(Mismatch::Behind(half).into())
-                };
+                return Err(Mismatch::Behind(half).into());
             }
         }
         Err(Mismatch::Diverged.into())

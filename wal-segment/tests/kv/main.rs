@@ -135,6 +135,42 @@ fn nothing_is_left_of_what_was_removed_or_trimmed() {
     }
 }
 
+/// Besides the law, which is about space that was prepared.
+#[test]
+fn a_trim_is_durable() {
+    for shape in SHAPES {
+        let kv = SimKv::new();
+        let store = open(&kv, "log", shape);
+        let mut writer = store.create(ONE, 0).unwrap();
+        for tag in 1..=9 {
+            writer.append(&[tag; 10]).unwrap();
+        }
+        writer.syncer().sync().unwrap();
+        store.trim(ONE, 45).unwrap();
+        let after = kv.crash(CutChoice::Nothing);
+        assert_eq!(after.contents(), kv.contents(), "{shape:?}");
+        assert_eq!(contents(&open(&after, "log", shape), ONE).len(), 45, "{shape:?}");
+    }
+}
+
+#[test]
+fn a_read_looks_at_no_piece_that_it_does_not_need() {
+    for shape in SHAPES {
+        let kv = SimKv::new();
+        let store = open(&kv, "log", shape);
+        let mut writer = store.create(ONE, 0).unwrap();
+        for tag in 1..=100 {
+            writer.append(&[tag; 10]).unwrap();
+        }
+        let reader = store.open(ONE).unwrap();
+        for (offset, len, most) in [(0, 1, 2), (505, 5, 2), (999, 1, 2), (505, 20, 4)] {
+            let before = kv.shown();
+            assert_eq!(reader.read_at(offset, &mut vec![0; len]).unwrap(), len);
+            assert!(kv.shown() - before <= most, "{shape:?}: {len} bytes at {offset}");
+        }
+    }
+}
+
 #[test]
 fn a_marker_of_another_size_is_no_marker() {
     let kv = SimKv::new();

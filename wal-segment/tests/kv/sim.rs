@@ -27,6 +27,8 @@ struct State {
     rules: Vec<Rule>,
     room: Option<usize>,
     locks: Locks,
+    /// Values shown by scans.
+    shown: usize,
 }
 
 struct Batch {
@@ -59,6 +61,11 @@ impl SimKv {
     /// What the keys and values take.
     pub(crate) fn contents(&self) -> Map {
         self.state().seen.clone()
+    }
+
+    /// How many values scans have shown so far.
+    pub(crate) fn shown(&self) -> usize {
+        self.state().shown
     }
 
     /// The store as a crash leaves it; this one goes on apart from it.
@@ -202,14 +209,17 @@ impl OrderedKv for SimKv {
         let mut state = self.state();
         state.read()?;
         let mut found = state.seen.range(range.start.to_vec()..range.end.to_vec());
+        let mut shown = 0;
         while let Some((key, value)) = match order {
             Order::Ascending => found.next(),
             Order::Descending => found.next_back(),
         } {
+            shown += 1;
             if visit(key, value).is_break() {
                 break;
             }
         }
+        state.shown += shown;
         Ok(())
     }
 
