@@ -128,6 +128,9 @@ impl Builder {
             std::io::ErrorKind::WouldBlock => {
                 Error::new(ErrorKind::Locked, "the log is open for writing").because(cause)
             }
+            std::io::ErrorKind::InvalidData => {
+                Error::new(ErrorKind::Corrupt, "the store found itself damaged").because(cause)
+            }
             _ => Error::io("locking the log failed", cause),
         })?;
         let mut options = self.config.options();

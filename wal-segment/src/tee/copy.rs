@@ -6,8 +6,11 @@ use wal_core::{SegmentId, SegmentReader, SegmentStore};
 
 use super::history::{History, Mark, Standing, is_mark};
 
+/// How many of the last segments a crash may leave with different bytes: the one being written, and
+/// the one before, which recovery trims.
+const UNSETTLED: usize = 2;
 /// Bytes read and written at a time; a multiple of every alignment in use.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 64 * 1024;
 
 /// The segments of a half, marks left out.
 pub(super) fn segments(store: &dyn SegmentStore) -> io::Result<Vec<SegmentId>> {
@@ -21,6 +24,8 @@ pub(super) struct Difference {
     extra: Vec<SegmentId>,
     missing: Vec<SegmentId>,
     other: Vec<SegmentId>,
+    /// Of `other`, the first that no crash explains.
+    damaged: Option<SegmentId>,
 }
 
 impl Difference {
@@ -28,15 +33,21 @@ impl Difference {
     pub(super) fn between(from: &dyn SegmentStore, to: &dyn SegmentStore) -> io::Result<Self> {
         let (wanted, found) = (segments(from)?, segments(to)?);
         let mut difference = Self::default();
-        for &id in &wanted {
+        let settled = wanted.len().saturating_sub(UNSETTLED);
+        for (at, &id) in wanted.iter().enumerate() {
             if !found.contains(&id) {
                 difference.missing.push(id);
             } else if !same(&*from.open(id)?, &*to.open(id)?)? {
                 difference.other.push(id);
+                difference.damaged = difference.damaged.or((at < settled).then_some(id));
             }
         }
         difference.extra = found.into_iter().filter(|id| !wanted.contains(id)).collect();
         Ok(difference)
+    }
+
+    pub(super) fn damaged(&self) -> Option<SegmentId> {
+        self.damaged
     }
 
     pub(super) fn is_none(&self) -> bool {
@@ -55,7 +66,7 @@ pub(super) fn rebuild(from: &dyn SegmentStore, to: &dyn SegmentStore) -> io::Res
     };
     let unfinished = last.unfinished(&History::read(to)?);
     unfinished.write(to)?;
-    let Difference { extra, missing, other } = Difference::between(from, to)?;
+    let Difference { extra, missing, other, .. } = Difference::between(from, to)?;
     to.remove(&extra)?;
     to.remove(&other)?;
     for id in missing.into_iter().chain(other) {

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use wal_core::SegmentId;
+
 /// One of the two stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Half {
@@ -65,6 +67,9 @@ pub enum Mismatch {
     Blank(Half),
     /// This half was being rebuilt, and that was not finished.
     Unfinished(Half),
+    /// This segment's bytes differ, and it is older than the last two, which are all that a crash
+    /// may leave different: one of the halves is damaged. Nothing has been changed.
+    Damaged(SegmentId),
     /// There are segments, and neither half has a history: no pair was ever opened for writing here.
     NoHistory,
     /// Each half has a history that the other does not know: each went on alone, or they are halves
@@ -85,6 +90,7 @@ impl fmt::Display for Mismatch {
             Self::Behind(half) => write!(f, "{half} was left behind and is to be rebuilt"),
             Self::Blank(half) => write!(f, "{half} is blank, and the other half is not"),
             Self::Unfinished(half) => write!(f, "{half} is rebuilt in part"),
+            Self::Damaged(id) => write!(f, "segment {id} differs between the halves"),
             Self::NoHistory => f.write_str("there are segments, and they are of no pair"),
             Self::Diverged => f.write_str("the halves have different histories"),
         }

@@ -188,7 +188,11 @@ impl Pair {
         };
         match relation {
             Relation::Together => {
-                if Difference::between(first, second)?.is_none() {
+                let difference = Difference::between(first, second)?;
+                if let Some(id) = difference.damaged() {
+                    return Err(Mismatch::Damaged(id).into());
+                }
+                if difference.is_none() {
                     return Ok(());
                 }
                 copy::rebuild(first, second)

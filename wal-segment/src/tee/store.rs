@@ -19,7 +19,9 @@ use super::{Half, Mismatch, OnLoss};
 /// **Reading.** All is read from one half, the first while it is there; never a part from one and a
 /// part from the other. What no sync covered may differ between the halves after a crash, so taking
 /// the [`lock`](SegmentStore::lock) compares them, all their bytes, and gives the second what the
-/// first has.
+/// first has. It changes nothing where an older segment than the last two differs, which no crash
+/// explains ([`Mismatch::Damaged`]). In those two, and in which segments there are, damage to the
+/// first half cannot be told from what a crash leaves, and the first half's state is taken.
 ///
 /// **Loss.** Each half keeps a history of marks: segments with numbers from 2⁶³ on, which are not
 /// listed and not to be made by others. A half that goes on alone is marked before anything is
@@ -111,7 +113,7 @@ impl SegmentStore for TeeStore {
     }
 
     /// Takes both halves that are not lost, and makes the second the same as the first; that reads
-    /// all bytes of both. A failure of either fails it.
+    /// all bytes of both. A failure of either fails it, as does a [`Mismatch`].
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
         let mut locks = Vec::new();
         for half in Half::BOTH {

@@ -156,6 +156,32 @@ fn stores_that_were_no_pair_are_not_made_one_by_opening() {
     }
 }
 
+/// Taking the first half's word for it might overwrite the last good copy.
+#[test]
+fn damage_in_an_old_segment_is_told_and_nothing_changed() {
+    for at in [0, 1] {
+        let halves = pair();
+        let store = open(&halves, OnLoss::Fail).unwrap();
+        let lock = store.lock().unwrap();
+        for number in 2..=4 {
+            put(&store, SegmentId::new(number), b"both").unwrap();
+        }
+        drop(lock);
+        halves[at].remove(&[TWO]).unwrap();
+        put(&halves[at], TWO, b"boTh").unwrap();
+        let before = halves.each_ref().map(|half| all(half));
+        for on_loss in [OnLoss::Fail, OnLoss::GoOn] {
+            let error = open(&halves, on_loss).unwrap().lock().unwrap_err();
+            assert_eq!(Mismatch::of(&error), Some(Mismatch::Damaged(TWO)));
+            assert_eq!(halves.each_ref().map(|half| all(half)), before);
+        }
+        TeeStore::rebuild(&halves[1 - at], &halves[at]).unwrap();
+        let store = open(&halves, OnLoss::Fail).unwrap();
+        let _lock = store.lock().unwrap();
+        assert_eq!(bytes(&store, TWO), b"both");
+    }
+}
+
 #[test]
 fn marks_are_no_segments() {
     let halves = pair();
