@@ -46,11 +46,14 @@ impl fmt::Display for Half {
 /// What becomes of an operation that one half does and the other fails to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnLoss {
-    /// It fails. What is acknowledged is in both halves.
+    /// It fails. What is acknowledged is in both halves. After an append that one half took, the
+    /// segment takes no more, whatever the other failed for: a log that comes to this is poisoned,
+    /// and good again once it is opened anew.
     Fail,
-    /// It succeeds. The half that failed is lost from then on: neither written nor read again, and
-    /// the other remembers that, durably, before the operation returns. What is acknowledged is in
-    /// both halves, or in the one that is left.
+    /// It succeeds. The half that failed, be it for want of space, is lost from then on: neither
+    /// written nor read again, and the other remembers that, durably, before the operation returns.
+    /// What is acknowledged is in both halves, or in the one that is left. Where both fail, so does
+    /// the operation, and neither is lost.
     GoOn,
 }
 

@@ -100,7 +100,8 @@ impl TeeStore {
         rebuild(from, to)
     }
 
-    /// The half that is neither written nor read any more, if there is one.
+    /// The half that is neither written nor read any more, if there is one. A handle that does not
+    /// hold the lock learns of a loss by being opened again; until then it reads what that half has.
     pub fn lost(&self) -> Option<Half> {
         self.pair.lost()
     }
