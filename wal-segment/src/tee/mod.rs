@@ -4,6 +4,7 @@ mod copy;
 mod half;
 mod history;
 mod pair;
+mod relation;
 mod segment;
 mod store;
 

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wal_core::{Guarantees, SegmentStore};
 
-use super::copy::{self, Difference, segments};
+use super::copy::{self, Difference};
 use super::history::{History, Standing};
+use super::relation::Relation;
 use super::{Half, Mismatch, OnLoss};
 
 pub(super) struct Pair {
@@ -24,17 +25,6 @@ struct State {
     source: Half,
     /// Whether this handle may write.
     locked: bool,
-}
-
-/// How two halves stand to each other.
-#[derive(Debug)]
-enum Relation {
-    /// They are the halves of one pair, and neither has gone on alone.
-    Together,
-    /// Nothing was ever written to either.
-    Fresh,
-    /// This half is the good one, and rebuilding the other from it was interrupted.
-    Rebuilding(Half),
 }
 
 impl Pair {
@@ -183,9 +173,7 @@ impl Pair {
         let Some(relation) = relation else {
             return copy::alone(self.source_store()?).map(drop);
         };
-        let [Some(first), Some(second)] = self.stores.each_ref().map(Option::as_deref) else {
-            return Err(io::Error::other("half of the pair is not there"));
-        };
+        let [first, second] = self.both()?;
         match relation {
             Relation::Together => {
                 let difference = Difference::between(first, second)?;
@@ -203,42 +191,15 @@ impl Pair {
     }
 
     fn relation(&self) -> io::Result<Relation> {
-        let [Some(first), Some(second)] = self.stores.each_ref().map(Option::as_deref) else {
-            return Err(io::Error::other("half of the pair is not there"));
-        };
-        let histories = [History::read(first)?, History::read(second)?];
-        let [Some(one), Some(other)] = histories.each_ref().map(History::last) else {
-            if segments(first)?.is_empty() && segments(second)?.is_empty() {
-                return Ok(Relation::Fresh);
-            }
-            return Err(match histories.each_ref().map(History::is_blank) {
-                [true, true] => Mismatch::NoHistory,
-                [true, false] => Mismatch::Blank(Half::First),
-                [false, _] => Mismatch::Blank(Half::Second),
-            }
-            .into());
-        };
-        if one == other {
-            return Ok(Relation::Together);
+        let [first, second] = self.both()?;
+        Relation::between(first, second)
+    }
+
+    fn both(&self) -> io::Result<[&dyn SegmentStore; 2]> {
+        match self.stores.each_ref().map(Option::as_deref) {
+            [Some(first), Some(second)] => Ok([first, second]),
+            _ => Err(io::Error::other("half of the pair is not there")),
         }
-        let halves =
-            [(Half::First, one, other, &histories[1]), (Half::Second, other, one, &histories[0])];
-        for (half, last, others_last, others) in halves {
-            if last.standing() == Standing::Unfinished {
-                let good = others_last.standing() != Standing::Unfinished && others.knows(last);
-                return if good {
-                    Ok(Relation::Rebuilding(half.other()))
-                } else {
-                    Err(Mismatch::Unfinished(half).into())
-                };
-            }
-        }
-        for (half, last, _, others) in halves {
-            if others.knows(last) {
-                return Err(Mismatch::Behind(half).into());
-            }
-        }
-        Err(Mismatch::Diverged.into())
     }
 
     /// Goes on without the half that was left behind, where that is what is wrong.
