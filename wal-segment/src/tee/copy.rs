@@ -24,7 +24,7 @@ pub(super) struct Difference {
     extra: Vec<SegmentId>,
     missing: Vec<SegmentId>,
     other: Vec<SegmentId>,
-    /// Of `other`, the first that no crash explains.
+    /// The first difference that no crash explains.
     damaged: Option<SegmentId>,
 }
 
@@ -41,6 +41,9 @@ impl Difference {
                 difference.other.push(id);
                 difference.damaged = difference.damaged.or((at < settled).then_some(id));
             }
+        }
+        if wanted.is_empty() && found.len() > UNSETTLED {
+            difference.damaged = found.first().copied();
         }
         difference.extra = found.into_iter().filter(|id| !wanted.contains(id)).collect();
         Ok(difference)

@@ -71,7 +71,8 @@ pub enum Mismatch {
     /// This half was being rebuilt, and that was not finished.
     Unfinished(Half),
     /// This segment's bytes differ, and it is older than the last two, which are all that a crash
-    /// may leave different: one of the halves is damaged. Nothing has been changed.
+    /// may leave different; or the first half has no segment at all, and the second has this one
+    /// and at least two more. One of the halves is damaged. Nothing has been changed.
     Damaged(SegmentId),
     /// There are segments, and neither half has a history: no pair was ever opened for writing here.
     NoHistory,

@@ -182,6 +182,25 @@ fn damage_in_an_old_segment_is_told_and_nothing_changed() {
     }
 }
 
+/// Its history is there, and its segments are not.
+#[test]
+fn an_emptied_first_half_does_not_empty_the_second() {
+    let halves = pair();
+    let store = open(&halves, OnLoss::Fail).unwrap();
+    let lock = store.lock().unwrap();
+    let all = [1, 2, 3].map(SegmentId::new);
+    all[1..].iter().for_each(|id| put(&store, *id, b"both").unwrap());
+    drop(lock);
+    halves[0].remove(&all).unwrap();
+    let error = open(&halves, OnLoss::GoOn).unwrap().lock().unwrap_err();
+    assert_eq!(Mismatch::of(&error), Some(Mismatch::Damaged(ONE)));
+    assert_eq!(bytes(&halves[1], ONE), b"both");
+    TeeStore::rebuild(&halves[1], &halves[0]).unwrap();
+    let store = open(&halves, OnLoss::Fail).unwrap();
+    let _lock = store.lock().unwrap();
+    assert_eq!(bytes(&store, ONE), b"both");
+}
+
 #[test]
 fn marks_are_no_segments() {
     let halves = pair();
