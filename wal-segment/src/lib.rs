@@ -1,10 +1,13 @@
 //! Segment stores: where the bytes of a log live.
 //!
-//! - [`FileStore`]: one file a segment, in one directory. Survives a power cut.
-//! - [`MemoryStore`]: the same contract in memory, for tests and for logs that need not outlive
-//!   their process.
+//! | store | segments are | synced bytes survive |
+//! |---|---|---|
+//! | [`FileStore`] | files of one directory | a power cut |
+//! | [`MemoryStore`] | in memory, for tests and for logs that need not outlive their process | nothing |
+//! | [`KvStore`] | values in an ordered key-value store, by way of [`OrderedKv`] | what that store's survive |
+//! | [`TeeStore`] | in two stores of any kind | what both survive, and the loss of either |
 //!
-//! Both are [`SegmentStore`](wal_core::SegmentStore)s and know nothing of what is in a segment.
+//! All are [`SegmentStore`](wal_core::SegmentStore)s and know nothing of what is in a segment.
 //! Below [`FileStore`] lies [`Files`], the few file operations it needs: [`OsFiles`] is the
 //! operating system's, and a simulated disk can stand in for it, so that what is tested is the code
 //! that ships.
@@ -29,20 +32,27 @@
 //! ```
 
 mod file;
+mod kv;
 mod memory;
+mod tee;
 
 pub use file::{
     Access, Ahead, Caching, DIRECT_ALIGNMENT, Direct, FileStore, FileSystem, FileSystemKind, Files,
     Fit, OpenFile, OsFiles, Preparation, Recycling, Writing,
 };
+pub use kv::{Change, KeyShape, KvStore, Locks, Order, OrderedKv, Persist, Visit};
 pub use memory::MemoryStore;
+pub use tee::{Half, Mismatch, OnLoss, TeeStore};
 
 /// Every store can be shared between threads, and the layer below can be a trait object.
 const _: () = {
     const fn shared<T: Send + Sync + ?Sized>() {}
     shared::<FileStore>();
+    shared::<KvStore>();
     shared::<MemoryStore>();
     shared::<OsFiles>();
+    shared::<TeeStore>();
     shared::<dyn Files>();
     shared::<dyn OpenFile>();
+    shared::<dyn OrderedKv>();
 };

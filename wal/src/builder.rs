@@ -163,6 +163,9 @@ pub(crate) fn lock_store(store: &dyn SegmentStore) -> Result<Box<dyn StoreLock>>
         io::ErrorKind::WouldBlock => {
             Error::new(ErrorKind::Locked, "the log is open for writing").because(cause)
         }
+        io::ErrorKind::InvalidData => {
+            Error::new(ErrorKind::Corrupt, "the store found itself damaged").because(cause)
+        }
         _ => Error::io("locking the log failed", cause),
     })
 }

@@ -1,0 +1,183 @@
+//! [`TeeStore`]: every segment in two stores.
+
+use std::io;
+use std::sync::Arc;
+
+use wal_core::{Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentWriter, StoreLock};
+
+use super::copy::{rebuild, segments};
+use super::history::{History, Standing, is_mark};
+use super::pair::Pair;
+use super::segment::{TeeReader, TeeWriter};
+use super::{Half, Mismatch, OnLoss};
+
+/// Every segment in two stores, so that the log outlives either of them.
+///
+/// Every append and every sync goes to both; the syncs run at the same time. What is synced survives
+/// what both stores survive, and the loss of one. What one half's failure means says [`OnLoss`].
+///
+/// **Reading.** All is read from one half, the first while it is there; never a part from one and a
+/// part from the other. What no sync covered may differ between the halves after a crash, so taking
+/// the [`lock`](SegmentStore::lock) compares them, all their bytes, and gives the second what the
+/// first has. It changes nothing where an older segment than the last two differs, which no crash
+/// explains ([`Mismatch::Damaged`]). In those two, and in which segments there are, damage to the
+/// first half cannot be told from what a crash leaves, and the first half's state is taken.
+///
+/// **Loss.** Each half keeps a history of marks: segments with numbers from 2⁶³ on, which are not
+/// listed and not to be made by others. A half that goes on alone is marked before anything is
+/// acknowledged that the other has not, so a half that was lost and is back is known by its history,
+/// and never wins over the one that went on. See [`Mismatch`] for what is refused.
+///
+/// What the stores cannot know, the caller says: that a half is gone for good and the other one was
+/// not left behind before, by [`alone`](Self::alone) or [`rebuild`](Self::rebuild).
+///
+/// ```
+/// use std::sync::Arc;
+/// use wal_core::{SegmentId, SegmentStore};
+/// use wal_segment::{Mismatch, Half, MemoryStore, OnLoss, TeeStore};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (first, second) = (Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()));
+/// let store = TeeStore::open(first, second.clone(), OnLoss::Fail)?;
+/// let lock = store.lock()?;
+/// let mut writer = store.create(SegmentId::FIRST, 1 << 20)?;
+/// writer.append(b"paid 4711")?;
+/// writer.syncer().sync()?; // In both from here on.
+/// drop((writer, lock, store));
+///
+/// // The first is gone, and a new one in its place.
+/// let first = Arc::new(MemoryStore::new());
+/// let error = TeeStore::open(first.clone(), second.clone(), OnLoss::Fail).unwrap_err();
+/// assert_eq!(Mismatch::of(&error), Some(Mismatch::Blank(Half::First)));
+/// TeeStore::rebuild(&*second, &*first)?;
+/// let store = TeeStore::open(first, second, OnLoss::Fail)?;
+/// assert_eq!(store.list()?, [SegmentId::FIRST]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct TeeStore {
+    pair: Arc<Pair>,
+}
+
+impl TeeStore {
+    /// The segments in these two stores.
+    ///
+    /// - With [`OnLoss::GoOn`] a half that was left behind stays so, and is [`lost`](Self::lost).
+    /// - Fails with [`io::ErrorKind::InvalidData`] and a [`Mismatch`] where the two are no pair.
+    /// - A half that cannot be read fails it, whatever `on_loss` says: whether the other one was
+    ///   left behind is then not known.
+    pub fn open(
+        first: Arc<dyn SegmentStore>,
+        second: Arc<dyn SegmentStore>,
+        on_loss: OnLoss,
+    ) -> io::Result<Self> {
+        Ok(Self { pair: Arc::new(Pair::new([first, second], on_loss)?) })
+    }
+
+    /// The segments in what is left of a pair: `store` was this half of it. The caller vouches that
+    /// it was not left behind. Taking the lock marks it, so that the other half is the one behind,
+    /// should it come back.
+    ///
+    /// Fails with [`Mismatch::Unfinished`] where the store was rebuilt in part.
+    pub fn alone(store: Arc<dyn SegmentStore>, half: Half) -> io::Result<Self> {
+        Ok(Self { pair: Arc::new(Pair::alone(store, half)?) })
+    }
+
+    /// Makes `to` the same as `from`, whatever it holds, and a pair of them, durably when it
+    /// returns. The caller vouches for `from`. Copies only segments whose bytes differ.
+    ///
+    /// - Fails with [`io::ErrorKind::WouldBlock`] where either is open for writing, and with
+    ///   [`Mismatch::Unfinished`] where `from` was itself rebuilt in part.
+    /// - Until it has succeeded, `to` is not used by any pair; after a crash or a failure it can be
+    ///   done again.
+    pub fn rebuild(from: &dyn SegmentStore, to: &dyn SegmentStore) -> io::Result<()> {
+        let _locks = (from.lock()?, to.lock()?);
+        let last = History::read(from)?.last();
+        if last.is_some_and(|last| last.standing() == Standing::Unfinished) {
+            return Err(Mismatch::Unfinished(Half::First).into());
+        }
+        rebuild(from, to)
+    }
+
+    /// The half that is neither written nor read any more, if there is one. A handle that does not
+    /// hold the lock learns of a loss by being opened again; until then it reads what that half has.
+    pub fn lost(&self) -> Option<Half> {
+        self.pair.lost()
+    }
+}
+
+impl SegmentStore for TeeStore {
+    /// The weaker durability, the larger alignment, the fewer syncs.
+    fn guarantees(&self) -> Guarantees {
+        self.pair.guarantees()
+    }
+
+    /// Takes both halves that are not lost, and makes the second the same as the first; that reads
+    /// all bytes of both. A failure of either fails it, as does a [`Mismatch`].
+    fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
+        let mut locks = Vec::new();
+        for half in Half::BOTH {
+            if let Some(store) = self.pair.store(half) {
+                locks.push(store.lock()?);
+            }
+        }
+        self.pair.reconcile()?;
+        self.pair.set_locked(true);
+        Ok(Box::new(TeeLock { pair: Arc::clone(&self.pair), _locks: locks }))
+    }
+
+    fn list(&self) -> io::Result<Vec<SegmentId>> {
+        segments(self.pair.source_store()?)
+    }
+
+    fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
+        if is_mark(id) {
+            let what = format!("a pair keeps the number {id} for itself");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        let mut made = Vec::new();
+        let created = self.pair.each(|half| {
+            let created = self.pair.store(half)?.create(id, size);
+            Some(created.inspect(|_| made.push(half)))
+        });
+        let writers = created.inspect_err(|_| {
+            // What one half made is not the other's; where this fails too, it is empty.
+            for store in made.iter().filter_map(|half| self.pair.store(*half)) {
+                store.remove(&[id]).ok();
+            }
+        })?;
+        Ok(Box::new(TeeWriter::new(Arc::clone(&self.pair), writers)))
+    }
+
+    fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
+        if is_mark(id) {
+            let what = format!("the number {id} is no segment's");
+            return Err(io::Error::new(io::ErrorKind::NotFound, what));
+        }
+        Ok(Box::new(TeeReader::open(Arc::clone(&self.pair), id)?))
+    }
+
+    fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
+        self.pair.each(|half| Some(self.pair.store(half)?.trim(id, len))).map(drop)
+    }
+
+    fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
+        let ids: Vec<_> = ids.iter().copied().filter(|id| !is_mark(*id)).collect();
+        self.pair.each(|half| Some(self.pair.store(half)?.remove(&ids))).map(drop)
+    }
+}
+
+#[derive(Debug)]
+struct TeeLock {
+    pair: Arc<Pair>,
+    _locks: Vec<Box<dyn StoreLock>>,
+}
+
+impl StoreLock for TeeLock {}
+
+impl Drop for TeeLock {
+    fn drop(&mut self) {
+        self.pair.set_locked(false);
+    }
+}
