@@ -1,7 +1,7 @@
 //! [`Builder`]: puts a log together and opens it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use wal_commit::Pipeline;
@@ -9,7 +9,6 @@ use wal_core::{
     CodecId, CommitStrategy, Env, Error, ErrorKind, Result, SegmentStore, StoreLock, Transform,
 };
 use wal_replay::{RecoverOptions, Recovery, Transforms, recover};
-use wal_segment::{FileStore, FileSystem, Fit, OsFiles};
 
 use crate::log::Parts;
 use crate::{Config, Strategy, SystemEnv, Wal};
@@ -121,9 +120,7 @@ impl Builder {
         let (store, fit): (Arc<dyn SegmentStore>, _) = match self.place {
             Place::Store(store) => (store, None),
             Place::Directory(dir) => {
-                let (store, fit) = in_directory(&dir, &self.config).map_err(|cause| {
-                    Error::io(format!("opening the directory {} failed", dir.display()), cause)
-                })?;
+                let (store, fit) = self.config.store_in(&dir)?;
                 (Arc::new(store), Some(fit))
             }
         };
@@ -147,14 +144,6 @@ impl Builder {
         let parts = Parts { pipeline, store, env, transforms, transform, recovering, codec, fit };
         Ok((Wal::assemble(parts, lock), recovery))
     }
-}
-
-/// The store in a directory, as it is to be there.
-fn in_directory(dir: &Path, config: &Config) -> io::Result<(FileStore, Fit)> {
-    let files = OsFiles::create(dir)?;
-    let fit = config.fit(FileSystem::of(&files)?);
-    let store = FileStore::over(Arc::new(files));
-    Ok((store.fitted(fit).caching(config.caching), fit))
 }
 
 /// Takes the store for writing.

@@ -1,11 +1,12 @@
 //! [`Config`]: the settings of a log, as plain data.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wal_commit::Options;
 use wal_core::{CommitStrategy, Error, ErrorKind, Result};
-use wal_segment::{Caching, FileSystem, Fit, Preparation, Recycling, Writing};
+use wal_segment::{Caching, FileStore, FileSystem, Fit, OsFiles, Preparation, Recycling, Writing};
 
 mod choice;
 mod file;
@@ -164,13 +165,20 @@ impl Config {
         options
     }
 
-    /// How a log is kept on this file system: what was asked for, and what suits it for the rest.
-    pub(crate) fn fit(&self, file_system: FileSystem) -> Fit {
-        let mut fit = file_system.fit(self.alignment);
+    /// The store that a log with these settings has in this directory, which is made if it is missing,
+    /// and how it works there: what was asked for, and what suits the file system for the rest. For
+    /// who wraps it before it goes to [`Wal::with_store`](crate::Wal::with_store).
+    pub fn store_in(&self, dir: impl AsRef<Path>) -> Result<(FileStore, Fit)> {
+        let dir = dir.as_ref();
+        let failed =
+            |cause| Error::io(format!("opening the directory {} failed", dir.display()), cause);
+        let files = OsFiles::create(dir).map_err(failed)?;
+        let mut fit = FileSystem::of(&files).map_err(failed)?.fit(self.alignment);
         fit.preparation = self.preparation.unwrap_or(fit.preparation);
         fit.recycling = self.recycling.unwrap_or(fit.recycling);
         fit.writing = self.writing.unwrap_or(fit.writing);
-        fit
+        let store = FileStore::over(Arc::new(files)).fitted(fit).caching(self.caching);
+        Ok((store, fit))
     }
 
     fn validate_preparation(&self) -> Result<()> {

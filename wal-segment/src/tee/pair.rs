@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wal_core::{Guarantees, SegmentStore};
+use wal_core::{Guarantees, SegmentStore, Unwritten};
 
 use super::copy::{self, Difference};
 use super::history::{History, Standing};
@@ -32,7 +32,11 @@ impl Pair {
         let [first, second] = stores.each_ref().map(|store| store.guarantees());
         let guarantees = Guarantees::new(first.durability.min(second.durability))
             .alignment(first.alignment.max(second.alignment))
-            .overlapping_syncs(first.overlapping_syncs.min(second.overlapping_syncs));
+            .overlapping_syncs(first.overlapping_syncs.min(second.overlapping_syncs))
+            .unwritten(match first.unwritten {
+                Unwritten::Zeros => second.unwritten,
+                anything => anything,
+            });
         let state = State { lost: None, source: Half::First, locked: false };
         let stores = stores.map(Some);
         let pair = Self { stores, on_loss, guarantees, state: Mutex::new(state) };

@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use tokio::runtime::{Builder, Runtime};
 use wal::parts::core::SegmentStore;
-use wal::parts::segment::FileStore;
 use wal::{Config, Lsn, Strategy, Wal};
 use wal_testkit::{Counting, Throttled};
 
@@ -124,7 +123,7 @@ fn open(opening: &Opening, strategy: Strategy) -> Result<Arc<dyn Subject>> {
 
 fn open_with(opening: &Opening, config: Config) -> Result<Arc<dyn Subject>> {
     // What the builder makes of a directory, with a counter around it.
-    let files = FileStore::open(&opening.dir)?.preparation(config.preparation.into());
+    let (files, _) = config.store_in(&opening.dir)?;
     let mut store: Arc<dyn SegmentStore> = Arc::new(files);
     if !opening.sync_delay.is_zero() {
         store = Arc::new(Throttled::new(store, opening.sync_delay));
