@@ -19,6 +19,7 @@
 //! | [`naive`] | 1000 records in batches: time, syncs, storage calls | the naive log: one sync a record | |
 //! | [`stages`] | each step of a commit | the whole commit, so that a ratio is a share | |
 //! | [`scan`] | reading a log, every frame verified | the checksum alone | `scan` |
+//! | [`storage`] | every way to take space and to write; making a segment; rotation | the raw file written in that way | |
 //! | [`open`] | opening a log of many segments | looking at its files | `open` |
 //!
 //! To add a workload: a module with subjects and `rows`, a line in [`WORKLOADS`], and a benchmark
@@ -43,10 +44,11 @@ pub mod pipelined;
 pub mod scan;
 pub mod stage;
 pub mod stages;
+pub mod storage;
 
 pub use effort::Effort;
 pub use load::load;
-pub use raw::{Fill, RawFile};
+pub use raw::{Aligned, Fill, RawFile};
 pub use reads::{CountingReads, ReadCounts};
 pub use row::{Budget, Row, Verdict};
 pub use samples::{Samples, Spread, Subject, interleaved};
@@ -57,7 +59,7 @@ pub use table::Table;
 pub type Workload = (&'static str, fn(&Scratch, Effort) -> anyhow::Result<Vec<Row>>);
 
 /// Every workload of the report, in its order.
-pub const WORKLOADS: [Workload; 9] = [
+pub const WORKLOADS: [Workload; 10] = [
     ("stage", stage::rows),
     ("append", append::rows),
     ("durable", durable::rows),
@@ -67,6 +69,7 @@ pub const WORKLOADS: [Workload; 9] = [
     ("stages", stages::rows),
     ("scan", scan::rows),
     ("open", open::rows),
+    ("storage", storage::rows),
 ];
 
 /// The value of a step of a benchmark, in a place that can return no error.

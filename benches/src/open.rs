@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::hint::black_box;
-use std::os::unix::fs::FileExt;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -58,12 +58,12 @@ impl Sealed {
             }
         }
         File::open(&self.dir)?.sync_all()?;
-        let file = File::open(newest)?;
-        let len = file.metadata()?.len();
+        let mut file = File::open(newest)?;
         let mut block = [0; 4096];
-        file.read_exact_at(&mut block, 0)?;
+        file.read_exact(&mut block)?;
         black_box(&block);
-        file.read_exact_at(&mut block, len.saturating_sub(4096))?;
+        file.seek(SeekFrom::End(-4096))?;
+        file.read_exact(&mut block)?;
         black_box(&block);
         Ok(())
     }

@@ -59,6 +59,15 @@ impl Samples {
         Self(self.0.iter().enumerate().map(|(round, whole)| whole - taken(round)).collect())
     }
 
+    /// The least sample that so much of them, from 0 to 1, do not exceed; zero where there is none.
+    pub fn percentile(&self, part: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let rank = (part * float(sorted.len() as u64)).ceil();
+        let reached = |at: &usize| float(*at as u64 + 1) >= rank;
+        (0..sorted.len()).find(reached).and_then(|at| sorted.get(at)).copied().unwrap_or(0.0)
+    }
+
     /// The median and the quartiles; all zero where there is no sample.
     pub fn spread(&self) -> Spread {
         let mut sorted = self.0.clone();
@@ -87,6 +96,16 @@ mod tests {
         assert_eq!(spread, Spread { low: 3.0, median: 5.0, high: 7.0 });
         let one = Samples::exact(4).spread();
         assert_eq!(one, Spread { low: 4.0, median: 4.0, high: 4.0 });
+    }
+
+    #[test]
+    fn a_percentile_is_one_of_the_samples() {
+        let samples = Samples((1..=1000).rev().map(f64::from).collect());
+        assert_eq!(
+            [0.001, 0.5, 0.999, 1.0].map(|part| samples.percentile(part)),
+            [1.0, 500.0, 999.0, 1000.0]
+        );
+        assert_eq!(Samples::default().percentile(0.5), 0.0);
     }
 
     #[test]

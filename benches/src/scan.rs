@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::hint::black_box;
-use std::os::unix::fs::FileExt;
+use std::io::Read;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -72,15 +72,13 @@ impl Recorded {
         let mut chunk = vec![0; CHUNK];
         let mut crc = 0;
         for path in &self.files {
-            let file = File::open(path)?;
-            let mut offset = 0;
+            let mut file = File::open(path)?;
             loop {
-                let read = file.read_at(&mut chunk, offset)?;
+                let read = file.read(&mut chunk)?;
                 if read == 0 {
                     break;
                 }
                 crc = crc32c::crc32c_append(crc, &chunk[..read]);
-                offset += read as u64;
             }
         }
         Ok(crc)

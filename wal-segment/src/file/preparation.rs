@@ -1,9 +1,14 @@
 //! [`Preparation`]: taking a segment's space before its bytes come.
 
 use std::io;
+use std::time::Duration;
 
 use super::OpenFile;
 use super::transfer::{uninterrupted, write_zeros};
+
+/// Bytes a microsecond. Zeros that nobody waits for are worth their writing as long as they take a
+/// small part of what the disk can do; a stream that is faster than this would share it with them.
+const FAST: u64 = 100;
 
 /// When a segment's space is taken from the file system.
 ///
@@ -37,7 +42,8 @@ pub enum Preparation {
     ZeroFill,
     /// All of it when the segment is made, by `fallocate`, and then, in steps of this many bytes, zeros
     /// ahead of the segment's end, by whoever [prepares ahead](super::Ahead). An append that has
-    /// caught up with the zeros overtakes them, and a segment that is made ahead is zeroed whole.
+    /// caught up with the zeros overtakes them. A segment that is made ahead is zeroed whole, unless
+    /// appends come faster than 100 MB a second.
     ZerosAhead(u64),
 }
 
@@ -45,6 +51,13 @@ impl Preparation {
     /// As it is done for a segment that is not needed yet.
     pub(super) fn in_time(self) -> Self {
         if let Self::ZerosAhead(_) = self { Self::ZeroFill } else { self }
+    }
+
+    /// As [`in_time`](Self::in_time), unless `bytes` that were appended in this time say that the disk
+    /// is better left to the appends.
+    pub(super) fn at_pace(self, bytes: u64, took: Duration) -> Self {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
+        if bytes / micros > FAST { self } else { self.in_time() }
     }
 
     /// Prepares a file of `len` bytes, all of them prepared already, that is to hold a segment of

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use wal_core::{SegmentId, SegmentSyncer, SegmentWriter};
 
@@ -23,6 +24,7 @@ pub(super) struct FileWriter {
     end: u64,
     /// From here on the next segment is worth preparing; `None` once that was said.
     half: Option<u64>,
+    made: Instant,
 }
 
 impl FileWriter {
@@ -42,8 +44,8 @@ impl FileWriter {
             forgotten: AtomicU64::new(0),
             named: AtomicBool::new(false),
         });
-        let mut writer =
-            Self { syncer, prepared, zeros, block: Block::default(), end: 0, half: Some(size / 2) };
+        let (block, half, made) = (Block::default(), Some(size / 2), Instant::now());
+        let mut writer = Self { syncer, prepared, zeros, block, end: 0, half, made };
         writer.want_zeros();
         writer
     }
@@ -71,7 +73,7 @@ impl SegmentWriter for FileWriter {
         self.syncer.written.store(end, Ordering::Release);
         if self.half.is_some_and(|half| end > half) {
             self.half = None;
-            birth.spares.want(birth.id.next());
+            birth.spares.want(birth.id.next(), self.made.elapsed());
         }
         self.want_zeros();
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use wal_core::SegmentId;
 
@@ -31,8 +32,8 @@ struct State {
     retired: Vec<String>,
     /// Segments whose writer has yet to sync for the first time.
     unborn: BTreeSet<SegmentId>,
-    /// The segment that is to be prepared.
-    wanted: Option<SegmentId>,
+    /// The segment that is to be prepared, and how.
+    wanted: Option<(SegmentId, Preparation)>,
     ready: Option<Spare>,
     /// Zeros that are to be written ahead of the current segment's end.
     zeros: Option<Arc<Zeros>>,
@@ -105,14 +106,17 @@ impl Spares {
         self.state().unborn.remove(&id);
     }
 
-    /// The segment will be needed soon.
-    pub(super) fn want(&self, id: SegmentId) {
-        if self.ahead != Ahead::Never {
-            let mut state = self.state();
-            if state.ready.is_none() && state.work == Work::Resting {
-                state.wanted = Some(id);
-                self.changed.notify_all();
-            }
+    /// The segment will be needed soon, half of the one before having been filled in this time.
+    pub(super) fn want(&self, id: SegmentId, took: Duration) {
+        let preparation = match self.ahead {
+            Ahead::Never => return,
+            Ahead::Caller => self.preparation.in_time(),
+            Ahead::Thread => self.preparation.at_pace(self.state().size / 2, took),
+        };
+        let mut state = self.state();
+        if state.ready.is_none() && state.work == Work::Resting {
+            state.wanted = Some((id, preparation));
+            self.changed.notify_all();
         }
     }
 
@@ -138,13 +142,13 @@ impl Spares {
     }
 
     fn prepare_in(&self, mut state: MutexGuard<'_, State>) -> io::Result<bool> {
-        let (Some(id), Work::Resting) = (state.wanted.take(), &state.work) else {
+        let (Some((id, preparation)), Work::Resting) = (state.wanted.take(), &state.work) else {
             return Ok(false);
         };
         let size = state.size;
         state.work = Work::Preparing;
         drop(state);
-        let spare = self.prepare(id, size, self.preparation.in_time()).inspect_err(|_| {
+        let spare = self.prepare(id, size, preparation).inspect_err(|_| {
             self.files.remove(&name::unfinished(id)).ok();
         });
         let mut state = self.state();
