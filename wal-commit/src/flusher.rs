@@ -8,12 +8,13 @@ use wal_core::{
     Acknowledgement, Error, ErrorKind, Flush, Lsn, Result, Resume, SegmentId, Watermark,
 };
 
-use crate::Options;
+use crate::room::Room;
 use crate::stage::{Stage, Staged};
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 use crate::tip::{Tip, TipSegment};
 use crate::turns::{Turn, Turns};
 use crate::writer::{Ending, Writer};
+use crate::{Options, WhenDiskFull};
 
 /// The half of a log that a strategy drives; see the crate's page for the order of the locks.
 ///
@@ -33,6 +34,8 @@ pub(crate) struct Flusher {
     poison: OnceLock<Error>,
     syncs: AtomicU64,
     in_flight: u64,
+    when_disk_full: WhenDiskFull,
+    room: Room,
 }
 
 /// What the one who writes has in hand.
@@ -61,6 +64,8 @@ impl Flusher {
             poison: OnceLock::new(),
             syncs: AtomicU64::new(0),
             in_flight,
+            when_disk_full: options.when_disk_full,
+            room: Room::default(),
         };
         flusher.install(&mut lock(&flusher.writing), writer);
         flusher
@@ -93,6 +98,18 @@ impl Flusher {
         let mut stage = lock(&self.stage);
         let first = self.poison.get_or_init(|| why.clone());
         stage.close(poisoned(first));
+        drop(stage);
+        self.room.close();
+    }
+
+    /// The store may have room that it had not before.
+    pub(crate) fn room_made(&self) {
+        self.room.made();
+    }
+
+    /// Nobody waits for room from now on.
+    pub(crate) fn end_waiting_for_room(&self) {
+        self.room.close();
     }
 
     /// Ends the waiting for what a poisoned log will never reach.
@@ -133,13 +150,15 @@ impl Flusher {
         Ok(turn)
     }
 
-    /// Ends a turn at writing. A full disk is told to whoever waits now and nothing is lost, all
-    /// else poisons.
+    /// Ends a turn at writing. A full disk is told to whoever waits now, unless he is to wait for room,
+    /// and nothing is lost; all else poisons.
     fn end_turn(&self, writing: MutexGuard<'_, Writing>, result: Result<()>) -> Result<()> {
         let Err(error) = result else { return Ok(()) };
         if error.kind() == ErrorKind::StorageFull {
             drop(writing);
-            self.reject(&error);
+            if self.when_disk_full == WhenDiskFull::Refuse {
+                self.reject(&error);
+            }
             return Err(error);
         }
         self.poison(&error);
@@ -179,7 +198,7 @@ impl Flusher {
     /// Writes and syncs what is left, ends the segment and gives its writer up, so that a second
     /// call finds nothing to do. Two calls at once both return when that is done.
     pub(crate) fn finish(&self) -> Result<()> {
-        self.write()?;
+        self.write_what_fits()?;
         self.guarded(|| {
             let mut writing = self.turn_to_write()?;
             let Some(writer) = &mut writing.writer else { return Ok(()) };
@@ -271,6 +290,30 @@ impl Flusher {
         })
     }
 
+    /// Writes all there is, or as much as there is room for.
+    fn write_what_fits(&self) -> Result<()> {
+        self.guarded(|| {
+            let mut writing = self.turn_to_write()?;
+            if writing.writer.is_none() {
+                // Closed, and so written to the end.
+                return Ok(());
+            }
+            let result = self.drain(&mut writing).and_then(|()| {
+                // What was left over from a full disk is out; now what was staged since.
+                let Writing { taken, next, .. } = &mut *writing;
+                let mut stage = lock(&self.stage);
+                if stage.len() == 0 {
+                    return Ok(());
+                }
+                *taken = stage.take(std::mem::take(taken));
+                *next = 0;
+                drop(stage);
+                self.drain(&mut writing)
+            });
+            self.end_turn(writing, result)
+        })
+    }
+
     /// Writes frames until nothing taken is left.
     fn drain(&self, writing: &mut Writing) -> Result<()> {
         let Writing { writer, taken, next } = writing;
@@ -341,26 +384,21 @@ impl Flush for Flusher {
     }
 
     fn write(&self) -> Result<()> {
-        self.guarded(|| {
-            let mut writing = self.turn_to_write()?;
-            if writing.writer.is_none() {
-                // Closed, and so written to the end.
-                return Ok(());
-            }
-            let result = self.drain(&mut writing).and_then(|()| {
-                // What was left over from a full disk is out; now what was staged since.
-                let Writing { taken, next, .. } = &mut *writing;
-                let mut stage = lock(&self.stage);
-                if stage.len() == 0 {
-                    return Ok(());
+        loop {
+            let then = self.room.now();
+            match self.write_what_fits() {
+                // Not in a turn at writing: what makes room is written, too.
+                Err(error)
+                    if error.kind() == ErrorKind::StorageFull
+                        && self.when_disk_full == WhenDiskFull::Wait =>
+                {
+                    if !self.room.wait(then) {
+                        return Err(error);
+                    }
                 }
-                *taken = stage.take(std::mem::take(taken));
-                *next = 0;
-                drop(stage);
-                self.drain(&mut writing)
-            });
-            self.end_turn(writing, result)
-        })
+                result => return result,
+            }
+        }
     }
 
     fn sync(&self) -> Result<()> {

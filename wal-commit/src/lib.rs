@@ -29,6 +29,7 @@ mod flusher;
 mod options;
 mod patience;
 mod pipeline;
+mod room;
 mod stage;
 mod strategy;
 mod sync;
@@ -36,7 +37,7 @@ mod tip;
 mod turns;
 mod writer;
 
-pub use options::{Options, WhenFull};
+pub use options::{Options, WhenDiskFull, WhenFull};
 pub use pipeline::{Pipeline, Wait};
 #[cfg(feature = "tokio")]
 pub use strategy::TokioCommit;

@@ -25,6 +25,8 @@ pub struct Options {
     pub buffer_size: usize,
     /// What an append does where there is no room.
     pub when_full: WhenFull,
+    /// What becomes of records that the disk, or a limit of the store, has no room for.
+    pub when_disk_full: WhenDiskFull,
     /// Every flush is padded to a multiple of this, a power of two: 8 for no padding, the device's
     /// block for never rewriting a block that holds acknowledged records.
     pub alignment: u32,
@@ -46,6 +48,21 @@ pub enum WhenFull {
     Refuse,
 }
 
+/// What becomes of records that the disk, or a limit of the store, has no room for. They stay staged
+/// in any case, under their LSNs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WhenDiskFull {
+    /// Whoever waits for them is told, with [`ErrorKind::StorageFull`], and the next flush tries
+    /// again.
+    #[default]
+    Refuse,
+    /// Whoever waits for them goes on waiting, and so does whoever flushes, until there is room: made
+    /// by pruning, which [`Pipeline::room_made`](crate::Pipeline::room_made) tells, or by others,
+    /// which shows within a second. A close does not wait, and fails.
+    Wait,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -55,6 +72,7 @@ impl Default for Options {
             batch_limit: 64 << 20,
             buffer_size: 8 << 20,
             when_full: WhenFull::Block,
+            when_disk_full: WhenDiskFull::Refuse,
             alignment: 8,
             codec: CodecId::RAW,
             transform: None,

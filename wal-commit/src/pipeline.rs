@@ -186,6 +186,7 @@ impl Pipeline {
     /// blocking wait still writes it too; a task's wait fails at once.
     pub fn close(&self) -> Result<()> {
         lock(&self.flusher.stage).close(closed());
+        self.flusher.end_waiting_for_room();
         // `Relaxed`: it only picks the one who calls.
         if !self.stopped.swap(true, Ordering::Relaxed) {
             self.strategy.stop();
@@ -200,6 +201,12 @@ impl Pipeline {
             self.flusher.reject(error);
         }
         finished
+    }
+
+    /// The store may have room that it had not before: who waits for some under
+    /// [`WhenDiskFull::Wait`](crate::WhenDiskFull::Wait) looks again.
+    pub fn room_made(&self) {
+        self.flusher.room_made();
     }
 
     pub(crate) fn flusher(&self) -> &Flusher {

@@ -86,6 +86,25 @@ pub(crate) fn lock_briefly<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     crate::flusher::lock(mutex)
 }
 
+/// Waits until the condition is signalled, or for a second, whichever comes first.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) fn wait_a_while<'a, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, T>,
+) -> MutexGuard<'a, T> {
+    let waited = condition.wait_timeout(guard, std::time::Duration::from_secs(1));
+    waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
+}
+
+/// A model checker knows no time.
+#[cfg(any(loom, shuttle))]
+pub(crate) fn wait_a_while<'a, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, T>,
+) -> MutexGuard<'a, T> {
+    condition.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// A time that never comes under a model checker; any shorter one may be over at once.
 #[cfg(any(loom, shuttle))]
 const AGES: std::time::Duration = std::time::Duration::from_secs(1 << 30);

@@ -30,6 +30,8 @@ pub(crate) struct Writer {
     last_lsn: Lsn,
     dead: Vec<SegmentId>,
     current: Option<CurrentSegment>,
+    /// Bytes of space that the current segment was made with.
+    size: u64,
     /// The segment after, made and empty, while the current one still has to end.
     following: Option<Following>,
     /// Bodies as transformed; kept for its memory.
@@ -47,6 +49,7 @@ impl Writer {
         let Resume {
             log, epoch, next_segment, last_lsn, predecessor, start, current, dead, ..
         } = resume;
+        let segment_size = options.segment_size;
         Self {
             store,
             env,
@@ -60,6 +63,7 @@ impl Writer {
             last_lsn,
             dead,
             current,
+            size: segment_size,
             following: None,
             outgoing: Vec::new(),
         }
@@ -106,7 +110,9 @@ impl Writer {
         let Some(current) = &self.current else { return true };
         let Some(frame) = staged.frames.get(from) else { return true };
         let empty = current.open.frames() == 0;
-        empty || current.open.sealed_len(self.padded(frame)) <= self.options.segment_size
+        empty
+            || current.open.sealed_len(self.padded(frame))
+                <= self.size.min(self.options.segment_size)
     }
 
     /// Writes the frames from number `from` on, as many as the current segment takes and at least
@@ -121,10 +127,10 @@ impl Writer {
     ) -> Result<usize> {
         if self.current.is_none() {
             let first = staged.frames.get(from).map_or(0, |frame| self.padded(frame));
-            self.create(first)?;
+            self.create(self.size_for(first))?;
         }
         let stamp = self.stamp(watermark);
-        let segment_size = self.options.segment_size;
+        let segment_size = self.size.min(self.options.segment_size);
         let alignment = u64::from(self.options.alignment);
         let Self { current, options, outgoing, .. } = self;
         let Some(CurrentSegment { open, writer }) = current else {
@@ -204,7 +210,8 @@ impl Writer {
     /// Appends a frame that says where the log begins now. Not synced yet when it returns.
     pub(crate) fn write_start(&mut self, start: Start, watermark: Lsn) -> Result<()> {
         if self.current.is_none() {
-            self.create(0)?;
+            // As small as can be: this may be what makes room for others.
+            self.create(self.size_of_start())?;
         }
         let stamp = self.stamp(watermark);
         let Some(CurrentSegment { open, writer }) = &mut self.current else {
@@ -275,7 +282,7 @@ impl Writer {
         drop(writer);
         self.predecessor = Some(predecessor);
         self.remove_dead(len);
-        let size = self.options.segment_size;
+        let size = self.size;
         if ending == Ending::OfSegment && size.saturating_sub(len) <= size / 16 {
             return Ok(());
         }
@@ -283,9 +290,8 @@ impl Writer {
         trimmed.map_err(|cause| Error::io("trimming a segment failed", cause).segment(id))
     }
 
-    /// Makes the next segment, large enough for a first frame of `first` bytes, its header durable.
-    fn create(&mut self, first: u64) -> Result<()> {
-        let size = self.size_for(first);
+    /// Makes the next segment, of this size, its header durable.
+    fn create(&mut self, size: u64) -> Result<()> {
         let Following { id, mut writer, .. } = match self.following.take() {
             Some(following) if following.size >= size => following,
             other => {
@@ -321,6 +327,7 @@ impl Writer {
         })?;
         self.start = Some(start);
         self.current = Some(CurrentSegment { open, writer });
+        self.size = size;
         Ok(())
     }
 
@@ -328,6 +335,12 @@ impl Writer {
     fn size_for(&self, first: u64) -> u64 {
         let header = SegmentHeader::new(self.log, self.next_segment, self.epoch, Lsn::FIRST, 0);
         self.options.segment_size.max(OpenSegment::new(header).sealed_len(first))
+    }
+
+    /// The space of a segment that is made for nothing but a start.
+    fn size_of_start(&self) -> u64 {
+        (HEADER_LEN as u64 + 3 * u64::from(self.options.alignment.max(4096)))
+            .min(self.options.segment_size)
     }
 
     /// Makes an empty segment.

@@ -1,5 +1,7 @@
 //! Making the fresh segment that a log goes on in after a recovery or a truncation.
 
+use std::io::ErrorKind::StorageFull;
+
 use bytes::Bytes;
 use wal_core::format::{
     FRAME_HEADER_LEN, OpenSegment, Predecessor, SegmentHeader, Stamp, Start, round_up,
@@ -46,9 +48,14 @@ impl Fresh<'_> {
         let mut open = OpenSegment::new(self.header(store.guarantees().unwritten, env));
         let bytes = self.frames(&mut open);
         let size = self.segment_size.max(open.sealed_len(0));
-        let mut writer = store
-            .create(self.id, size)
-            .map_err(|cause| io("making the segment of a recovery failed", cause))?;
+        let mut made = store.create(self.id, size);
+        if made.as_ref().is_err_and(|error| error.kind() == StorageFull) {
+            // Only what is needed now: an open log can be pruned.
+            store.remove(&[self.id]).ok();
+            made = store.create(self.id, open.sealed_len(0));
+        }
+        let mut writer =
+            made.map_err(|cause| io("making the segment of a recovery failed", cause))?;
         let syncer = writer.syncer();
         let sync = || {
             let failed = Error::new(ErrorKind::Io, "syncing the segment of a recovery failed");

@@ -31,11 +31,13 @@
 //! # }
 //! ```
 
+mod capped;
 mod file;
 mod kv;
 mod memory;
 mod tee;
 
+pub use capped::Capped;
 pub use file::{
     Access, Ahead, Caching, DIRECT_ALIGNMENT, Direct, FileStore, FileSystem, FileSystemKind, Files,
     Fit, OpenFile, OsFiles, Preparation, Recycling, Writing,

@@ -10,6 +10,8 @@ use wal_core::{
 };
 use wal_replay::{RecoverOptions, Recovery, Transforms, recover};
 
+use wal_segment::Capped;
+
 use crate::log::Parts;
 use crate::{Config, Strategy, SystemEnv, Wal};
 
@@ -136,6 +138,11 @@ impl Builder {
         options.transform.clone_from(&self.transform);
         recovering.codec = options.codec;
         let codec = options.codec;
+        // A recovery is not held up: what it makes is what can be pruned.
+        let store = match self.config.max_size {
+            None => store,
+            Some(most) => Arc::new(Capped::new(store, most)),
+        };
         let pipeline =
             Pipeline::start(Arc::clone(&store), Arc::clone(&self.env), strategy, options, resume)?;
         let transforms = Transforms::new(self.readable);

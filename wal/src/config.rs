@@ -15,11 +15,13 @@ mod millis;
 mod preset;
 mod strategy;
 mod table;
+mod when_disk_full;
 mod when_full;
 
 pub use file::ConfigFile;
 pub use grouping::Grouping;
 pub use strategy::Strategy;
+pub use when_disk_full::WhenDiskFull;
 pub use when_full::WhenFull;
 
 use table::Table;
@@ -93,6 +95,15 @@ pub struct Config {
     /// 8 MiB by default; at the most twice this and twice [`batch_limit`](Self::batch_limit) are in
     /// memory, however slow the disk is.
     pub buffer_size: usize,
+    /// The most that the log's segments may have, in bytes; `None`, the default, for as much as the
+    /// disk has. Where the next segment would go beyond it, [`when_disk_full`](Self::when_disk_full)
+    /// says what becomes of appends, and pruning makes room. What a recovery makes may go beyond it by
+    /// a segment, and files kept for [`recycling`](Self::recycling) come on top. At least twice
+    /// [`segment_size`](Self::segment_size).
+    pub max_size: Option<u64>,
+    /// What becomes of records for which the disk has no room, or [`max_size`](Self::max_size) leaves
+    /// none: `"refuse"`, the default, or `"wait"`.
+    pub when_disk_full: WhenDiskFull,
     /// What an append does where there is no room: `"block"`, the default, or `"refuse"`.
     pub when_full: WhenFull,
     /// Every flush is padded to a multiple of this, a power of two from 8 to 4096. 8 by default;
@@ -115,6 +126,8 @@ impl Default for Config {
             batch_limit: options.batch_limit,
             frame_size: options.frame_size,
             buffer_size: options.buffer_size,
+            max_size: None,
+            when_disk_full: WhenDiskFull::default(),
             when_full: WhenFull::default(),
             alignment: options.alignment,
         }
@@ -130,6 +143,9 @@ impl Config {
             grouping.validate()?;
         }
         self.validate_preparation()?;
+        if self.max_size.is_some_and(|most| most < self.segment_size.saturating_mul(2)) {
+            return Err(invalid("max_size", "is below twice segment_size"));
+        }
         if self.segment_size > LARGEST_FILE {
             return Err(invalid("segment_size", "is above 16 TiB, the largest file of ext4"));
         }
@@ -150,6 +166,8 @@ impl Config {
             record_limit,
             batch_limit,
             frame_size,
+            max_size: _,
+            when_disk_full,
             buffer_size,
             when_full,
             alignment,
@@ -161,6 +179,7 @@ impl Config {
         options.frame_size = frame_size;
         options.buffer_size = buffer_size;
         options.when_full = when_full.into();
+        options.when_disk_full = when_disk_full.into();
         options.alignment = alignment;
         options
     }

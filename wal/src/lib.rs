@@ -59,7 +59,7 @@ mod unfinished;
 pub use backup::Backup;
 pub use builder::Builder;
 pub use compaction::{Compaction, Key};
-pub use config::{Config, ConfigFile, Grouping, Strategy, WhenFull};
+pub use config::{Config, ConfigFile, Grouping, Strategy, WhenDiskFull, WhenFull};
 pub use env::SystemEnv;
 pub use hold::Hold;
 pub use log::Wal;

@@ -196,6 +196,7 @@ impl Wal {
         pipeline
             .truncate(|resume| truncate(&**store, &**env, recovering, transforms, resume, lsn))?;
         self.holds().cut(lsn.next());
+        pipeline.room_made();
         Ok(())
     }
 

@@ -62,6 +62,8 @@ impl Wal {
         let lsn = chain.first_lsn_of(&**store, at)?;
         pipeline.set_start(Start { segment: chain.segments[at], lsn })?;
         let removed = store.remove(&chain.segments[..at]);
+        // Also where only some went.
+        pipeline.room_made();
         removed.map_err(|cause| Error::io("removing pruned segments failed", cause))?;
         Ok(lsn)
     }

@@ -7,7 +7,7 @@ use wal_segment::{Caching, Preparation, Recycling, Writing};
 use super::choice::Choice;
 use super::grouping::GroupingTable;
 use super::preset::Preset;
-use super::{Config, WhenFull, invalid};
+use super::{Config, WhenDiskFull, WhenFull, invalid};
 
 /// The table `[wal]`: what it does not say, the preset says, and else the default.
 #[derive(Default, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub(super) struct Table {
     frame_size: Option<usize>,
     buffer_size: Option<usize>,
     when_full: Option<WhenFull>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_size: Option<u64>,
+    when_disk_full: Option<WhenDiskFull>,
     alignment: Option<u32>,
     strategy: Option<Choice>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +49,8 @@ impl TryFrom<Table> for Config {
             frame_size,
             buffer_size,
             when_full,
+            max_size,
+            when_disk_full,
             alignment,
             strategy,
             preparation,
@@ -70,6 +75,8 @@ impl TryFrom<Table> for Config {
             recycling: recycling.or(base.recycling),
             writing: writing.or(base.writing),
             caching: caching.unwrap_or(base.caching),
+            max_size: max_size.or(base.max_size),
+            when_disk_full: when_disk_full.unwrap_or(base.when_disk_full),
             record_limit: record_limit.unwrap_or(base.record_limit),
             batch_limit: batch_limit.unwrap_or(base.batch_limit),
             frame_size: frame_size.unwrap_or(base.frame_size),
@@ -105,6 +112,8 @@ impl From<Config> for Table {
             frame_size,
             buffer_size,
             when_full,
+            max_size,
+            when_disk_full,
             alignment,
         } = config;
         Self {
@@ -121,6 +130,8 @@ impl From<Config> for Table {
             recycling,
             writing,
             caching: Some(caching),
+            max_size,
+            when_disk_full: Some(when_disk_full),
             group_commit: group_commit.map(GroupingTable::from),
         }
     }

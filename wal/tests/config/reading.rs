@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use wal::{Caching, Config, Grouping, Preparation, Recycling, Strategy, Tuning, Writing};
+use wal::{
+    Caching, Config, Grouping, Preparation, Recycling, Strategy, Tuning, WhenDiskFull, Writing,
+};
 
 use crate::{read, strategies};
 
@@ -169,6 +171,8 @@ fn every_other_key_is_that_of_its_field() {
         recycling = { keep = 3 }
         writing = "synced"
         caching = "drop"
+        max_size = 2097152
+        when_disk_full = "wait"
         record_limit = 1000
         batch_limit = 2000
         frame_size = 3000
@@ -182,6 +186,7 @@ fn every_other_key_is_that_of_its_field() {
     same.preparation = Some(Preparation::Chunks(65536));
     same.recycling = Some(Recycling::Keep(3));
     (same.writing, same.caching) = (Some(Writing::Synced), Caching::Drop);
+    (same.max_size, same.when_disk_full) = (Some(2 << 20), WhenDiskFull::Wait);
     (same.record_limit, same.batch_limit) = (1000, 2000);
     (same.frame_size, same.buffer_size) = (3000, 4000);
     same.alignment = 512;

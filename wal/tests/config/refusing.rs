@@ -57,6 +57,16 @@ const BAD: &[Row] = &[
     ),
     (|config| config.preparation = Some(Preparation::Chunks(0)), "preparation.chunks", "is zero"),
     (
+        |config| config.preparation = Some(Preparation::ZerosAhead(0)),
+        "preparation.zeros_ahead",
+        "is zero",
+    ),
+    (
+        |config| config.max_size = Some(2 * config.segment_size - 1),
+        "max_size",
+        "is below twice segment_size",
+    ),
+    (
         |config| config.preparation = Some(Preparation::Chunks((16 << 40) + 1)),
         "preparation.chunks",
         "is above 16 TiB, the largest file of ext4",

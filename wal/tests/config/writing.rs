@@ -5,8 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::strategy::Strategy as Generator;
 use wal::{
-    Caching, Config, ConfigFile, Grouping, Preparation, Recycling, Strategy, Tuning, WhenFull,
-    Writing,
+    Caching, Config, ConfigFile, Grouping, Preparation, Recycling, Strategy, Tuning, WhenDiskFull,
+    WhenFull, Writing,
 };
 
 use crate::strategies;
@@ -67,6 +67,8 @@ prop_compose! {
         batch_limit in 1_usize << 24..=512 << 20,
         frame_size in 1..=256_usize << 20,
         buffer_size in 1..=1_usize << 30,
+        max_size in proptest::option::of(32_u64 << 40..=u64::MAX >> 1),
+        when_disk_full in prop_oneof![Just(WhenDiskFull::Refuse), Just(WhenDiskFull::Wait)],
         when_full in prop_oneof![Just(WhenFull::Block), Just(WhenFull::Refuse)],
         alignment in 3..=12_u32,
     ) -> Config {
@@ -82,6 +84,8 @@ prop_compose! {
         config.batch_limit = batch_limit;
         config.frame_size = frame_size;
         config.buffer_size = buffer_size;
+        config.max_size = max_size;
+        config.when_disk_full = when_disk_full;
         config.when_full = when_full;
         config.alignment = 1 << alignment;
         config
