@@ -26,7 +26,8 @@ pub enum Until {
 }
 
 /// Walks over a log's entries, across segments, every frame verified on the way. Reads beside a
-/// writer, and holds one segment open at a time.
+/// writer, and holds one segment open at a time. Where a segment is pruned before it has been read
+/// to its end, the cursor reads on in it or says [`NotFound`](ErrorKind::NotFound).
 ///
 /// After an error it ends.
 pub struct Cursor {
@@ -306,6 +307,11 @@ impl Cursor {
             let what = "frame is of a kind that this build does not know";
             let error = Error::new(ErrorKind::Unsupported, what);
             return Err(error.segment(segment.header.id).offset(offset));
+        }
+        if segment.is_gone(&*self.store) {
+            let what = "the segment was removed while it was read";
+            let error = Error::new(ErrorKind::NotFound, what).segment(segment.header.id);
+            return Err(error.offset(offset).lsn(self.next));
         }
         if place.successor.is_some() {
             let what = "frame is damaged, and the next segment vouches for it";

@@ -78,6 +78,14 @@ impl Segment {
         }
     }
 
+    /// Whether there is no such segment any more: its space may hold another one by now.
+    pub(crate) fn is_gone(&self, store: &dyn SegmentStore) -> bool {
+        match store.open(self.header.id) {
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+            Ok(_) => false,
+        }
+    }
+
     /// Bytes it has by now, prepared space included.
     pub(crate) fn size_now(&self) -> Result<u64> {
         let io = |cause| Error::io("measuring a segment failed", cause).segment(self.header.id);

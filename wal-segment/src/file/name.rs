@@ -24,18 +24,11 @@ pub(super) fn retired(id: SegmentId) -> String {
     format!("{:0DIGITS$}{RETIRED}", id.get())
 }
 
-/// Whether a file of this name is a segment that is being made, or whose making was interrupted.
-pub(super) fn is_unfinished(name: &str) -> bool {
-    is(name, UNFINISHED)
-}
-
-/// Whether a file of this name is one of a segment that is gone.
-pub(super) fn is_retired(name: &str) -> bool {
-    is(name, RETIRED)
-}
-
-fn is(name: &str, suffix: &str) -> bool {
-    name.strip_suffix(suffix).is_some_and(|digits| parse(&format!("{digits}{SUFFIX}")).is_some())
+/// Whether a file of this name is that of a segment that is being made, or whose making was
+/// interrupted, or that is gone.
+pub(super) fn is_spare(name: &str) -> bool {
+    let digits = name.strip_suffix(UNFINISHED).or_else(|| name.strip_suffix(RETIRED));
+    digits.is_some_and(|digits| parse(&format!("{digits}{SUFFIX}")).is_some())
 }
 
 /// The segment that a file of this name is; `None` for any name that [`of`] does not give.
@@ -60,16 +53,16 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_segment_is_known_as_such_and_is_no_segment() {
+    fn what_is_being_made_or_is_gone_is_known_as_such_and_is_no_segment() {
         let name = unfinished(SegmentId::new(7));
         assert_eq!(name, "00000000000000000007.new");
-        assert!(is_unfinished(&name));
-        assert_eq!(parse(&name), None);
         let gone = retired(SegmentId::new(7));
-        assert!(is_retired(&gone) && !is_retired(&name));
-        assert_eq!((gone.as_str(), parse(&gone)), ("00000000000000000007.old", None));
-        for other in ["7.new", "a.new", ".new", "00000000000000000007.wal", "LOCK", &gone] {
-            assert!(!is_unfinished(other), "{other:?}");
+        assert_eq!(gone, "00000000000000000007.old");
+        for name in [&name, &gone] {
+            assert!(is_spare(name) && parse(name).is_none(), "{name:?}");
+        }
+        for other in ["7.new", "a.old", ".new", "00000000000000000007.wal", "LOCK"] {
+            assert!(!is_spare(other), "{other:?}");
         }
     }
 

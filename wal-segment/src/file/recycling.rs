@@ -6,8 +6,9 @@
 /// zeroed, and a sync has only the bytes to write. What was never written in such a segment reads as
 /// bytes of its former life, which [`Guarantees::unwritten`](wal_core::Guarantees::unwritten) tells.
 ///
-/// May change from one opening to the next: files that are kept, and no longer wanted, go when the
-/// store is locked.
+/// May change from one opening to the next. What is kept goes with the store that keeps it, or, where
+/// its process died, when the next one locks it: only the one who removed a segment knows that its
+/// file durably has no other name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

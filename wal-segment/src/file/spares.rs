@@ -14,7 +14,7 @@ use super::zeros::Zeros;
 use super::{Access, Ahead, Files, Preparation, Recycling, name};
 
 /// The files of a store that are no segments: of segments that went, and one that is prepared for
-/// the segment to come. All of them are found again by name, so nothing is lost with this.
+/// the segment to come. They are this handle's alone, and go with it.
 #[derive(Debug)]
 pub(super) struct Spares {
     files: Arc<dyn Files>,
@@ -168,7 +168,7 @@ impl Spares {
         thread.spawn(move || spares.work()).map(Some)
     }
 
-    /// Ends the thread.
+    /// Ends the thread, and removes the files.
     pub(super) fn end(&self) {
         let mut state = self.state();
         while state.work == Work::Preparing {
@@ -176,14 +176,13 @@ impl Spares {
         }
         state.work = Work::Ended;
         self.changed.notify_all();
-        let Some(spare) = state.ready.take() else { return };
+        let ready = state.ready.take().map(|spare| name::unfinished(spare.id));
+        let spares: Vec<_> = state.retired.drain(..).chain(ready).collect();
         drop(state);
-        let name = name::unfinished(spare.id);
-        // Where this fails, the next to lock the store removes it.
-        match self.name_to_keep(spare.id) {
-            Some(kept) => self.files.rename(&name, &kept).ok(),
-            None => self.files.remove(&name).ok(),
-        };
+        for name in spares {
+            // Where this fails, the next to lock the store does it.
+            self.files.remove(&name).ok();
+        }
     }
 
     fn work(&self) {
@@ -214,23 +213,17 @@ impl Spares {
         self.state().retired.push(name);
     }
 
-    /// Keeps files of segments that went, as many as are wanted, and removes those and others that
-    /// are no segments; `names` are all there are. Called by the one who has the store to himself.
+    /// Removes the files that are no segments, which others have left; `names` are all there are.
+    /// Called by the one who has the store to himself.
+    ///
+    /// None of them is used again: a sync of the directory may have failed before this, and then a
+    /// power cut brings the file back under its former name, whatever it is called now.
     pub(super) fn tidy(&self, names: &[String]) -> io::Result<()> {
-        let mut state = self.state();
+        let state = self.state();
         let ready = state.ready.as_ref().map(|spare| name::unfinished(spare.id));
-        state.retired.clear();
-        for name in names {
-            let room = state.retired.len() + usize::from(ready.is_some()) < self.recycling.limit();
-            if name::is_retired(name) && room {
-                state.retired.push(name.clone());
-            } else if name::is_retired(name)
-                || name::is_unfinished(name) && ready.as_ref() != Some(name)
-            {
-                self.files.remove(name)?;
-            }
-        }
-        Ok(())
+        let own = |name: &String| state.retired.contains(name) || ready.as_ref() == Some(name);
+        let others = names.iter().filter(|&name| name::is_spare(name) && !own(name));
+        others.into_iter().try_for_each(|name| self.files.remove(name))
     }
 
     fn renamed(&self, spare: Spare, id: SegmentId) -> io::Result<Spare> {

@@ -179,8 +179,8 @@ impl SegmentStore for FileStore {
 
     /// Also syncs the directory: what is listed from here on, and what is not, stays so after a
     /// power cut, also where the process that made or removed it died before its own sync. And
-    /// removes what is left of segments whose making was interrupted, and files of removed segments
-    /// beyond those that are kept.
+    /// removes what is left of segments whose making was interrupted, and files that were kept of
+    /// removed ones.
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
         self.check_writable()?;
         let lock = FileLock::take(&*self.files)?;
