@@ -1,11 +1,15 @@
 //! The strategies that have threads of their own and are nothing without them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use shuttle::sync::atomic::AtomicU32;
 use shuttle::thread;
-use wal_commit::{FlushThread, Interval, Os, Parallel, Pipelined, WhenFull};
+use wal_commit::{
+    FlushThread, GroupCommit, Interval, Os, Parallel, Pipelined, Sync, WhenDiskFull, WhenFull,
+};
 use wal_core::{CommitStrategy, ErrorKind, Lsn};
 
 use crate::closing::{close_in_the_middle, truncate_beside_an_append};
@@ -179,6 +183,56 @@ fn a_truncation_comes_before_an_append_or_after_it() {
     explore(|| truncate_beside_an_append(flush_thread()));
     explore(|| truncate_beside_an_append(Pipelined::new()));
     explore(|| truncate_beside_an_append(Parallel::new(2)));
+}
+
+/// Producers who wait for a full disk to have room, one who says that there may be some, and, where
+/// `closes`, one who closes in the middle: nobody is told of the full disk but he, and nobody is
+/// left waiting.
+fn wait_for_a_full_disk(strategy: impl CommitStrategy + 'static, closes: bool) {
+    let mut options = small_segments();
+    options.when_disk_full = WhenDiskFull::Wait;
+    let world = World::with(strategy, options, Fate::Full);
+    let done = Arc::new(AtomicU32::new(0));
+    let producers = (0..2).map(|name| {
+        let done = Arc::clone(&done);
+        world.spawn(move |world| {
+            for n in 0..2 {
+                let committed = world.log.append(&[name, n]).and_then(|lsn| {
+                    world.wait_once(lsn).map(|()| world.acknowledge(lsn, &[name, n]))
+                });
+                match committed.map_err(|error| error.kind()) {
+                    Ok(()) | Err(ErrorKind::Poisoned) => {}
+                    Err(ErrorKind::StorageFull | ErrorKind::Invalid) if closes => {}
+                    Err(kind) => panic!("{kind:?}"),
+                }
+            }
+            done.fetch_add(1, Ordering::SeqCst);
+        })
+    });
+    let producers: Vec<_> = producers.collect();
+    let makes_room = world.spawn(move |world| {
+        while done.load(Ordering::SeqCst) < 2 {
+            world.log.room_made();
+            thread::yield_now();
+        }
+    });
+    let closer = world.spawn(move |world| {
+        if closes {
+            world.log.close().ok();
+        }
+    });
+    join(producers.into_iter().chain([makes_room, closer]));
+    world.log.close().ok();
+}
+
+#[test]
+fn who_waits_for_a_full_disk_is_not_left_waiting() {
+    explore(|| wait_for_a_full_disk(Sync::new(), false));
+    explore(|| wait_for_a_full_disk(GroupCommit::new(), false));
+    explore(|| wait_for_a_full_disk(flush_thread(), false));
+    explore(|| wait_for_a_full_disk(Pipelined::new(), false));
+    explore(|| wait_for_a_full_disk(GroupCommit::new(), true));
+    explore(|| wait_for_a_full_disk(Pipelined::new(), true));
 }
 
 /// Tasks wait for room, and each gets it: nobody else appends to make the strategy flush.
