@@ -22,9 +22,17 @@ pub(super) struct FileWriter {
     zeros: Option<zeros::Ahead>,
     block: Block,
     end: u64,
-    /// From here on the next segment is worth preparing; `None` once that was said.
-    half: Option<u64>,
-    made: Instant,
+    size: u64,
+    /// When a quarter of the segment was written.
+    quarter: Option<Instant>,
+    /// Whether the next segment was said to be worth preparing, which it is from the half on.
+    next: Next,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    NotYet,
+    Wanted,
 }
 
 impl FileWriter {
@@ -44,14 +52,24 @@ impl FileWriter {
             forgotten: AtomicU64::new(0),
             named: AtomicBool::new(false),
         });
-        let (block, half, made) = (Block::default(), Some(size / 2), Instant::now());
-        let mut writer = Self { syncer, prepared, zeros, block, end: 0, half, made };
+        let (block, quarter, next) = (Block::default(), None, Next::NotYet);
+        let mut writer = Self { syncer, prepared, zeros, block, end: 0, size, quarter, next };
         writer.want_zeros();
         writer
     }
 }
 
 impl FileWriter {
+    /// Says that the next segment is worth preparing, and how fast this one fills.
+    fn pace(&mut self) {
+        let quarter = *self.quarter.get_or_insert_with(Instant::now);
+        if self.end > self.size / 2 {
+            self.next = Next::Wanted;
+            let Birth { spares, id, .. } = &self.syncer.birth;
+            spares.want(id.next(), quarter.elapsed());
+        }
+    }
+
     fn want_zeros(&mut self) {
         if let Some(zeros) = self.zeros.as_mut().and_then(|zeros| zeros.due(self.end)) {
             self.syncer.birth.spares.want_zeros(zeros);
@@ -71,9 +89,8 @@ impl SegmentWriter for FileWriter {
         birth.writing.write(&**file, self.end, bytes, &mut self.block)?;
         self.end = end;
         self.syncer.written.store(end, Ordering::Release);
-        if self.half.is_some_and(|half| end > half) {
-            self.half = None;
-            birth.spares.want(birth.id.next(), self.made.elapsed());
+        if self.next == Next::NotYet && end > self.size / 4 {
+            self.pace();
         }
         self.want_zeros();
         Ok(())

@@ -106,12 +106,12 @@ impl Spares {
         self.state().unborn.remove(&id);
     }
 
-    /// The segment will be needed soon, half of the one before having been filled in this time.
+    /// The segment will be needed soon; it took this time to fill a quarter of the one before.
     pub(super) fn want(&self, id: SegmentId, took: Duration) {
         let preparation = match self.ahead {
             Ahead::Never => return,
             Ahead::Caller => self.preparation.in_time(),
-            Ahead::Thread => self.preparation.at_pace(self.state().size / 2, took),
+            Ahead::Thread => self.preparation.at_pace(self.state().size / 4, took),
         };
         let mut state = self.state();
         if state.ready.is_none() && state.work == Work::Resting {
