@@ -121,3 +121,29 @@ fn the_guarantee_says_what_unwritten_space_is() {
     assert_eq!(store(&disk, Recycling::Keep(1)).guarantees().unwritten, Unwritten::Anything);
     assert_eq!(MemoryStore::new().guarantees().unwritten, Unwritten::Zeros);
 }
+
+/// On a full disk, pruning has to give space back and not keep it for later.
+#[test]
+fn a_full_disk_gets_the_files_that_were_kept() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let wal = open(&disk, Recycling::Keep(100)).unwrap();
+    let commit = || {
+        let lsn = wal.append(vec![7; 3000])?;
+        wal.wait_for_lsn(lsn).wait().map(|()| lsn)
+    };
+    for _ in 0..30 {
+        commit().unwrap();
+    }
+    disk.set_room(Some(SIZE / 2));
+    let full = loop {
+        if let Err(error) = commit() {
+            break error;
+        }
+    };
+    assert_eq!(full.kind(), ErrorKind::StorageFull);
+    wal.prune_before(wal.durable_lsn()).unwrap();
+    for _ in 0..20 {
+        commit().unwrap();
+    }
+    wal.close().unwrap();
+}

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use wal_core::{SegmentId, SegmentSyncer, SegmentWriter};
 
-use super::preparation::Prepared;
+use super::preparation::{Prepared, is_full};
 use super::spares::Spares;
 use super::syncs::Syncs;
 use super::writing::Block;
@@ -86,7 +86,11 @@ impl SegmentWriter for FileWriter {
         if let Some(zeros) = &mut self.zeros {
             zeros.reach(end);
         }
-        birth.writing.write(&**file, self.end, bytes, &mut self.block)?;
+        let mut written = birth.writing.write(&**file, self.end, bytes, &mut self.block);
+        if written.as_ref().is_err_and(is_full) && birth.spares.release() {
+            written = birth.writing.write(&**file, self.end, bytes, &mut self.block);
+        }
+        written?;
         self.end = end;
         self.syncer.written.store(end, Ordering::Release);
         if self.next == Next::NotYet && end > self.size / 4 {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use wal_core::SegmentId;
 
-use super::preparation::Prepared;
+use super::preparation::{Prepared, is_full};
 use super::syncs::Syncs;
 use super::zeros::Zeros;
 use super::{Access, Ahead, Files, Preparation, Recycling, name};
@@ -40,6 +40,23 @@ struct State {
     /// Bytes of the last segment made: the next will have as many.
     size: u64,
     work: Work,
+    room: Room,
+}
+
+impl State {
+    /// The names of all spares, which are nobody's then.
+    fn take(&mut self) -> Vec<String> {
+        let ready = self.ready.take().map(|spare| name::unfinished(spare.id));
+        self.retired.drain(..).chain(ready).collect()
+    }
+}
+
+/// Whether the disk has room for spares.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Room {
+    #[default]
+    Enough,
+    None,
 }
 
 /// A file that is prepared and has the name of a segment that is being made.
@@ -86,7 +103,7 @@ impl Spares {
         (state.size, state.wanted) = (size, None);
         let ready = state.ready.take();
         drop(state);
-        let spare = match ready {
+        let mut spare = match ready {
             Some(spare) if spare.size >= size => self.renamed(spare, id),
             Some(spare) => {
                 self.files.remove(&name::unfinished(spare.id)).ok();
@@ -94,11 +111,37 @@ impl Spares {
             }
             None => self.prepare(id, size, self.preparation),
         };
-        spare.inspect_err(|_| {
-            // Where this fails too, the next to lock the store does it.
+        if spare.as_ref().is_err_and(is_full) && self.release() {
             self.files.remove(&name::unfinished(id)).ok();
-            self.born(id);
-        })
+            spare = self.prepare(id, size, self.preparation);
+        }
+        match &spare {
+            Ok(_) => self.state().room = Room::Enough,
+            Err(_) => {
+                // Where this fails too, the next to lock the store does it.
+                self.files.remove(&name::unfinished(id)).ok();
+                self.born(id);
+            }
+        }
+        spare
+    }
+
+    /// The disk is full: gives back the space of all spares, and keeps none until there is room
+    /// again. Says whether there were any.
+    pub(super) fn release(&self) -> bool {
+        let mut state = self.state();
+        state.room = Room::None;
+        let spares = state.take();
+        drop(state);
+        self.discard(&spares);
+        !spares.is_empty()
+    }
+
+    fn discard(&self, spares: &[String]) {
+        for name in spares {
+            // Where this fails, the next to lock the store does it.
+            self.files.remove(name).ok();
+        }
     }
 
     /// The segment is there, or never will be.
@@ -176,13 +219,9 @@ impl Spares {
         }
         state.work = Work::Ended;
         self.changed.notify_all();
-        let ready = state.ready.take().map(|spare| name::unfinished(spare.id));
-        let spares: Vec<_> = state.retired.drain(..).chain(ready).collect();
+        let spares = state.take();
         drop(state);
-        for name in spares {
-            // Where this fails, the next to lock the store does it.
-            self.files.remove(&name).ok();
-        }
+        self.discard(&spares);
     }
 
     fn work(&self) {
@@ -205,7 +244,8 @@ impl Spares {
         let state = self.state();
         let name = name::retired(id);
         let kept = state.retired.len() + usize::from(state.ready.is_some());
-        (kept < self.recycling.limit() && !state.retired.contains(&name)).then_some(name)
+        let room = state.room == Room::Enough && kept < self.recycling.limit();
+        (room && !state.retired.contains(&name)).then_some(name)
     }
 
     /// Keeps this file, which durably has no other name.

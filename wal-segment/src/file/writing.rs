@@ -120,7 +120,7 @@ impl fmt::Debug for Block {
 
 /// As [`write_all`]; of a short write only whole blocks count.
 fn write_aligned(file: &dyn OpenFile, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
-    // A system that takes less than a block at a time is not one to wait for.
+    // A system that goes on taking less than a block has no room for one.
     let mut patience = 16;
     while !bytes.is_empty() {
         let written = match file.write_at(offset, bytes) {
@@ -130,8 +130,8 @@ fn write_aligned(file: &dyn OpenFile, mut offset: u64, mut bytes: &[u8]) -> io::
         if written == 0 {
             patience -= 1;
             if patience == 0 {
-                let what = format!("cannot write to {file:?}: the system takes no block");
-                return Err(io::Error::new(io::ErrorKind::WriteZero, what));
+                let what = format!("the system takes less than a block of {file:?}");
+                return Err(io::Error::new(io::ErrorKind::StorageFull, what));
             }
         }
         offset += written as u64;
