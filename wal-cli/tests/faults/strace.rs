@@ -70,7 +70,8 @@ pub(crate) fn strace(
 ) -> Command {
     let mut command = Command::new("strace");
     command.args(["-f", "-y", "-qq", "-e", "signal=none", "-o"]).arg(told);
-    let segments = (1..=SEGMENTS).flat_map(|id| [format!("{id:020}.wal"), format!("{id:020}.new")]);
+    let segments =
+        (1..=SEGMENTS).flat_map(|id| ["wal", "new", "old"].map(|kind| format!("{id:020}.{kind}")));
     let files: Vec<_> = segments.chain(["LOCK".into()]).collect();
     for &path in watched {
         command.arg("-P").arg(path);
@@ -84,7 +85,8 @@ pub(crate) fn strace(
     command
 }
 
-/// The calls that were made to fail, as strace wrote them down, with the files that they were for.
+/// The calls that were made to fail, as strace wrote them down: the number of the thread, the call,
+/// and the files that it was for.
 pub(crate) fn injected(told: &Path) -> Vec<String> {
     let text = fs::read_to_string(told).unwrap();
     text.lines().filter(|line| line.contains("(INJECTED)")).map(str::to_owned).collect()
