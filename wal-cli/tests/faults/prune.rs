@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 use wal::{
@@ -11,13 +12,14 @@ use wal::{
 };
 
 use crate::CALLS;
-use crate::strace::{Effect, Fault, injected, place, strace, with_strace};
+use crate::strace::{Effect, Fault, injected, not_run, place, strace, with_strace};
 
-const LOG: &str = "WAL_FAULTS_TEST_LOG";
+/// Set for a process that is to work on the log there.
+pub(crate) const LOG: &str = "WAL_FAULTS_TEST_LOG";
 
 /// A way of keeping the log's files, each with a thread that prepares the next segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Policy {
+pub(crate) enum Policy {
     /// What suits the file system.
     Fit,
     /// Zeros ahead of the end, and the files of pruned segments used again.
@@ -27,6 +29,17 @@ enum Policy {
 }
 
 impl Policy {
+    pub(crate) const ALL: [Self; 3] = [Self::Fit, Self::Recycled, Self::Direct];
+
+    /// The test that sweeps over it, and is the process that works.
+    pub(crate) fn test(self) -> &'static str {
+        match self {
+            Self::Fit => "prune::no_failing_call_of_a_prune_or_a_truncation_loses_a_record",
+            Self::Recycled => "prune::no_failing_call_loses_a_record_where_files_are_used_again",
+            Self::Direct => "prune::no_failing_call_loses_a_record_that_is_written_past_the_cache",
+        }
+    }
+
     fn open(self, log: &Path) -> wal::Result<Wal> {
         let mut config = Config::default();
         config.segment_size = 16 * 1024;
@@ -53,35 +66,37 @@ impl Policy {
         }
     }
 
-    /// A directory where the log can be kept so.
-    fn place(self) -> TempDir {
-        if self == Self::Direct { tempfile::tempdir().unwrap() } else { place() }
+    /// A directory where the log can be kept so, in memory if that goes.
+    pub(crate) fn place(self) -> TempDir {
+        static IN_MEMORY: OnceLock<bool> = OnceLock::new();
+        let takes_direct = || Self::Direct.open(&place().path().join("log")).is_ok();
+        let in_memory = self != Self::Direct || *IN_MEMORY.get_or_init(takes_direct);
+        if in_memory { place() } else { tempfile::tempdir().unwrap() }
     }
 }
 
 #[test]
 fn no_failing_call_of_a_prune_or_a_truncation_loses_a_record() {
-    sweep("prune::no_failing_call_of_a_prune_or_a_truncation_loses_a_record", Policy::Fit);
+    sweep(Policy::Fit);
 }
 
 #[test]
 fn no_failing_call_loses_a_record_where_files_are_used_again() {
-    sweep("prune::no_failing_call_loses_a_record_where_files_are_used_again", Policy::Recycled);
+    sweep(Policy::Recycled);
 }
 
 #[test]
 fn no_failing_call_loses_a_record_that_is_written_past_the_cache() {
     let refused = Policy::Direct.open(&Policy::Direct.place().path().join("log"));
     if refused.is_err_and(|error| error.kind() == ErrorKind::Unsupported) {
-        println!("NOT RUN: the file system of temporary files has no O_DIRECT");
-        return;
+        return not_run(Policy::Direct.test(), "no O_DIRECT for temporary files");
     }
-    sweep("prune::no_failing_call_loses_a_record_that_is_written_past_the_cache", Policy::Direct);
+    sweep(Policy::Direct);
 }
 
 /// The tool does not truncate, and so the test does: it starts itself again, under strace, in a process
 /// that says on stdout what it is about to do and what it has done.
-fn sweep(test: &str, policy: Policy) {
+fn sweep(policy: Policy) {
     if let Some(log) = env::var_os(LOG) {
         let thread = fs::read_link("/proc/thread-self").unwrap();
         println!("\nthread {}", thread.file_name().unwrap().display());
@@ -90,12 +105,12 @@ fn sweep(test: &str, policy: Policy) {
         }
         return;
     }
-    with_strace(test, || {
+    with_strace(policy.test(), || {
         let mut runs = 0;
         for (call, faults) in CALLS {
             for &fault in *faults {
                 let mut nth = 1;
-                while strike(test, policy, call, fault, nth) {
+                while strike(policy, call, fault, nth) {
                     nth += 1;
                 }
                 assert!(nth > 1 || policy.without().contains(call), "no {call} was reached");
@@ -144,21 +159,21 @@ fn record(lsn: u64, generation: u32) -> Vec<u8> {
 
 /// What the process has said, and so what may be found in the log.
 #[derive(Debug, Default)]
-struct Said {
-    durable: u64,
+pub(crate) struct Said {
+    pub(crate) durable: u64,
     /// No record before this one is there, and all from the next field on.
     pruned_before: u64,
     kept_from: u64,
     /// How far a truncation has come.
     truncating: bool,
     truncated: bool,
-    failed: Option<String>,
+    pub(crate) failed: Option<String>,
     /// The thread that says all this.
     thread: u64,
 }
 
 impl Said {
-    fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let mut said = Self { pruned_before: 1, kept_from: 1, ..Self::default() };
         // A line without its end was cut off by a kill.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -189,14 +204,14 @@ impl Said {
 }
 
 /// One run with one fault; whether there were so many calls.
-fn strike(test: &str, policy: Policy, call: &str, fault: Fault, nth: u32) -> bool {
+fn strike(policy: Policy, call: &str, fault: Fault, nth: u32) -> bool {
     let context = format!("{policy:?}, {call} {nth}, {}", fault.how);
     let dir = policy.place();
     let (log, told) = (dir.path().join("log"), dir.path().join("strace"));
     fs::create_dir(&log).unwrap();
     let this = env::current_exe().unwrap();
     let mut run = strace(&this, &[&log], call, fault, nth, &told);
-    let ran = run.args(["--exact", test, "--nocapture"]).env(LOG, &log).output().unwrap();
+    let ran = run.args(["--exact", policy.test(), "--nocapture"]).env(LOG, &log).output().unwrap();
     let Output { status, stdout, stderr } = ran;
     let text = String::from_utf8(stdout).unwrap();
     let said = Said::of(&text);
@@ -230,7 +245,7 @@ fn strike(test: &str, policy: Policy, call: &str, fault: Fault, nth: u32) -> boo
 }
 
 /// The log holds what it must, opens, and goes on.
-fn check(log: &Path, policy: Policy, said: &Said, context: &str) {
+pub(crate) fn check(log: &Path, policy: Policy, said: &Said, context: &str) {
     let verified = Reader::open(log).unwrap().verify(|_| ()).unwrap();
     assert_ne!(verified.verdict, Verdict::Corrupt, "{context}: {verified:?}");
     let wal = policy.open(log).unwrap_or_else(|error| panic!("{context}: {error:?}"));

@@ -45,11 +45,14 @@ pub(crate) fn with_strace(test: &str, sweep: impl FnOnce()) {
     if probe.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|run| run.success()) {
         return sweep();
     }
+    not_run(test, "strace does not work here");
+}
+
+/// Says that a test was not run, and why; fails in CI.
+pub(crate) fn not_run(test: &str, why: &str) {
     // Not `eprintln`, which the test harness swallows where a test passes.
-    io::stderr()
-        .write_all(format!("NOT RUN: {test}: strace does not work here\n").as_bytes())
-        .unwrap();
-    assert!(env::var_os("CI").is_none(), "in CI every test must run: install strace");
+    io::stderr().write_all(format!("NOT RUN: {test}: {why}\n").as_bytes()).unwrap();
+    assert!(env::var_os("CI").is_none(), "in CI every test must run");
 }
 
 /// An empty directory, in memory where there is such a file system: the power stays on, so that a
