@@ -37,8 +37,8 @@ pub enum ErrorKind {
     /// No space left before anything was lost: free some (prune, or a larger disk) and wait or
     /// append again. What was staged is still staged.
     StorageFull,
-    /// Written by a newer version, or with a codec, transform or feature this build does not know.
-    /// Never a sign of damage.
+    /// Written by a newer version, or with a codec, transform or feature this build does not know; or
+    /// the settings ask for what the file system cannot do. Never a sign of damage.
     Unsupported,
 }
 

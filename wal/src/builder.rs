@@ -112,7 +112,8 @@ impl Builder {
     /// - [`Locked`](ErrorKind::Locked): somebody has it open for writing.
     /// - [`Corrupt`](ErrorKind::Corrupt): something that the log vouches for is damaged or missing;
     ///   nothing has been changed.
-    /// - [`Unsupported`](ErrorKind::Unsupported): written by a newer version, or with another codec.
+    /// - [`Unsupported`](ErrorKind::Unsupported): written by a newer version, or with another codec;
+    ///   or the settings ask for direct writing, which the file system refuses.
     pub fn open(self) -> Result<(Wal, Recovery)> {
         self.config.validate()?;
         let strategy = match self.strategy {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use wal_commit::Options;
 use wal_core::{CommitStrategy, Error, ErrorKind, Result};
-use wal_segment::{Caching, FileStore, FileSystem, Fit, OsFiles, Preparation, Recycling, Writing};
+use wal_segment::{
+    Caching, Direct, FileStore, FileSystem, Fit, OsFiles, Preparation, Recycling, Writing,
+};
 
 mod choice;
 mod file;
@@ -187,6 +189,9 @@ impl Config {
     /// The store that a log with these settings has in this directory, which is made if it is missing,
     /// and how it works there: what was asked for, and what suits the file system for the rest. For
     /// who wraps it before it goes to [`Wal::with_store`](crate::Wal::with_store).
+    ///
+    /// [`Unsupported`](ErrorKind::Unsupported) where [`writing`](Self::writing) asks for what the file
+    /// system refuses; nothing of a log has been written then.
     pub fn store_in(&self, dir: impl AsRef<Path>) -> Result<(FileStore, Fit)> {
         let dir = dir.as_ref();
         let failed =
@@ -196,6 +201,10 @@ impl Config {
         fit.preparation = self.preparation.unwrap_or(fit.preparation);
         fit.recycling = self.recycling.unwrap_or(fit.recycling);
         fit.writing = self.writing.unwrap_or(fit.writing);
+        if fit.writing == Writing::Direct && fit.file_system.direct == Direct::Refused {
+            let what = format!("wal.writing: no direct writing (O_DIRECT) in {}", dir.display());
+            return Err(Error::new(ErrorKind::Unsupported, what));
+        }
         let store = FileStore::over(Arc::new(files)).fitted(fit).caching(self.caching);
         Ok((store, fit))
     }

@@ -9,5 +9,6 @@ mod fixture;
 mod kill;
 mod life;
 mod live;
+mod mixed_up;
 mod pipe;
 mod shape;

@@ -37,6 +37,8 @@ impl Crashed {
         let newest = segments(&log).pop().unwrap();
         let mut bytes = fs::read(&newest).unwrap();
         let end = bytes.iter().rposition(|&byte| byte != 0).unwrap();
+        // There may be no space behind it: that depends on the file system.
+        bytes.resize(bytes.len().max(end + 216), 0);
         bytes[end + 16..end + 216].fill(0xAA);
         fs::write(&newest, bytes).unwrap();
         let id = segments(&log).len();
@@ -184,18 +186,20 @@ fn record(lsn: u64) -> String {
     format!("{lsn}:{}", "x".repeat(1200 + usize::try_from(lsn % 7).unwrap() * 100))
 }
 
-/// Every append writes and syncs by itself: here every call is reached one by one.
+/// Every append writes and syncs by itself: here every call is reached one by one, but the taking of
+/// space, which the tool leaves to what suits the file system.
 #[test]
 fn no_failing_call_loses_a_record_under_one_sync_per_append() {
     with_strace("no_failing_call_loses_a_record_under_one_sync_per_append", || {
-        sweep("sync", &CALLS.iter().chain(OUTPUT).map(|(call, _)| *call).collect::<Vec<_>>());
+        let all = CALLS.iter().chain(OUTPUT).map(|(call, _)| *call);
+        sweep("sync", &all.filter(|call| *call != "fallocate").collect::<Vec<_>>());
     });
 }
 
 #[test]
 fn no_failing_call_loses_a_record_under_group_commit() {
     with_strace("no_failing_call_loses_a_record_under_group_commit", || {
-        sweep("group-commit", &["pwrite64", "fdatasync", "fsync", "fallocate", "rename"]);
+        sweep("group-commit", &["pwrite64", "fdatasync", "fsync", "rename"]);
     });
 }
 
@@ -203,6 +207,6 @@ fn no_failing_call_loses_a_record_under_group_commit() {
 #[test]
 fn no_failing_call_loses_a_record_under_the_operating_system() {
     with_strace("no_failing_call_loses_a_record_under_the_operating_system", || {
-        sweep("os", &["pwrite64", "fdatasync", "fsync", "fallocate", "rename"]);
+        sweep("os", &["pwrite64", "fdatasync", "fsync", "rename"]);
     });
 }

@@ -16,6 +16,7 @@
 
 mod append;
 mod prune;
+mod short;
 mod strace;
 
 use strace::{Effect, Fault};

@@ -45,11 +45,14 @@ pub(crate) fn with_strace(test: &str, sweep: impl FnOnce()) {
     if probe.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|run| run.success()) {
         return sweep();
     }
+    not_run(test, "strace does not work here");
+}
+
+/// Says that a test was not run, and why; fails in CI.
+pub(crate) fn not_run(test: &str, why: &str) {
     // Not `eprintln`, which the test harness swallows where a test passes.
-    io::stderr()
-        .write_all(format!("NOT RUN: {test}: strace does not work here\n").as_bytes())
-        .unwrap();
-    assert!(env::var_os("CI").is_none(), "in CI every test must run: install strace");
+    io::stderr().write_all(format!("NOT RUN: {test}: {why}\n").as_bytes()).unwrap();
+    assert!(env::var_os("CI").is_none(), "in CI every test must run");
 }
 
 /// An empty directory, in memory where there is such a file system: the power stays on, so that a
@@ -70,7 +73,8 @@ pub(crate) fn strace(
 ) -> Command {
     let mut command = Command::new("strace");
     command.args(["-f", "-y", "-qq", "-e", "signal=none", "-o"]).arg(told);
-    let segments = (1..=SEGMENTS).flat_map(|id| [format!("{id:020}.wal"), format!("{id:020}.new")]);
+    let segments =
+        (1..=SEGMENTS).flat_map(|id| ["wal", "new", "old"].map(|kind| format!("{id:020}.{kind}")));
     let files: Vec<_> = segments.chain(["LOCK".into()]).collect();
     for &path in watched {
         command.arg("-P").arg(path);
@@ -84,7 +88,8 @@ pub(crate) fn strace(
     command
 }
 
-/// The calls that were made to fail, as strace wrote them down, with the files that they were for.
+/// The calls that were made to fail, as strace wrote them down: the number of the thread, the call,
+/// and the files that it was for.
 pub(crate) fn injected(told: &Path) -> Vec<String> {
     let text = fs::read_to_string(told).unwrap();
     text.lines().filter(|line| line.contains("(INJECTED)")).map(str::to_owned).collect()

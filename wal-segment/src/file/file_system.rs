@@ -49,6 +49,8 @@ pub enum Direct {
     Works,
     /// It would not.
     Refused,
+    /// There was no room to try, or the trial failed in another way.
+    Untried,
 }
 
 /// How a [`FileStore`] works: what suits its file system, or what was asked for instead.
@@ -72,8 +74,11 @@ impl FileSystem {
         let kind = platform::kind(files.dir())?;
         let direct = match try_direct(files) {
             Ok(()) => Direct::Works,
-            // Whatever it was, writing is not known to work; what else it means is found out soon.
-            Err(_) => Direct::Refused,
+            Err(error) => match error.kind() {
+                io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput => Direct::Refused,
+                // What else it means is found out soon.
+                _ => Direct::Untried,
+            },
         };
         Ok(Self { kind, direct })
     }

@@ -10,7 +10,8 @@ use super::{Access, Files, OpenFile, directory, platform};
 
 /// The files of one directory of the operating system.
 ///
-/// Errors name the path and repeat what the system said. Everything goes through the C library, so
+/// Errors name the path and repeat what the system said. Where the directory is moved and another one
+/// is made in its place, every call that goes by a name fails, and touches nothing there. Everything goes through the C library, so
 /// that interposed libraries see it.
 pub struct OsFiles {
     dir: PathBuf,
@@ -45,7 +46,21 @@ impl OsFiles {
         &self.dir
     }
 
+    /// The path still leads to the directory that was opened. Where that was moved, and another one
+    /// made in its place, the files there are somebody else's.
+    fn check_place(&self) -> io::Result<()> {
+        match platform::is_at(&self.handle, &self.dir) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let what = format!("{} is another directory by now", self.dir.display());
+                Err(io::Error::other(what))
+            }
+            Err(error) => Err(cannot("find", &self.dir, &error)),
+        }
+    }
+
     fn opened(&self, name: &str, options: &OpenOptions, verb: &str) -> io::Result<OsFile> {
+        self.check_place()?;
         let path = self.dir.join(name);
         match options.open(&path) {
             Ok(file) => Ok(OsFile { file, path, renamed: OnceLock::new() }),
@@ -89,15 +104,18 @@ impl Files for OsFiles {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
+        self.check_place()?;
         self.names().map_err(|error| cannot("list", &self.dir, &error))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.check_place()?;
         let path = self.dir.join(name);
         fs::remove_file(&path).map_err(|error| cannot("remove", &path, &error))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.check_place()?;
         let path = self.dir.join(from);
         fs::rename(&path, self.dir.join(to)).map_err(|error| cannot("rename", &path, &error))
     }

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | a sync of a file | `fdatasync`, `fsync` | macOS: `F_FULLFSYNC`; else `fsync` | `FlushFileBuffers` |
 //! | a sync of a directory | `fsync` of it | macOS: `F_FULLFSYNC`; else `fsync` | none: a name rests with the journal of NTFS |
+//! | a directory put in the place of another | seen | seen | not seen |
 //! | taking space | `fallocate` | by writing zeros | by writing zeros |
 //! | writes that sync themselves, or pass the cache | `O_DSYNC`, `O_DIRECT` | refused | refused |
 //! | letting go of cached bytes | `posix_fadvise` | nothing | nothing |
@@ -24,8 +25,8 @@ pub(super) use linux::{allocate, forget, kind, options};
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(super) use other_unix::{allocate, forget, kind, options};
 #[cfg(unix)]
-pub(super) use unix::{block_size, open_dir, read_at, sync_dir, write_at};
+pub(super) use unix::{block_size, is_at, open_dir, read_at, sync_dir, write_at};
 #[cfg(windows)]
 pub(super) use windows::{
-    allocate, block_size, forget, kind, open_dir, options, read_at, sync_dir, write_at,
+    allocate, block_size, forget, is_at, kind, open_dir, options, read_at, sync_dir, write_at,
 };

@@ -1,6 +1,6 @@
 //! What every Unix has.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -19,6 +19,12 @@ pub(in crate::file) fn block_size(file: &File) -> io::Result<u64> {
 
 pub(in crate::file) fn open_dir(dir: &Path) -> io::Result<File> {
     File::open(dir)
+}
+
+/// Whether this is the directory that the path leads to.
+pub(in crate::file) fn is_at(dir: &File, path: &Path) -> io::Result<bool> {
+    let (opened, there) = (dir.metadata()?, fs::metadata(path)?);
+    Ok((opened.dev(), opened.ino()) == (there.dev(), there.ino()))
 }
 
 pub(in crate::file) fn sync_dir(dir: &File) -> io::Result<()> {

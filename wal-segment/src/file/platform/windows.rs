@@ -54,6 +54,11 @@ pub(in crate::file) fn open_dir(dir: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(dir)
 }
 
+/// The standard library does not say which directory a handle is of: where there is one, it passes.
+pub(in crate::file) fn is_at(_dir: &File, path: &Path) -> io::Result<bool> {
+    std::fs::metadata(path).map(|_| true)
+}
+
 /// The system knows no such call for a directory. NTFS keeps its changes in order in its journal,
 /// and writes that out by itself; until then, a power cut takes back the newest names.
 #[expect(clippy::unnecessary_wraps, reason = "the same shape on every system")]
