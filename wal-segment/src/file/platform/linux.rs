@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use crate::file::{Access, FileSystemKind};
 
 /// How a file is opened for this.
+#[expect(clippy::unnecessary_wraps, reason = "the same shape on every system")]
 pub(in crate::file) fn options(access: Access) -> io::Result<OpenOptions> {
     let (write, flags) = match access {
         Access::Read => (false, OFlags::empty()),
