@@ -38,7 +38,7 @@ mod tee;
 
 pub use file::{
     Access, Ahead, Caching, DIRECT_ALIGNMENT, Direct, FileStore, FileSystem, FileSystemKind, Files,
-    Fit, OpenFile, OsFiles, Preparation, Recycling, Writing,
+    Fit, OpenFile, OsFiles, Preparation, Reading, Recycling, Writing,
 };
 pub use kv::{Change, KeyShape, KvStore, Locks, Order, OrderedKv, Persist, Visit};
 pub use memory::MemoryStore;

@@ -58,6 +58,11 @@ pub(in crate::file) fn kind(dir: &Path) -> io::Result<FileSystemKind> {
     })
 }
 
+pub(in crate::file) fn reads_on(file: &File) {
+    // A hint, and for this open file alone.
+    fadvise(file, 0, None, Advice::Sequential).ok();
+}
+
 pub(in crate::file) fn forget(file: &File, offset: u64, len: u64) {
     // A hint: where the system does not take it, the bytes stay in the cache.
     fadvise(file, offset, std::num::NonZeroU64::new(len), Advice::DontNeed).ok();
