@@ -49,6 +49,17 @@ pub enum Reading {
 }
 
 impl Reading {
+    /// Whether this build and this operating system know the way. A file system may refuse it still.
+    pub fn is_known(self) -> bool {
+        match self {
+            Self::Buffered => true,
+            Self::Mapped => {
+                cfg!(all(feature = "mmap", target_os = "linux", target_pointer_width = "64"))
+            }
+            Self::Direct => cfg!(target_os = "linux"),
+        }
+    }
+
     /// A reader of the file of this name.
     pub(super) fn open(self, files: &dyn Files, name: &str) -> io::Result<Box<dyn SegmentReader>> {
         match self {
