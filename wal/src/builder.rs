@@ -154,7 +154,7 @@ fn in_directory(dir: &Path, config: &Config) -> io::Result<(FileStore, Fit)> {
     let files = OsFiles::create(dir)?;
     let fit = config.fit(FileSystem::of(&files)?);
     let store = FileStore::over(Arc::new(files));
-    Ok((store.fitted(fit).caching(config.caching), fit))
+    Ok((store.fitted(fit).caching(config.caching).reading(config.reading), fit))
 }
 
 /// Takes the store for writing.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use wal_commit::Options;
 use wal_core::{CommitStrategy, Error, ErrorKind, Result};
-use wal_segment::{Caching, FileSystem, Fit, Preparation, Recycling, Writing};
+use wal_segment::{Caching, FileSystem, Fit, Preparation, Reading, Recycling, Writing};
 
 mod choice;
 mod file;
@@ -81,6 +81,9 @@ pub struct Config {
     pub writing: Option<Writing>,
     /// What becomes of written bytes in the page cache: `"keep"`, the default, or `"drop"`.
     pub caching: Caching,
+    /// How segments are read: `"buffered"`, the default, `"mapped"`, with the feature `mmap` on 64-bit
+    /// Linux, or `"direct"`.
+    pub reading: Reading,
     /// The most a record may have. 16 MiB by default.
     pub record_limit: usize,
     /// The most a batch may have, with up to five bytes more for each record. 64 MiB by default.
@@ -110,6 +113,7 @@ impl Default for Config {
             recycling: None,
             writing: None,
             caching: Caching::default(),
+            reading: Reading::default(),
             record_limit: options.record_limit,
             batch_limit: options.batch_limit,
             frame_size: options.frame_size,
@@ -129,6 +133,11 @@ impl Config {
             grouping.validate()?;
         }
         self.validate_preparation()?;
+        if !self.reading.is_known() {
+            let what = "wal.reading names a way that this build does not know: \"mapped\" is there on \
+                        64-bit Linux with the feature mmap of the crate wal, \"direct\" on Linux";
+            return Err(Error::new(ErrorKind::Unsupported, what));
+        }
         if self.segment_size > LARGEST_FILE {
             return Err(invalid("segment_size", "is above 16 TiB, the largest file of ext4"));
         }
@@ -146,6 +155,7 @@ impl Config {
             recycling: _,
             writing: _,
             caching: _,
+            reading: _,
             record_limit,
             batch_limit,
             frame_size,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use wal_core::{Error, Result};
-use wal_segment::{Caching, Preparation, Recycling, Writing};
+use wal_segment::{Caching, Preparation, Reading, Recycling, Writing};
 
 use super::choice::Choice;
 use super::grouping::GroupingTable;
@@ -30,6 +30,7 @@ pub(super) struct Table {
     #[serde(skip_serializing_if = "Option::is_none")]
     writing: Option<Writing>,
     caching: Option<Caching>,
+    reading: Option<Reading>,
     #[serde(skip_serializing_if = "Option::is_none")]
     group_commit: Option<GroupingTable>,
 }
@@ -52,6 +53,7 @@ impl TryFrom<Table> for Config {
             recycling,
             writing,
             caching,
+            reading,
             group_commit,
         } = table;
         let base = preset.map_or_else(Self::default, Self::from);
@@ -70,6 +72,7 @@ impl TryFrom<Table> for Config {
             recycling: recycling.or(base.recycling),
             writing: writing.or(base.writing),
             caching: caching.unwrap_or(base.caching),
+            reading: reading.unwrap_or(base.reading),
             record_limit: record_limit.unwrap_or(base.record_limit),
             batch_limit: batch_limit.unwrap_or(base.batch_limit),
             frame_size: frame_size.unwrap_or(base.frame_size),
@@ -100,6 +103,7 @@ impl From<Config> for Table {
             recycling,
             writing,
             caching,
+            reading,
             record_limit,
             batch_limit,
             frame_size,
@@ -121,6 +125,7 @@ impl From<Config> for Table {
             recycling,
             writing,
             caching: Some(caching),
+            reading: Some(reading),
             group_commit: group_commit.map(GroupingTable::from),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wal::{Caching, Config, Grouping, Preparation, Recycling, Strategy, Tuning, Writing};
+use wal::{Caching, Config, Grouping, Preparation, Reading, Recycling, Strategy, Tuning, Writing};
 
 use crate::{read, strategies};
 
@@ -169,6 +169,7 @@ fn every_other_key_is_that_of_its_field() {
         recycling = { keep = 3 }
         writing = "synced"
         caching = "drop"
+        reading = "direct"
         record_limit = 1000
         batch_limit = 2000
         frame_size = 3000
@@ -182,6 +183,7 @@ fn every_other_key_is_that_of_its_field() {
     same.preparation = Some(Preparation::Chunks(65536));
     same.recycling = Some(Recycling::Keep(3));
     (same.writing, same.caching) = (Some(Writing::Synced), Caching::Drop);
+    same.reading = Reading::Direct;
     (same.record_limit, same.batch_limit) = (1000, 2000);
     (same.frame_size, same.buffer_size) = (3000, 4000);
     same.alignment = 512;
