@@ -1,26 +1,27 @@
 //! The reader of a segment that is a file, through a map of it.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wal_core::SegmentReader;
 
 use super::map::Map;
-use super::sequence::Sequence;
-use super::transfer::read_full;
-use super::{Access, Files, OpenFile};
+use super::reader::FileReader;
+use super::{Access, Files};
 
-/// Reads one file through a map of it, and as the buffered reader does where that has no answer:
-/// behind the map's end, where too many files are mapped, and from the first time that the map was
-/// cut off.
+/// Bytes. A read of more costs less by `pread`, which has no page to look up and none to fault in.
+/// And a scan of a cold file fell to a tenth where a map was to be read in sequence.
+const MANY: usize = 64 << 10;
+
+/// Reads one file through a map of it, and as the buffered reader does what that is better at or the
+/// map has no answer to: many bytes at once, what lies behind the map's end, a file for which there
+/// was no map left, and all from the first time that the file was cut off under its map.
 #[derive(Debug)]
 pub(super) struct MappedReader {
-    file: Arc<dyn OpenFile>,
+    buffered: FileReader,
     pub(super) map: Option<Map>,
     /// The file's size when it was last looked at.
     seen: AtomicU64,
-    sequence: Sequence,
 }
 
 impl MappedReader {
@@ -34,38 +35,35 @@ impl MappedReader {
         let map = Map::new(os_file).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot map {file:?}: {error}"))
         })?;
-        Ok(Self { file, map, seen: AtomicU64::new(0), sequence: Sequence::default() })
+        Ok(Self { buffered: FileReader::new(file), map, seen: AtomicU64::new(0) })
     }
 
-    /// How many bytes there are of `len` at `offset`.
-    fn there(&self, offset: u64, len: u64) -> io::Result<u64> {
-        let end = offset.saturating_add(len);
+    /// Fills as much of `buffer` as there is from `offset` on, where the map can.
+    fn by_map(&self, map: &Map, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let end = offset.saturating_add(buffer.len() as u64);
         let mut size = self.seen.load(Ordering::Relaxed);
         if end > size {
-            size = self.file.size()?;
+            size = self.size()?;
             self.seen.store(size, Ordering::Relaxed);
         }
-        Ok(end.min(size).saturating_sub(offset))
+        let end = end.min(size).max(offset);
+        let len = usize::try_from(end - offset).unwrap_or(0);
+        Ok((end <= Map::LEN && map.copy(offset, &mut buffer[..len])).then_some(len))
     }
 }
 
 impl SegmentReader for MappedReader {
     fn size(&self) -> io::Result<u64> {
-        self.file.size()
+        self.buffered.size()
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let in_sequence = self.sequence.begins(offset, buffer.len());
-        if let Some(map) = &self.map {
-            if in_sequence {
-                map.reads_on();
-            }
-            let there = self.there(offset, buffer.len() as u64)?;
-            let len = usize::try_from(there).unwrap_or(0);
-            if offset.saturating_add(there) <= Map::LEN && map.copy(offset, &mut buffer[..len]) {
-                return Ok(len);
-            }
+        if let Some(map) = &self.map
+            && buffer.len() <= MANY
+            && let Some(read) = self.by_map(map, offset, buffer)?
+        {
+            return Ok(read);
         }
-        read_full(&*self.file, offset, buffer)
+        self.buffered.read_at(offset, buffer)
     }
 }

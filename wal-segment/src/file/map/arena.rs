@@ -94,12 +94,6 @@ impl Window {
     pub(super) fn is_broken(&self) -> bool {
         BROKEN[self.number].load(Ordering::Acquire)
     }
-
-    /// Says that it is read from front to back from here on.
-    pub(super) fn reads_on(&self) {
-        // SAFETY: this advice changes no byte and no access.
-        unsafe { libc::madvise(self.address.cast(), WINDOW, libc::MADV_SEQUENTIAL) };
-    }
 }
 
 impl Drop for Window {

@@ -69,11 +69,6 @@ impl Map {
         fence(Ordering::Acquire);
         !self.window.is_broken()
     }
-
-    /// Says that the file is read from front to back from here on.
-    pub(super) fn reads_on(&self) {
-        self.window.reads_on();
-    }
 }
 
 impl fmt::Debug for Map {

@@ -59,6 +59,20 @@ fn a_map_reads_what_the_file_holds_at_any_offset_and_length() {
     }
 }
 
+/// Out of memory of any kind; this one Miri follows.
+#[test]
+fn bytes_are_copied_as_they_lie_at_any_alignment() {
+    let bytes: Vec<u8> = (0..64).collect();
+    for from in 0..20 {
+        for len in 0..40 {
+            let mut buffer = vec![0xee; len];
+            // SAFETY: `from + len` is below 64.
+            unsafe { copy_volatile(bytes.as_ptr().add(from), &mut buffer) };
+            assert_eq!(buffer, bytes[from..from + len], "{from} {len}");
+        }
+    }
+}
+
 #[test]
 fn what_is_cut_off_under_a_map_breaks_the_read_and_nothing_else() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
