@@ -19,6 +19,7 @@
 //! | [`naive`] | 1000 records in batches: time, syncs, storage calls | the naive log: one sync a record | |
 //! | [`stages`] | each step of a commit | the whole commit, so that a ratio is a share | |
 //! | [`scan`] | reading a log, every frame verified | the checksum alone | `scan` |
+//! | [`reading`] | the same in each way of reading, and small reads; page cache warm and cold | `pread` | |
 //! | [`open`] | opening a log of many segments | looking at its files | `open` |
 //!
 //! To add a workload: a module with subjects and `rows`, a line in [`WORKLOADS`], and a benchmark
@@ -40,6 +41,7 @@ pub mod durable;
 pub mod naive;
 pub mod open;
 pub mod pipelined;
+pub mod reading;
 pub mod scan;
 pub mod stage;
 pub mod stages;
@@ -57,7 +59,7 @@ pub use table::Table;
 pub type Workload = (&'static str, fn(&Scratch, Effort) -> anyhow::Result<Vec<Row>>);
 
 /// Every workload of the report, in its order.
-pub const WORKLOADS: [Workload; 9] = [
+pub const WORKLOADS: [Workload; 10] = [
     ("stage", stage::rows),
     ("append", append::rows),
     ("durable", durable::rows),
@@ -66,6 +68,7 @@ pub const WORKLOADS: [Workload; 9] = [
     ("naive", naive::rows),
     ("stages", stages::rows),
     ("scan", scan::rows),
+    ("reading", reading::rows),
     ("open", open::rows),
 ];
 
