@@ -162,8 +162,11 @@ fn many_threads_read_while_the_file_is_cut_off_and_grows() {
                 }
             });
         }
-        // Until real signals have been met, however the threads are scheduled.
-        while broken.load(Ordering::Relaxed) < 50 {
+        // Until real signals have been met, however the threads are scheduled; within a bound that
+        // only a handler which does not say so reaches.
+        let mut rounds = 0_u32;
+        while broken.load(Ordering::Relaxed) < 50 && rounds < 50_000 {
+            rounds += 1;
             file.set_len(2 * PAGE as u64).unwrap();
             thread::yield_now();
             fill(&file, 64);
@@ -171,6 +174,7 @@ fn many_threads_read_while_the_file_is_cut_off_and_grows() {
         }
         done.store(true, Ordering::Relaxed);
     });
+    assert!(broken.into_inner() >= 50, "no signal was met");
 }
 
 #[test]
