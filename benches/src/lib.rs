@@ -20,6 +20,7 @@
 //! | [`stages`] | each step of a commit | the whole commit, so that a ratio is a share | |
 //! | [`scan`] | reading a log, every frame verified | the checksum alone | `scan` |
 //! | [`storage`] | every way to take space and to write; making a segment; rotation | the raw file written in that way | |
+//! | [`reading`] | the same in each way of reading, and small reads; page cache warm and cold | `pread` | |
 //! | [`open`] | opening a log of many segments | looking at its files | `open` |
 //!
 //! To add a workload: a module with subjects and `rows`, a line in [`WORKLOADS`], and a benchmark
@@ -41,6 +42,7 @@ pub mod durable;
 pub mod naive;
 pub mod open;
 pub mod pipelined;
+pub mod reading;
 pub mod scan;
 pub mod stage;
 pub mod stages;
@@ -59,7 +61,7 @@ pub use table::Table;
 pub type Workload = (&'static str, fn(&Scratch, Effort) -> anyhow::Result<Vec<Row>>);
 
 /// Every workload of the report, in its order.
-pub const WORKLOADS: [Workload; 10] = [
+pub const WORKLOADS: [Workload; 11] = [
     ("stage", stage::rows),
     ("append", append::rows),
     ("durable", durable::rows),
@@ -68,6 +70,7 @@ pub const WORKLOADS: [Workload; 10] = [
     ("naive", naive::rows),
     ("stages", stages::rows),
     ("scan", scan::rows),
+    ("reading", reading::rows),
     ("open", open::rows),
     ("storage", storage::rows),
 ];

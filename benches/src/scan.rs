@@ -3,11 +3,11 @@
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use wal::{Lsn, Reader, Strategy, Wal};
+use wal::{Lsn, Reader, Reading, Strategy, Wal};
 
 use crate::{Budget, Effort, Row, Scratch, float, interleaved};
 
@@ -52,8 +52,13 @@ impl Recorded {
     /// Reads every record through a cursor, which verifies every frame, and says how many bytes
     /// the records have.
     pub fn scan(&self) -> Result<u64> {
+        self.scan_by(Reading::default())
+    }
+
+    /// The same, read in this way.
+    pub fn scan_by(&self, reading: Reading) -> Result<u64> {
         let (mut records, mut bytes) = (0, 0);
-        for entry in Reader::open(&self.dir)?.read_from(Lsn::FIRST)? {
+        for entry in Reader::open_with(&self.dir, reading)?.read_from(Lsn::FIRST)? {
             records += 1;
             bytes += black_box(entry?.payload).len() as u64;
         }
@@ -82,6 +87,21 @@ impl Recorded {
             }
         }
         Ok(crc)
+    }
+
+    /// Where the log is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The files of the segments, oldest first.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// How many bytes they have.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|bytes| bytes.len() as u64).sum()
     }
 
     /// How many records the log has.

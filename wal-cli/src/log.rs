@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use wal::parts::core::SegmentStore;
 use wal::parts::segment::FileStore;
-use wal::{Error, ErrorKind, Reader, SegmentId};
+use wal::{Error, ErrorKind, Reader, Reading, SegmentId};
 
 /// The log in a directory, opened without a lock and for reading only.
 #[derive(Debug)]
@@ -19,8 +19,13 @@ impl Log {
     /// Fails where there is no log: a mistyped path must not read as a log that is clean and empty.
     /// A log that was opened and never written to has its lock file.
     pub(crate) fn open(dir: &Path) -> anyhow::Result<Self> {
+        Self::open_with(dir, Reading::default())
+    }
+
+    /// The same, read in this way.
+    pub(crate) fn open_with(dir: &Path, reading: Reading) -> anyhow::Result<Self> {
         let store = match FileStore::open_read_only(dir) {
-            Ok(store) => Arc::new(store),
+            Ok(store) => Arc::new(store.reading(reading)),
             Err(cause) => return Err(Error::io("opening the log failed", cause).into()),
         };
         let log = Self { reader: Reader::with_store(store.clone()), store };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use wal::parts::replay::{Ending, Finding, SegmentVerdict};
-use wal::{ErrorKind, Verdict, Verification};
+use wal::{ErrorKind, Reading, Verdict, Verification};
 
 use crate::failure::{CORRUPT, TORN, pipe_closed, tell};
 use crate::log::Log;
@@ -24,6 +24,10 @@ use crate::out::{Out, count};
 pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
+    /// Read past the page cache: judge what the disk holds, not what the system remembers of it.
+    /// Fails where the file system cannot (Linux only)
+    #[arg(long)]
+    direct: bool,
     /// One JSON object: `verdict` ("clean", "torn" or "corrupt"), `first_lsn`, `last_lsn`,
     /// `segments`, `findings`, `dead_segments`
     #[arg(long)]
@@ -31,7 +35,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let log = Log::open(&args.dir)?;
+    let reading = if args.direct { Reading::Direct } else { Reading::default() };
+    let log = Log::open_with(&args.dir, reading)?;
     let found = look(&log)?;
     let mut out = Out::new();
     let told = if args.json { out.json(&Told::of(&found)) } else { text(&mut out, &found) };

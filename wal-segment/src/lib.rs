@@ -40,7 +40,7 @@ mod tee;
 pub use capped::Capped;
 pub use file::{
     Access, Ahead, Caching, DIRECT_ALIGNMENT, Direct, FileStore, FileSystem, FileSystemKind, Files,
-    Fit, OpenFile, OsFiles, Preparation, Recycling, Writing,
+    Fit, OpenFile, OsFiles, Preparation, Reading, Recycling, Writing,
 };
 pub use kv::{Change, KeyShape, KvStore, Locks, Order, OrderedKv, Persist, Visit};
 pub use memory::MemoryStore;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use wal_commit::Options;
 use wal_core::{CommitStrategy, Error, ErrorKind, Result};
 use wal_segment::{
-    Caching, Direct, FileStore, FileSystem, Fit, OsFiles, Preparation, Recycling, Writing,
+    Caching, Direct, FileStore, FileSystem, Fit, OsFiles, Preparation, Reading, Recycling, Writing,
 };
 
 mod choice;
@@ -86,6 +86,9 @@ pub struct Config {
     pub writing: Option<Writing>,
     /// What becomes of written bytes in the page cache: `"keep"`, the default, or `"drop"`.
     pub caching: Caching,
+    /// How segments are read: `"buffered"`, the default, `"mapped"`, with the feature `mmap` on 64-bit
+    /// Linux, or `"direct"`.
+    pub reading: Reading,
     /// The most a record may have. 16 MiB by default.
     pub record_limit: usize,
     /// The most a batch may have, with up to five bytes more for each record. 64 MiB by default.
@@ -124,6 +127,7 @@ impl Default for Config {
             recycling: None,
             writing: None,
             caching: Caching::default(),
+            reading: Reading::default(),
             record_limit: options.record_limit,
             batch_limit: options.batch_limit,
             frame_size: options.frame_size,
@@ -148,6 +152,11 @@ impl Config {
         if self.max_size.is_some_and(|most| most < self.segment_size.saturating_mul(2)) {
             return Err(invalid("max_size", "is below twice segment_size"));
         }
+        if !self.reading.is_known() {
+            let what = "wal.reading names a way that this build does not know: \"mapped\" is there on \
+                        64-bit Linux with the feature mmap of the crate wal, \"direct\" on Linux";
+            return Err(Error::new(ErrorKind::Unsupported, what));
+        }
         if self.segment_size > LARGEST_FILE {
             return Err(invalid("segment_size", "is above 16 TiB, the largest file of ext4"));
         }
@@ -165,6 +174,7 @@ impl Config {
             recycling: _,
             writing: _,
             caching: _,
+            reading: _,
             record_limit,
             batch_limit,
             frame_size,
@@ -205,7 +215,10 @@ impl Config {
             let what = format!("wal.writing: no direct writing (O_DIRECT) in {}", dir.display());
             return Err(Error::new(ErrorKind::Unsupported, what));
         }
-        let store = FileStore::over(Arc::new(files)).fitted(fit).caching(self.caching);
+        let store = FileStore::over(Arc::new(files))
+            .fitted(fit)
+            .caching(self.caching)
+            .reading(self.reading);
         Ok((store, fit))
     }
 

@@ -76,7 +76,7 @@ pub use wal_core::{
 pub use wal_replay::{
     Cursor, Recovery, SegmentInfo, SegmentState, Sequential, Survey, Verdict, Verification,
 };
-pub use wal_segment::{Caching, Fit, Preparation, Recycling, Writing};
+pub use wal_segment::{Caching, Fit, Preparation, Reading, Recycling, Writing};
 
 /// The parts, for who exchanges one.
 pub mod parts {

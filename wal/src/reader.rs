@@ -8,7 +8,7 @@ use wal_replay::{
     Chain, Cursor, FrameNote, SegmentInfo, Survey, Transforms, Until, Verification, prefix, survey,
     verify,
 };
-use wal_segment::FileStore;
+use wal_segment::{FileStore, Reading};
 
 /// A log read as it lies there, without a lock and without changing a byte: also while another
 /// process writes it, and also when it is damaged. For tools and for the curious.
@@ -21,11 +21,19 @@ pub struct Reader {
 impl Reader {
     /// The log in this directory, which must be there.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(dir, Reading::default())
+    }
+
+    /// The log in this directory, which must be there, read in this way: [`Reading::Direct`] to
+    /// [`verify`](Self::verify) what the disk holds, whatever the page cache does. A way that this
+    /// system or this build does not know shows when the first segment is read, as
+    /// [`ErrorKind::Io`](wal_core::ErrorKind::Io).
+    pub fn open_with(dir: impl AsRef<Path>, reading: Reading) -> Result<Self> {
         let dir = dir.as_ref();
         let store = FileStore::open_read_only(dir).map_err(|cause| {
             Error::io(format!("opening the directory {} failed", dir.display()), cause)
         })?;
-        Ok(Self::with_store(Arc::new(store)))
+        Ok(Self::with_store(Arc::new(store.reading(reading))))
     }
 
     /// The log in this store.

@@ -12,7 +12,7 @@ use common::prepared_ahead::PreparedAhead;
 use common::sim_files::SimFiles;
 use wal::parts::core::{Lsn, Result, SegmentStore};
 use wal::parts::segment::{
-    Ahead, Caching, FileStore, MemoryStore, Preparation, Recycling, Writing,
+    Ahead, Caching, FileStore, MemoryStore, Preparation, Reading, Recycling, Writing,
 };
 use wal::{Config, Strategy, Wal};
 use wal_testkit::{
@@ -220,6 +220,40 @@ segment_store_laws!(
     || {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         move || FileStore::open(dir.path()).map(|store| everything(store).ahead(Ahead::Thread))
+    },
+    without [crash, kill, interrupt, fault, room]
+);
+
+segment_store_laws!(
+    real_files_read_past_the_cache,
+    || {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        move || FileStore::open(dir.path()).map(|store| store.reading(Reading::Direct))
+    },
+    without [crash, kill, interrupt, fault, room]
+);
+
+#[cfg(feature = "mmap")]
+segment_store_laws!(
+    real_files_mapped,
+    || {
+        let dir = tempfile::tempdir().unwrap();
+        move || FileStore::open(dir.path()).map(|store| store.reading(Reading::Mapped))
+    },
+    without [crash, kill, interrupt, fault, room]
+);
+
+// Written past the cache, and read through a map of it.
+#[cfg(feature = "mmap")]
+segment_store_laws!(
+    real_files_with_everything_mapped,
+    || {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        move || {
+            let store = FileStore::open(dir.path())?;
+            let store = everything(store).ahead(Ahead::Thread).reading(Reading::Mapped);
+            Ok::<_, std::io::Error>(store)
+        }
     },
     without [crash, kill, interrupt, fault, room]
 );

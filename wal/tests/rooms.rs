@@ -99,6 +99,42 @@ fn every_member_of_the_workspace_is_in_a_room() {
     }
 }
 
+/// `file/map` of wal-segment alone may have unsafe code: its crate denies it where the others forbid
+/// it, and has the other lints as they are.
+#[test]
+fn unsafe_code_is_in_one_module() {
+    let workspace = manifest(".");
+    let lints = &workspace["workspace"]["lints"];
+    for member in workspace["workspace"]["members"].as_array().unwrap() {
+        let member = member.as_str().unwrap();
+        let manifest = manifest(member);
+        if member != "wal-segment" {
+            assert_eq!(manifest["lints"]["workspace"].as_bool(), Some(true), "{member}");
+            continue;
+        }
+        let mut same = lints.clone();
+        assert_eq!(same["rust"]["unsafe_code"].as_str(), Some("forbid"));
+        same["rust"]["unsafe_code"] = "deny".into();
+        assert_eq!(manifest["lints"], same, "{member}");
+    }
+    let mut allowed = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../wal-segment")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && fs::read_to_string(&path).unwrap().contains("unsafe_code")
+            {
+                allowed.push(path);
+            }
+        }
+    }
+    let one = allowed.len() == 1 && allowed[0].ends_with("src/file/map/mod.rs");
+    assert!(one, "allowed in {allowed:?}");
+}
+
 /// The check itself can fail.
 #[test]
 fn a_sibling_that_knows_a_sibling_is_caught() {

@@ -172,6 +172,24 @@ fn where_there_is_no_log_every_tool_says_so_with_1() {
     assert_eq!(fs::read_dir(&log.dir).unwrap().count(), 0, "a look left something behind");
 }
 
+/// The same verdicts, on a file system that knows direct reads; elsewhere an error that says so.
+#[test]
+fn verify_reads_past_the_cache_where_it_is_asked_to() {
+    let log = Log::of(&numbered(1000));
+    let ran = log.run("verify", &["--direct"]);
+    if ran.code == 1 {
+        assert!(ran.stderr.contains("cannot open"), "{}", ran.stderr);
+        return;
+    }
+    assert_eq!(ran.exits(0).text(), log.run("verify", &[]).exits(0).text());
+    let path = &log.segments()[0];
+    let mut bytes = fs::read(path).unwrap();
+    bytes[8000] ^= 1;
+    fs::write(path, bytes).unwrap();
+    let found = log.run("verify", &["--direct", "--json"]).exits(4).json();
+    assert_eq!(found, log.run("verify", &["--json"]).exits(4).json());
+}
+
 #[test]
 fn a_newer_format_is_an_error_and_no_damage() {
     let log = Log::of(b"one\n");

@@ -1,6 +1,7 @@
 //! [`Files`]: the file operations that a [`FileStore`](super::FileStore) is made of.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -89,6 +90,16 @@ pub trait OpenFile: Send + Sync + fmt::Debug {
     /// Says that these bytes, all of them synced, will not be read soon: the page cache may let go of
     /// them (`posix_fadvise` with `POSIX_FADV_DONTNEED`). Files without a cache have nothing to do.
     fn forget(&self, _offset: u64, _len: u64) {}
+
+    /// Says that the file is read from front to back from here on: the system may read further ahead
+    /// than it does by itself (`posix_fadvise` with `POSIX_FADV_SEQUENTIAL`). Files without a cache
+    /// have nothing to do.
+    fn reads_on(&self) {}
+
+    /// The operating system's file, where this is one, so that it can be mapped into memory.
+    fn as_file(&self) -> Option<&File> {
+        None
+    }
 
     /// Says that the file has this name from now on, for what errors say.
     fn is_called(&self, _name: &str) {}

@@ -2,17 +2,24 @@
 
 mod ahead;
 mod caching;
+mod direct;
 mod directory;
 mod file_system;
 mod files;
 mod lock;
+#[cfg(all(feature = "mmap", target_os = "linux", target_pointer_width = "64"))]
+mod map;
+#[cfg(all(feature = "mmap", target_os = "linux", target_pointer_width = "64"))]
+mod mapped;
 mod name;
 mod os;
 mod platform;
 mod preparation;
 mod reader;
+mod reading;
 mod recycling;
 mod segment;
+mod sequence;
 mod spares;
 mod store;
 mod syncs;
@@ -26,6 +33,7 @@ pub use file_system::{Direct, FileSystem, FileSystemKind, Fit};
 pub use files::{Access, DIRECT_ALIGNMENT, Files, OpenFile};
 pub use os::OsFiles;
 pub use preparation::Preparation;
+pub use reading::Reading;
 pub use recycling::Recycling;
 pub use store::FileStore;
 pub use writing::Writing;

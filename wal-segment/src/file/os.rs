@@ -189,6 +189,14 @@ impl OpenFile for OsFile {
         platform::forget(&self.file, offset, len);
     }
 
+    fn reads_on(&self) {
+        platform::reads_on(&self.file);
+    }
+
+    fn as_file(&self) -> Option<&File> {
+        Some(&self.file)
+    }
+
     fn is_called(&self, name: &str) {
         // A file is renamed once, from the name it is made under.
         self.renamed.set(self.path.with_file_name(name)).ok();

@@ -6,18 +6,20 @@ use std::sync::Arc;
 use wal_core::SegmentReader;
 
 use super::OpenFile;
+use super::sequence::Sequence;
 use super::transfer::read_full;
 
 /// Reads one file, through an open file of its own.
 #[derive(Debug)]
 pub(super) struct FileReader {
     file: Arc<dyn OpenFile>,
+    sequence: Sequence,
 }
 
 impl FileReader {
     /// Reads this file.
     pub(super) fn new(file: Arc<dyn OpenFile>) -> Self {
-        Self { file }
+        Self { file, sequence: Sequence::default() }
     }
 }
 
@@ -27,6 +29,12 @@ impl SegmentReader for FileReader {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        // Three times as fast from a cold disk, where the system by itself reads 128 KiB ahead. Naming
+        // what comes next (`POSIX_FADV_WILLNEED`) was slower than this, and on a disk with a larger
+        // read-ahead slower than nothing.
+        if self.sequence.begins(offset, buffer.len()) {
+            self.file.reads_on();
+        }
         read_full(&*self.file, offset, buffer)
     }
 }

@@ -12,13 +12,14 @@ use wal_core::{
 };
 
 use super::lock::FileLock;
-use super::reader::FileReader;
 use super::segment::{Birth, FileWriter};
 use super::spares::{Spare, Spares};
 use super::syncs::Syncs;
 use super::transfer::uninterrupted;
 use super::zeros::Zeros;
-use super::{Access, Ahead, Caching, Files, OsFiles, Preparation, Recycling, Writing, name, zeros};
+use super::{
+    Access, Ahead, Caching, Files, OsFiles, Preparation, Reading, Recycling, Writing, name, zeros,
+};
 
 /// No file system in use cuts a file in smaller units than this.
 const BLOCK: u64 = 4096;
@@ -40,6 +41,7 @@ pub struct FileStore {
     ahead: Ahead,
     writing: Writing,
     caching: Caching,
+    reading: Reading,
     dir_syncs: Arc<Syncs>,
     spares: OnceLock<Arc<Spares>>,
     thread: OnceLock<Option<JoinHandle<()>>>,
@@ -76,6 +78,7 @@ impl FileStore {
             ahead: Ahead::default(),
             writing: Writing::default(),
             caching: Caching::default(),
+            reading: Reading::default(),
             dir_syncs: Arc::default(),
             spares: OnceLock::new(),
             thread: OnceLock::new(),
@@ -110,6 +113,12 @@ impl FileStore {
     /// Does this with written bytes in the page cache.
     pub fn caching(mut self, caching: Caching) -> Self {
         self.caching = caching;
+        self
+    }
+
+    /// Reads segments in this way.
+    pub fn reading(mut self, reading: Reading) -> Self {
+        self.reading = reading;
         self
     }
 
@@ -224,7 +233,7 @@ impl SegmentStore for FileStore {
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
-        Ok(Box::new(FileReader::new(self.files.open(&name::of(id), Access::Read)?)))
+        self.reading.open(&*self.files, &name::of(id))
     }
 
     /// Cuts at the end of the block that `len` is in, 4096 bytes or the file system's block,
@@ -280,6 +289,7 @@ impl fmt::Debug for FileStore {
             .field("ahead", &self.ahead)
             .field("writing", &self.writing)
             .field("caching", &self.caching)
+            .field("reading", &self.reading)
             .finish_non_exhaustive()
     }
 }

@@ -87,12 +87,17 @@ impl Block {
 
     /// The aligned bytes.
     pub(super) fn bytes(&mut self) -> &mut [u8] {
-        if self.memory.is_empty() {
-            self.memory = vec![0; Self::LEN + DIRECT_ALIGNMENT];
+        self.of(Self::LEN)
+    }
+
+    /// So many aligned bytes, whatever they hold.
+    pub(super) fn of(&mut self, len: usize) -> &mut [u8] {
+        if self.memory.len() < len + DIRECT_ALIGNMENT {
+            self.memory = vec![0; len + DIRECT_ALIGNMENT];
         }
         let start = self.memory.as_ptr().align_offset(DIRECT_ALIGNMENT);
         // A byte pointer can always be aligned, and in less than the alignment.
-        &mut self.memory[start.min(DIRECT_ALIGNMENT)..][..Self::LEN]
+        &mut self.memory[start.min(DIRECT_ALIGNMENT)..][..len]
     }
 
     fn write(&mut self, file: &dyn OpenFile, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {

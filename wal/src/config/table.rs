@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use wal_core::{Error, Result};
-use wal_segment::{Caching, Preparation, Recycling, Writing};
+use wal_segment::{Caching, Preparation, Reading, Recycling, Writing};
 
 use super::choice::Choice;
 use super::grouping::GroupingTable;
@@ -33,6 +33,7 @@ pub(super) struct Table {
     #[serde(skip_serializing_if = "Option::is_none")]
     writing: Option<Writing>,
     caching: Option<Caching>,
+    reading: Option<Reading>,
     #[serde(skip_serializing_if = "Option::is_none")]
     group_commit: Option<GroupingTable>,
 }
@@ -57,6 +58,7 @@ impl TryFrom<Table> for Config {
             recycling,
             writing,
             caching,
+            reading,
             group_commit,
         } = table;
         let base = preset.map_or_else(Self::default, Self::from);
@@ -77,6 +79,7 @@ impl TryFrom<Table> for Config {
             caching: caching.unwrap_or(base.caching),
             max_size: max_size.or(base.max_size),
             when_disk_full: when_disk_full.unwrap_or(base.when_disk_full),
+            reading: reading.unwrap_or(base.reading),
             record_limit: record_limit.unwrap_or(base.record_limit),
             batch_limit: batch_limit.unwrap_or(base.batch_limit),
             frame_size: frame_size.unwrap_or(base.frame_size),
@@ -107,6 +110,7 @@ impl From<Config> for Table {
             recycling,
             writing,
             caching,
+            reading,
             record_limit,
             batch_limit,
             frame_size,
@@ -132,6 +136,7 @@ impl From<Config> for Table {
             caching: Some(caching),
             max_size,
             when_disk_full: Some(when_disk_full),
+            reading: Some(reading),
             group_commit: group_commit.map(GroupingTable::from),
         }
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use wal::{
-    Caching, Config, Grouping, Preparation, Recycling, Strategy, Tuning, WhenDiskFull, Writing,
+    Caching, Config, Grouping, Preparation, Reading, Recycling, Strategy, Tuning, WhenDiskFull,
+    Writing,
 };
 
 use crate::{read, strategies};
@@ -173,6 +174,7 @@ fn every_other_key_is_that_of_its_field() {
         caching = "drop"
         max_size = 2097152
         when_disk_full = "wait"
+        reading = "direct"
         record_limit = 1000
         batch_limit = 2000
         frame_size = 3000
@@ -187,6 +189,7 @@ fn every_other_key_is_that_of_its_field() {
     same.recycling = Some(Recycling::Keep(3));
     (same.writing, same.caching) = (Some(Writing::Synced), Caching::Drop);
     (same.max_size, same.when_disk_full) = (Some(2 << 20), WhenDiskFull::Wait);
+    same.reading = Reading::Direct;
     (same.record_limit, same.batch_limit) = (1000, 2000);
     (same.frame_size, same.buffer_size) = (3000, 4000);
     same.alignment = 512;

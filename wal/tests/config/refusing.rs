@@ -207,6 +207,16 @@ fn a_strategy_behind_a_feature_names_the_feature() {
     assert_eq!("tokio".parse::<Strategy>().unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
+#[cfg(not(feature = "mmap"))]
+#[test]
+fn a_way_of_reading_behind_a_feature_names_the_feature() {
+    let mut config = Config::default();
+    config.reading = wal::Reading::Mapped;
+    let error = config.validate().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("the feature mmap of the crate wal"), "{error}");
+}
+
 /// It would have panicked, or worse: started to recover first.
 #[cfg(feature = "tokio")]
 #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::strategy::Strategy as Generator;
 use wal::{
-    Caching, Config, ConfigFile, Grouping, Preparation, Recycling, Strategy, Tuning, WhenDiskFull,
-    WhenFull, Writing,
+    Caching, Config, ConfigFile, Grouping, Preparation, Reading, Recycling, Strategy, Tuning,
+    WhenDiskFull, WhenFull, Writing,
 };
 
 use crate::strategies;
@@ -41,6 +41,12 @@ prop_compose! {
     }
 }
 
+/// The ways of reading that this build has.
+fn known_ways() -> Vec<Reading> {
+    let ways = [Reading::Buffered, Reading::Mapped, Reading::Direct];
+    ways.into_iter().filter(|way| way.is_known()).collect()
+}
+
 prop_compose! {
     fn any_config()(
         strategy in any_strategy(),
@@ -63,6 +69,7 @@ prop_compose! {
             Just(Writing::Direct),
         ]),
         caching in prop_oneof![Just(Caching::Keep), Just(Caching::Drop)],
+        reading in proptest::sample::select(known_ways()),
         record_limit in 1..=1_usize << 24,
         batch_limit in 1_usize << 24..=512 << 20,
         frame_size in 1..=256_usize << 20,
@@ -80,6 +87,7 @@ prop_compose! {
         config.recycling = recycling;
         config.writing = writing;
         config.caching = caching;
+        config.reading = reading;
         config.record_limit = record_limit;
         config.batch_limit = batch_limit;
         config.frame_size = frame_size;

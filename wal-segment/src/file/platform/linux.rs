@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use crate::file::{Access, FileSystemKind};
 
 /// How a file is opened for this.
+#[expect(clippy::unnecessary_wraps, reason = "the same shape on every system")]
 pub(in crate::file) fn options(access: Access) -> io::Result<OpenOptions> {
     let (write, flags) = match access {
         Access::Read => (false, OFlags::empty()),
@@ -55,6 +56,11 @@ pub(in crate::file) fn kind(dir: &Path) -> io::Result<FileSystemKind> {
         }
         _ => FileSystemKind::Other,
     })
+}
+
+pub(in crate::file) fn reads_on(file: &File) {
+    // A hint, and for this open file alone.
+    fadvise(file, 0, None, Advice::Sequential).ok();
 }
 
 pub(in crate::file) fn forget(file: &File, offset: u64, len: u64) {

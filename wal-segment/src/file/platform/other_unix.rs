@@ -29,3 +29,5 @@ pub(in crate::file) fn kind(_dir: &Path) -> io::Result<FileSystemKind> {
 }
 
 pub(in crate::file) fn forget(_file: &File, _offset: u64, _len: u64) {}
+
+pub(in crate::file) fn reads_on(_file: &File) {}

@@ -50,6 +50,8 @@ pub(in crate::file) fn kind(_dir: &Path) -> io::Result<FileSystemKind> {
 
 pub(in crate::file) fn forget(_file: &File, _offset: u64, _len: u64) {}
 
+pub(in crate::file) fn reads_on(_file: &File) {}
+
 pub(in crate::file) fn open_dir(dir: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(dir)
 }
