@@ -43,7 +43,7 @@ fn fill(wal: &Wal) -> Lsn {
 fn a_full_log_refuses_and_goes_on_once_it_is_pruned() {
     for strategy in [Strategy::Sync, Strategy::GroupCommit, Strategy::FlushThread] {
         let dir = tempfile::tempdir().unwrap();
-        let wal = open(dir.path(), strategy.clone(), WhenDiskFull::Refuse);
+        let wal = open(dir.path(), strategy, WhenDiskFull::Refuse);
         let durable = fill(&wal);
         let staged = wal.last_lsn();
         assert!(staged > durable, "{strategy:?}: what was refused is staged");
@@ -62,11 +62,11 @@ fn a_full_log_refuses_and_goes_on_once_it_is_pruned() {
 fn a_full_log_waits_for_the_prune() {
     for strategy in [Strategy::Sync, Strategy::GroupCommit, Strategy::Pipelined] {
         let dir = tempfile::tempdir().unwrap();
-        let wal = open(dir.path(), strategy.clone(), WhenDiskFull::Wait);
+        let wal = open(dir.path(), strategy, WhenDiskFull::Wait);
         let records = 200;
         let committer = {
             let wal = wal.clone();
-            thread::spawn(move || (0..records).map(|_| commit(&wal).unwrap()).last().unwrap())
+            thread::spawn(move || (0..records).map(|_| commit(&wal).unwrap()).next_back().unwrap())
         };
         let mut pruned = 0;
         while !committer.is_finished() {

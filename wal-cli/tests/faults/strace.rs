@@ -94,3 +94,9 @@ pub(crate) fn injected(told: &Path) -> Vec<String> {
     let text = fs::read_to_string(told).unwrap();
     text.lines().filter(|line| line.contains("(INJECTED)")).map(str::to_owned).collect()
 }
+
+/// Whether a full disk was met by a segment that was being made: what there is of it is removed, and it
+/// is made anew, of no more than is needed now.
+pub(crate) fn made_anew(line: &str) -> bool {
+    line.contains("ENOSPC") && (line.contains(".new") || line.contains("O_RDONLY"))
+}

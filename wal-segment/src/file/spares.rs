@@ -106,22 +106,20 @@ impl Spares {
         let mut spare = match ready {
             Some(spare) if spare.size >= size => self.renamed(spare, id),
             Some(spare) => {
-                self.files.remove(&name::unfinished(spare.id)).ok();
+                self.discard(&[name::unfinished(spare.id)]);
                 self.prepare(id, size, self.preparation)
             }
             None => self.prepare(id, size, self.preparation),
         };
         if spare.as_ref().is_err_and(is_full) && self.release() {
-            self.files.remove(&name::unfinished(id)).ok();
+            self.discard(&[name::unfinished(id)]);
             spare = self.prepare(id, size, self.preparation);
         }
-        match &spare {
-            Ok(_) => self.state().room = Room::Enough,
-            Err(_) => {
-                // Where this fails too, the next to lock the store does it.
-                self.files.remove(&name::unfinished(id)).ok();
-                self.born(id);
-            }
+        if spare.is_ok() {
+            self.state().room = Room::Enough;
+        } else {
+            self.discard(&[name::unfinished(id)]);
+            self.born(id);
         }
         spare
     }
@@ -192,7 +190,7 @@ impl Spares {
         state.work = Work::Preparing;
         drop(state);
         let spare = self.prepare(id, size, preparation).inspect_err(|_| {
-            self.files.remove(&name::unfinished(id)).ok();
+            self.discard(&[name::unfinished(id)]);
         });
         let mut state = self.state();
         state.work = Work::Resting;

@@ -61,7 +61,7 @@ fn a_segment_that_was_prepared_ahead_is_only_opened() {
     let store = FileStore::over(disk.clone()).preparation(Preparation::ZeroFill);
     let store = store.ahead(Ahead::Caller);
     let mut writer = made(&store, id(1), SIZE);
-    writer.append(&[1; SIZE as usize / 2]).unwrap();
+    writer.append(&[1; 10_000]).unwrap();
     assert!(!store.prepare_next().unwrap(), "wanted before half of the segment is written");
     writer.append(&[1]).unwrap();
     calls(&disk);

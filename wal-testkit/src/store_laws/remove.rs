@@ -13,7 +13,7 @@ fn ids(numbers: &[u64]) -> Vec<SegmentId> {
 fn six(store: &Store) -> Result<Vec<u8>, Saw> {
     let bytes = bytes(unit(store), 1);
     for id in ids(&[1, 2, 3, 4, 5, 6]) {
-        let mut writer = there(&store, id, 0)?;
+        let mut writer = there(store, id, 0)?;
         writer.append(&bytes)?;
         writer.syncer().sync()?;
     }

@@ -13,7 +13,7 @@ const PREPARED: u64 = 16 * LARGEST_BLOCK;
 /// A segment with much prepared space and synced bytes at its start.
 fn prepared(store: &Store) -> Result<Vec<u8>, Saw> {
     let bytes = bytes(unit(store) * 100, 1);
-    let mut writer = there(&store, ONE, PREPARED)?;
+    let mut writer = there(store, ONE, PREPARED)?;
     writer.append(&bytes)?;
     writer.syncer().sync()?;
     Ok(bytes)

@@ -70,8 +70,9 @@ impl SimOpenFile {
     }
 
     fn aligned(&self, offset: u64, memory: &[u8]) -> io::Result<()> {
-        let aligned = (offset as usize | memory.len() | memory.as_ptr() as usize)
-            .is_multiple_of(DIRECT_ALIGNMENT);
+        let aligned = offset.is_multiple_of(DIRECT_ALIGNMENT as u64)
+            && memory.len().is_multiple_of(DIRECT_ALIGNMENT)
+            && memory.as_ptr().addr().is_multiple_of(DIRECT_ALIGNMENT);
         if !self.access.passes_cache() || aligned {
             return Ok(());
         }
