@@ -15,7 +15,7 @@ pub struct Entry {
     /// The start of the frame that holds the record.
     pub position: Position,
     /// When the frame was written, in nanoseconds since the Unix epoch by the writer's clock.
-    /// Informative only: nothing in the kit decides by it.
+    /// Informative: nothing decides by it but what is asked to, such as keeping records by their age.
     pub timestamp: u64,
     /// The record's bytes. A slice of the frame, which stays in memory as long as any of its
     /// records does: copy out what is kept for long.

@@ -139,8 +139,9 @@ fn pruned_while_full(mounted: &Mounted, policy: Policy) {
 /// have nowhere to go. What was acknowledged by then is on the device, to be seen once the cache is
 /// gone, and the handle that met it acknowledges nothing that is not.
 ///
-/// Each flush is padded to a block here: of a request of several blocks the loop device of Linux
-/// (6.18) takes the first, finds no room for the others, and says that it took them all.
+/// Each flush is padded to a block here: a record that went over a block's edge was seen to be lost
+/// behind a sync that returned 0, as if the loop device (Linux 6.18) had taken the first block of a write
+/// and said that it took them all.
 fn full_at_a_sync(mounted: &Mounted, policy: Policy) {
     let context = format!("{policy:?}");
     let mut config = policy.config();
