@@ -29,20 +29,24 @@ pub(crate) use shuttle::{
 /// anyway.
 pub(crate) const YIELDS: u32 = if cfg!(any(loom, shuttle)) { 0 } else { 16 };
 
-/// Lets others run for about this long, without being woken early.
+/// Lets others run until this is so, for this time at the most.
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) fn doze(time: std::time::Duration) {
-    // A shorter sleep takes as long as this one.
-    if time < std::time::Duration::from_micros(50) {
-        thread::yield_now();
-    } else {
-        thread::sleep(time);
+pub(crate) fn doze(most: std::time::Duration, until: impl Fn() -> bool) {
+    use std::time::{Duration, Instant};
+    let began = Instant::now();
+    while !until() && began.elapsed() < most {
+        // A shorter sleep takes as long as this one.
+        if most < Duration::from_micros(800) {
+            thread::yield_now();
+        } else {
+            thread::sleep(most / 16);
+        }
     }
 }
 
 /// A model checker knows no time.
 #[cfg(any(loom, shuttle))]
-pub(crate) fn doze(_: std::time::Duration) {}
+pub(crate) fn doze(_: std::time::Duration, _: impl Fn() -> bool) {}
 
 /// Takes a lock that is held for a few instructions at a time: waits a little in place before it goes
 /// to sleep, which would cost both this thread and the holder more than the wait.

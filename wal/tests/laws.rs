@@ -12,7 +12,7 @@ use common::prepared_ahead::PreparedAhead;
 use common::sim_files::SimFiles;
 use wal::parts::core::{Lsn, Result, SegmentStore};
 use wal::parts::segment::{
-    Ahead, Caching, FileStore, MemoryStore, Preparation, Reading, Recycling, Writing,
+    Ahead, Caching, Capped, FileStore, MemoryStore, Preparation, Reading, Recycling, Writing,
 };
 use wal::{Config, Strategy, Wal};
 use wal_testkit::{
@@ -196,6 +196,14 @@ segment_store_laws!(
     },
     without [crash, kill, interrupt, fault, room]
 );
+
+// A limit that is never met changes nothing.
+segment_store_laws!(capped, || {
+    OnDisk::new(Profile::STRICT, |disk| {
+        let store = Arc::new(FileStore::over(Arc::new(SimFiles(disk))));
+        Ok::<_, std::io::Error>(Capped::new(store, 1 << 40))
+    })
+});
 
 segment_store_laws!(
     memory_store,

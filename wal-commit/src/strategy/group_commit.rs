@@ -21,8 +21,8 @@ const TICK: Duration = Duration::from_millis(10);
 /// more than one at work, and a helper thread leads from then on, the next flush as soon as one ends,
 /// until nobody waits any more. So the group is as large as the disk is slow.
 ///
-/// Before it begins the next flush the helper lets those come back whom the last one has woken, for an
-/// eighth of the time that a sync takes at the most: else they would make up two groups, each of
+/// After a flush the helper lets those come back whom it has woken, for an eighth of the time that a
+/// sync takes at the most: else they and those who came meanwhile would make up two groups, each of
 /// which waits for the other's sync.
 ///
 /// The helper also leads for async tasks, which must not block, and flushes records that nobody waits
@@ -51,6 +51,8 @@ struct Shared {
     asked: AtomicU64,
     hold: Hold,
     sync_time: SyncTime,
+    /// Records that were staged while the last sync ran.
+    behind: AtomicU64,
 }
 
 impl GroupCommit {
@@ -74,6 +76,7 @@ impl GroupCommit {
             asked: AtomicU64::new(0),
             hold: Hold::default(),
             sync_time: SyncTime::default(),
+            behind: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared), helper: Worker::default() }
     }
@@ -158,6 +161,7 @@ impl Shared {
         let mut baton = Some(baton);
         log.sync_then(&mut || {
             self.sync_time.took(began.elapsed());
+            self.behind.store(log.staged().since(log.durable()), Ordering::Relaxed);
             baton = None;
         })
     }
@@ -168,32 +172,29 @@ impl Shared {
         self.lead(log, baton, lsn)
     }
 
-    /// Lets those come back whom the last flush has woken, as many as it had records.
+    /// Lets those come back whom the flush just now has woken, as many as it had records, to those who
+    /// came while it ran.
     fn gather(&self, log: &dyn Flush, woken: u64) {
         let most = self.sync_time.get() / 8;
-        let began = Instant::now();
-        while log.staged().since(log.durable()) < woken && began.elapsed() < most {
-            doze(most / 8);
-        }
+        let all = woken + self.behind.load(Ordering::Relaxed);
+        doze(most, || log.staged().since(log.durable()) >= all);
     }
 
     /// The helper thread. Whatever goes wrong in a flush reaches everyone who waits through the
     /// watermark; here it only decides when to try again.
     fn help(&self, log: &dyn Flush, rest: &Rest) {
         let mut staged_at_last_tick = Lsn::ZERO;
-        let mut woken = 0;
         while !rest.stopping() {
             let wanted = Lsn::new(self.wanted.swap(0, Ordering::AcqRel));
             let durable = log.durable();
             if wanted > durable {
                 self.helped.store(true, Ordering::Relaxed);
-                self.gather(log, woken);
                 let _ = self.lead_in_turn(log, wanted);
-                woken = log.durable().since(durable);
+                // At once, and not when one of them asks: he would be taken for all of them.
+                self.gather(log, log.durable().since(durable));
                 continue;
             }
             self.helped.store(false, Ordering::Relaxed);
-            woken = 0;
             let staged = log.staged();
             if staged > log.durable() {
                 if staged_at_last_tick > log.durable()
