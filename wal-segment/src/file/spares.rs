@@ -59,6 +59,17 @@ enum Room {
     None,
 }
 
+/// Preparing ahead, which those wait for who need the segment: it ends when this is dropped, also by a
+/// panic.
+struct Preparing<'a>(&'a Spares);
+
+impl Drop for Preparing<'_> {
+    fn drop(&mut self) {
+        self.0.state().work = Work::Resting;
+        self.0.changed.notify_all();
+    }
+}
+
 /// A file that is prepared and has the name of a segment that is being made.
 #[derive(Debug)]
 pub(super) struct Spare {
@@ -189,13 +200,11 @@ impl Spares {
         let size = state.size;
         state.work = Work::Preparing;
         drop(state);
+        let _preparing = Preparing(self);
         let spare = self.prepare(id, size, preparation).inspect_err(|_| {
             self.discard(&[name::unfinished(id)]);
-        });
-        let mut state = self.state();
-        state.work = Work::Resting;
-        self.changed.notify_all();
-        state.ready = Some(spare?);
+        })?;
+        self.state().ready = Some(spare);
         Ok(true)
     }
 
@@ -319,5 +328,58 @@ impl Spares {
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::super::zeros::tests::Memory;
+    use super::*;
+
+    /// Files that panic while a segment is prepared, once.
+    #[derive(Debug, Default)]
+    struct Panicking(Mutex<u32>);
+
+    impl Files for Panicking {
+        fn create_new(&self, _: &str) -> io::Result<Arc<dyn super::super::OpenFile>> {
+            let turn = {
+                let mut turn = self.0.lock().unwrap();
+                *turn += 1;
+                *turn
+            };
+            assert_ne!(turn, 2, "on purpose");
+            Ok(Arc::new(Memory::default()))
+        }
+        fn open(&self, _: &str, _: Access) -> io::Result<Arc<dyn super::super::OpenFile>> {
+            Ok(Arc::new(Memory::default()))
+        }
+        fn list(&self) -> io::Result<Vec<String>> {
+            Ok(Vec::new())
+        }
+        fn remove(&self, _: &str) -> io::Result<()> {
+            Ok(())
+        }
+        fn rename(&self, _: &str, _: &str) -> io::Result<()> {
+            Ok(())
+        }
+        fn sync_dir(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Who needs the segment waits for the one who prepares it, and not for ever.
+    #[test]
+    fn a_panic_while_preparing_leaves_nobody_waiting() {
+        let (files, syncs) = (Arc::new(Panicking::default()), Arc::default());
+        let spares = Spares::new(files, syncs, Preparation::None, Recycling::Off, Ahead::Caller);
+        let one = SegmentId::FIRST;
+        spares.take(one, 4096).unwrap();
+        spares.want(one.next(), Duration::ZERO);
+        let panics = catch_unwind(AssertUnwindSafe(|| spares.prepare_wanted()));
+        assert!(panics.is_err());
+        spares.take(one.next(), 4096).unwrap();
+        spares.end();
     }
 }

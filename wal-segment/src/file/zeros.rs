@@ -29,7 +29,7 @@ struct State {
     piece: Piece,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Piece {
     None,
     BeingWritten,
@@ -53,14 +53,11 @@ impl Zeros {
         let (from, end) = (state.done, state.goal.min(state.done + PIECE));
         state.piece = Piece::BeingWritten;
         drop(state);
-        let written = write_zeros(&*self.file, from, end - from);
-        let mut state = self.state();
-        // Where it failed, the writer goes on as if nobody had ever zeroed anything.
-        (state.done, state.piece) = match written {
-            Ok(()) => (end, Piece::None),
-            Err(_) => (end, Piece::Failed),
-        };
-        self.changed.notify_all();
+        let mut writing = Writing { zeros: self, end, outcome: Piece::Failed };
+        // Where it fails, the writer goes on as if nobody had ever zeroed anything.
+        if write_zeros(&*self.file, from, end - from).is_ok() {
+            writing.outcome = Piece::None;
+        }
         true
     }
 
@@ -77,6 +74,22 @@ impl Zeros {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A piece being written, which the writer waits for when it has caught up: it ends when this is
+/// dropped, also by a panic.
+struct Writing<'a> {
+    zeros: &'a Zeros,
+    end: u64,
+    outcome: Piece,
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        let mut state = self.zeros.state();
+        (state.done, state.piece) = (self.end, self.outcome);
+        self.zeros.changed.notify_all();
     }
 }
 
@@ -148,7 +161,7 @@ impl Drop for Ahead {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io;
     use std::thread;
 
@@ -156,7 +169,7 @@ mod tests {
 
     /// A file in memory that says so where zeros land on something else.
     #[derive(Debug, Default)]
-    struct Memory(Mutex<Vec<u8>>);
+    pub(in crate::file) struct Memory(Mutex<Vec<u8>>);
 
     impl OpenFile for Memory {
         fn size(&self) -> io::Result<u64> {
