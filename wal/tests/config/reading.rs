@@ -216,5 +216,8 @@ fn the_readme_shows_a_file_that_works() {
     same.strategy = Strategy::FlushThread;
     same.segment_size = 64 << 20;
     same.group_commit = Some(Grouping::new(Duration::from_millis(5), 50));
+    same.recycling = Some(Recycling::Keep(2));
+    same.writing = Some(Writing::Buffered);
+    (same.max_size, same.when_disk_full) = (Some(8 << 30), WhenDiskFull::Wait);
     assert_eq!(config, same);
 }
