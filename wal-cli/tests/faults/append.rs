@@ -10,7 +10,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use crate::strace::{Effect, Fault, injected, made_anew, place, strace, with_strace};
+use crate::strace::{Effect, Fault, injected, made_anew, next, place, strace, with_strace};
 use crate::{CALLS, OUTPUT};
 
 const WAL: &str = env!("CARGO_BIN_EXE_wal");
@@ -73,10 +73,10 @@ fn sweep(strategy: &str, calls: &[&str]) {
         for &fault in *faults {
             let mut nth = 1;
             while strike(&crashed, strategy, call, fault, nth) {
-                nth += 1;
+                nth = next(nth);
+                runs += 1;
             }
             assert!(nth > 1, "{strategy}: no {call} was reached");
-            runs += nth - 1;
         }
     }
     println!("{strategy}: {runs} runs, each with a call that failed or a kill");

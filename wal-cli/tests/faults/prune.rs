@@ -12,7 +12,9 @@ use wal::{
 };
 
 use crate::CALLS;
-use crate::strace::{Effect, Fault, injected, made_anew, not_run, place, strace, with_strace};
+use crate::strace::{
+    Effect, Fault, injected, made_anew, next, not_run, place, strace, with_strace,
+};
 
 /// Set for a process that is to work on the log there.
 pub(crate) const LOG: &str = "WAL_FAULTS_TEST_LOG";
@@ -111,10 +113,10 @@ fn sweep(policy: Policy) {
             for &fault in *faults {
                 let mut nth = 1;
                 while strike(policy, call, fault, nth) {
-                    nth += 1;
+                    nth = next(nth);
+                    runs += 1;
                 }
                 assert!(nth > 1 || policy.without().contains(call), "no {call} was reached");
-                runs += nth - 1;
             }
         }
         println!("{policy:?}: {runs} runs, each with a call that failed or a kill");

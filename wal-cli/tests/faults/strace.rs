@@ -100,3 +100,10 @@ pub(crate) fn injected(told: &Path) -> Vec<String> {
 pub(crate) fn made_anew(line: &str) -> bool {
     line.contains("ENOSPC") && (line.contains(".new") || line.contains("O_RDONLY"))
 }
+
+/// The call to be struck after this one: each of the first eight, then every third, or each where
+/// `WAL_FAULTS` is `full`.
+pub(crate) fn next(nth: u32) -> u32 {
+    let full = env::var("WAL_FAULTS").is_ok_and(|how| how == "full");
+    if full || nth < 8 { nth + 1 } else { nth + 3 }
+}
