@@ -3,14 +3,13 @@
 
 use std::fs::File;
 use std::hint::black_box;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
-use rustix::fs::{Advice, fadvise};
+use anyhow::{Context, Result, ensure};
 use wal::parts::core::{SegmentReader, SegmentStore};
-use wal::parts::segment::FileStore;
+use wal::parts::segment::{Access, FileStore, Files, OpenFile, OsFiles};
 use wal::{Reading, SegmentId};
 
 use crate::scan::Recorded;
@@ -36,13 +35,15 @@ pub enum Cache {
 impl Cache {
     fn prepare(self, files: &[PathBuf]) -> Result<()> {
         for path in files {
-            let file = File::open(path)?;
             match self {
-                Self::Warm => drop(std::io::copy(&mut &file, &mut std::io::sink())?),
+                Self::Warm => {
+                    std::io::copy(&mut File::open(path)?, &mut std::io::sink())?;
+                }
                 Self::Cold => {
+                    let file = opened(path)?;
                     // Only what is written out can go.
                     file.sync_data()?;
-                    fadvise(&file, 0, None, Advice::DontNeed)?;
+                    file.forget(0, file.size()?);
                 }
             }
         }
@@ -107,10 +108,17 @@ fn scans(log: &Recorded, effort: Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// A file as the store opens it: the bare call, and the path where it fails.
+fn opened(path: &Path) -> Result<Arc<dyn OpenFile>> {
+    let dir = path.parent().context("a file lies in a directory")?;
+    let name = path.file_name().and_then(|name| name.to_str()).context("a file has a name")?;
+    Ok(OsFiles::open(dir)?.open(name, Access::Read)?)
+}
+
 fn small(log: &Recorded, effort: Effort) -> Result<Vec<Row>> {
     let reads = effort.size(20_000);
-    let file = File::open(&log.files()[0])?;
-    let size = file.metadata()?.len();
+    let file = opened(&log.files()[0])?;
+    let size = file.size()?;
     let readers = WAYS
         .map(|(_, way)| FileStore::open_read_only(log.dir())?.reading(way).open(SegmentId::FIRST));
     let [buffered, mapped, direct] = readers;
@@ -125,7 +133,7 @@ fn small(log: &Recorded, effort: Effort) -> Result<Vec<Row>> {
     let [floor, buffered, mapped, direct] = interleaved(
         effort.rounds(9),
         &mut [
-            &mut || timed(&|offset, buffer| file.read_at(buffer, offset)),
+            &mut || timed(&|offset, buffer| file.read_at(offset, buffer)),
             &mut || by(&*buffered),
             &mut || by(&*mapped),
             &mut || by(&*direct),
