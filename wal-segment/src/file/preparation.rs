@@ -69,7 +69,7 @@ impl Preparation {
             Self::None => Ok(Prepared { step: None, size, end: len }),
             Self::Whole | Self::ZerosAhead(_) => {
                 if allocate(file, len, more)? == Allocated::Unsupported {
-                    write_zeros(file, len, more)?;
+                    write_zeros(file, len, more, || file.sync_data())?;
                 }
                 Ok(whole)
             }
@@ -81,7 +81,7 @@ impl Preparation {
             Self::ZeroFill => {
                 // Found full before anything is written, where that can be known.
                 allocate(file, len, more)?;
-                write_zeros(file, len, more)?;
+                write_zeros(file, len, more, || file.sync_data())?;
                 Ok(whole)
             }
         }

@@ -40,6 +40,7 @@ impl FileWriter {
     pub(super) fn new(
         birth: Birth,
         file: Arc<dyn OpenFile>,
+        syncs: Arc<Syncs>,
         prepared: Prepared,
         zeros: Option<zeros::Ahead>,
         size: u64,
@@ -47,7 +48,7 @@ impl FileWriter {
         let syncer = Arc::new(FileSyncer {
             file,
             birth,
-            syncs: Syncs::default(),
+            syncs,
             written: AtomicU64::new(0),
             forgotten: AtomicU64::new(0),
             named: AtomicBool::new(false),
@@ -153,7 +154,7 @@ impl fmt::Debug for Birth {
 struct FileSyncer {
     file: Arc<dyn OpenFile>,
     birth: Birth,
-    syncs: Syncs,
+    syncs: Arc<Syncs>,
     /// Bytes of the appends that have returned.
     written: AtomicU64,
     forgotten: AtomicU64,

@@ -155,6 +155,7 @@ impl FileStore {
     fn zeros_ahead(
         &self,
         id: SegmentId,
+        syncs: &Arc<Syncs>,
         written: u64,
         size: u64,
     ) -> io::Result<Option<zeros::Ahead>> {
@@ -164,7 +165,7 @@ impl FileStore {
         }
         let file = self.files.open(&name::unfinished(id), Access::Write)?;
         // The first block is written before any zero can be.
-        let zeros = Zeros::new(file, written.max(BLOCK), size);
+        let zeros = Zeros::new(file, Arc::clone(syncs), written.max(BLOCK), size);
         Ok(Some(zeros::Ahead::new(Arc::new(zeros), step)))
     }
 
@@ -227,9 +228,11 @@ impl SegmentStore for FileStore {
             caching: self.caching,
         };
         let opened = self.files.open(&name::unfinished(id), self.writing.access());
-        let opened = opened.and_then(|file| Ok((file, self.zeros_ahead(id, written, size)?)));
+        let syncs = Arc::default();
+        let opened =
+            opened.and_then(|file| Ok((file, self.zeros_ahead(id, &syncs, written, size)?)));
         let (file, zeros) = opened.inspect_err(|_| birth.miscarry())?;
-        Ok(Box::new(FileWriter::new(birth, file, prepared, zeros, size)))
+        Ok(Box::new(FileWriter::new(birth, file, syncs, prepared, zeros, size)))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {

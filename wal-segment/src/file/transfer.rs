@@ -34,15 +34,20 @@ pub(super) fn read_full(file: &dyn OpenFile, offset: u64, buffer: &mut [u8]) -> 
     Ok(filled)
 }
 
-/// Writes `len` bytes of zeros, and syncs them piece by piece: so nobody's sync meanwhile has to
+/// Writes `len` bytes of zeros, and has each piece of them synced: so nobody's sync meanwhile has to
 /// wait for all of them.
-pub(super) fn write_zeros(file: &dyn OpenFile, mut offset: u64, mut len: u64) -> io::Result<()> {
+pub(super) fn write_zeros(
+    file: &dyn OpenFile,
+    mut offset: u64,
+    mut len: u64,
+    sync: impl Fn() -> io::Result<()>,
+) -> io::Result<()> {
     const AT_ONCE: usize = 1 << 20;
     let zeros = vec![0; AT_ONCE];
     while len > 0 {
         let piece = usize::try_from(len).map_or(AT_ONCE, |len| len.min(AT_ONCE));
         write_all(file, offset, &zeros[..piece])?;
-        file.sync_data()?;
+        sync()?;
         offset += piece as u64;
         len -= piece as u64;
     }

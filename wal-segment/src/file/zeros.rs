@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::OpenFile;
+use super::syncs::Syncs;
 use super::transfer::write_zeros;
 
 /// Bytes that are zeroed and synced at a time: a sync of the segment that comes meanwhile waits for
@@ -13,8 +14,10 @@ const PIECE: u64 = 256 * 1024;
 /// The part of a segment ahead of its end that one thread zeroes while another appends. Each keeps to
 /// its side of `done`, and so no zero ever lands on a byte that was appended.
 pub(super) struct Zeros {
-    /// Opened for this alone: a write-back that fails is told here and to the writer.
     file: Arc<dyn OpenFile>,
+    /// The segment's: a sync of zeros may drop what was appended when it fails, and then no later one
+    /// of the segment may succeed.
+    syncs: Arc<Syncs>,
     size: u64,
     state: Mutex<State>,
     changed: Condvar,
@@ -39,9 +42,9 @@ enum Piece {
 
 impl Zeros {
     /// Zeros from `done` to the end of a segment of `size` bytes.
-    pub(super) fn new(file: Arc<dyn OpenFile>, done: u64, size: u64) -> Self {
+    pub(super) fn new(file: Arc<dyn OpenFile>, syncs: Arc<Syncs>, done: u64, size: u64) -> Self {
         let state = State { done, goal: done, piece: Piece::None };
-        Self { file, size, state: Mutex::new(state), changed: Condvar::new() }
+        Self { file, syncs, size, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// Zeroes the next piece of what was asked for; says whether there was one.
@@ -54,8 +57,9 @@ impl Zeros {
         state.piece = Piece::BeingWritten;
         drop(state);
         let mut writing = Writing { zeros: self, end, outcome: Piece::Failed };
-        // Where it fails, the writer goes on as if nobody had ever zeroed anything.
-        if write_zeros(&*self.file, from, end - from).is_ok() {
+        let sync = || self.syncs.run(|| self.file.sync_data());
+        // Where the write fails, the writer goes on as if nobody had ever zeroed anything.
+        if write_zeros(&*self.file, from, end - from, sync).is_ok() {
             writing.outcome = Piece::None;
         }
         true
@@ -216,7 +220,7 @@ pub(super) mod tests {
         for seed in 1..20_u64 {
             let file = Arc::new(Memory::default());
             let size = 24 * PIECE;
-            let zeros = Arc::new(Zeros::new(Arc::clone(&file) as _, 4096, size));
+            let zeros = Arc::new(Zeros::new(Arc::clone(&file) as _, Arc::default(), 4096, size));
             let mut ahead = Ahead::new(Arc::clone(&zeros), 4 * PIECE);
             let (sender, receiver) = std::sync::mpsc::channel::<Arc<Zeros>>();
             let worker = thread::spawn(move || {
@@ -256,7 +260,7 @@ pub(super) mod tests {
     #[test]
     fn zeros_go_to_the_end_of_the_segment() {
         let file = Arc::new(Memory::default());
-        let zeros = Arc::new(Zeros::new(Arc::clone(&file) as _, 0, 2 * PIECE + 10));
+        let zeros = Arc::new(Zeros::new(Arc::clone(&file) as _, Arc::default(), 0, 2 * PIECE + 10));
         let mut ahead = Ahead::new(Arc::clone(&zeros), 100 * PIECE);
         assert!(!zeros.write_piece(), "nobody asked");
         assert!(ahead.due(0).is_some());

@@ -167,6 +167,9 @@ pub(crate) fn worlds() -> Vec<World> {
         on_sim_store("sync", strict.atom(Atom::Byte), sync),
         on_files("zero-filled", strict, Preparation::ZeroFill, sync),
         on_files_with("recycled", strict, plain, |store| store.recycling(Recycling::Keep(2))),
+        on_files_with("zeros-ahead", strict, plain, |store| {
+            store.preparation(Preparation::ZerosAhead(4096)).ahead(Ahead::Caller)
+        }),
         on_files_with("recycled-bytes", strict.atom(Atom::Byte), sync, |store| {
             store.preparation(Preparation::None).recycling(Recycling::Keep(1)).ahead(Ahead::Caller)
         }),
