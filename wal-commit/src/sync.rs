@@ -35,11 +35,11 @@ pub(crate) fn doze(most: std::time::Duration, until: impl Fn() -> bool) {
     use std::time::{Duration, Instant};
     let began = Instant::now();
     while !until() && began.elapsed() < most {
-        // A shorter sleep takes as long as this one.
+        // The shortest sleep takes about as long as this one.
         if most < Duration::from_micros(800) {
             thread::yield_now();
         } else {
-            thread::sleep(most / 16);
+            thread::sleep(Duration::from_micros(50));
         }
     }
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use wal_core::{Acknowledgement, CommitStrategy, ErrorKind, Flush, Lsn, Result, Waiter};
 
+use super::gather::Gather;
 use super::window::{Hold, SyncTime, Window};
 use super::worker::{Rest, Worker};
-use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, doze};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
 
 /// How long a record that nobody waits for stays in memory at the most: about twice this.
 const TICK: Duration = Duration::from_millis(10);
@@ -22,8 +23,8 @@ const TICK: Duration = Duration::from_millis(10);
 /// until nobody waits any more. So the group is as large as the disk is slow.
 ///
 /// After a flush the helper lets those come back whom it has woken, for an eighth of the time that a
-/// sync takes at the most: else they and those who came meanwhile would make up two groups, each of
-/// which waits for the other's sync.
+/// sync takes at the most, or for a half where they always have come back: else they and those who came
+/// meanwhile would make up two groups, each of which waits for the other's sync.
 ///
 /// The helper also leads for async tasks, which must not block, and flushes records that nobody waits
 /// for within about 20 ms; while nothing is appended it sleeps.
@@ -51,8 +52,7 @@ struct Shared {
     asked: AtomicU64,
     hold: Hold,
     sync_time: SyncTime,
-    /// Records that were staged while the last sync ran.
-    behind: AtomicU64,
+    gather: Gather,
 }
 
 impl GroupCommit {
@@ -76,7 +76,7 @@ impl GroupCommit {
             asked: AtomicU64::new(0),
             hold: Hold::default(),
             sync_time: SyncTime::default(),
-            behind: AtomicU64::new(0),
+            gather: Gather::default(),
         };
         Self { shared: Arc::new(shared), helper: Worker::default() }
     }
@@ -161,7 +161,7 @@ impl Shared {
         let mut baton = Some(baton);
         log.sync_then(&mut || {
             self.sync_time.took(began.elapsed());
-            self.behind.store(log.staged().since(log.durable()), Ordering::Relaxed);
+            self.gather.synced(log.staged().since(log.durable()));
             baton = None;
         })
     }
@@ -170,14 +170,6 @@ impl Shared {
     fn lead_in_turn(&self, log: &dyn Flush, lsn: Lsn) -> Result<()> {
         let baton = self.baton.lock().unwrap_or_else(PoisonError::into_inner);
         self.lead(log, baton, lsn)
-    }
-
-    /// Lets those come back whom the flush just now has woken, as many as it had records, to those who
-    /// came while it ran.
-    fn gather(&self, log: &dyn Flush, woken: u64) {
-        let most = self.sync_time.get() / 8;
-        let all = woken + self.behind.load(Ordering::Relaxed);
-        doze(most, || log.staged().since(log.durable()) >= all);
     }
 
     /// The helper thread. Whatever goes wrong in a flush reaches everyone who waits through the
@@ -191,7 +183,8 @@ impl Shared {
                 self.helped.store(true, Ordering::Relaxed);
                 let _ = self.lead_in_turn(log, wanted);
                 // At once, and not when one of them asks: he would be taken for all of them.
-                self.gather(log, log.durable().since(durable));
+                let woken = log.durable().since(durable);
+                self.gather.wait(log, woken, self.sync_time.get(), || rest.stopping());
                 continue;
             }
             self.helped.store(false, Ordering::Relaxed);

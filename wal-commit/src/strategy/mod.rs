@@ -2,6 +2,7 @@
 
 mod aging;
 mod flush_thread;
+mod gather;
 mod group_commit;
 mod interval;
 mod os;

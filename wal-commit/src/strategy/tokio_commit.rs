@@ -3,15 +3,20 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter};
 
+use super::gather::Gather;
+use super::window::SyncTime;
+
 /// Group commit by a task on a Tokio runtime, whose blocking threads do the I/O; no thread of its
-/// own. The next flush starts when the last has ended and takes everything staged along. It looks at
-/// no clock, so a paused one changes nothing.
+/// own. The next flush starts when the last has ended and takes everything staged along; those whom
+/// the last one has woken may come back first, as under [`GroupCommit`](super::GroupCommit). It looks
+/// at no clock of the runtime, so a paused one changes nothing.
 ///
 /// A wait that is dropped loses nothing: what is staged is flushed, whether anybody waits or not.
 ///
@@ -29,6 +34,8 @@ struct Shared {
     more: Notify,
     /// Held by who flushes.
     flushing: Mutex<()>,
+    gather: Gather,
+    sync_time: SyncTime,
     /// Whether the task looks at the log by itself; if not, the next append must wake it.
     watching: AtomicBool,
     stopping: AtomicBool,
@@ -124,7 +131,7 @@ impl Shared {
                 continue;
             }
             let shared = Arc::clone(self);
-            match spawn_blocking(move || shared.flush()).await {
+            match spawn_blocking(move || shared.flush_and_gather()).await {
                 Ok(Ok(())) => {}
                 // A full disk, which whoever waited knows: again when somebody appends or waits.
                 Ok(Err(error)) if error.kind() != ErrorKind::Poisoned => {
@@ -148,8 +155,29 @@ impl Shared {
     fn flush(&self) -> Result<()> {
         let _turn = lock(&self.flushing);
         let Some(log) = self.log() else { return Ok(()) };
+        self.lead(&*log)
+    }
+
+    /// A flush of the task, on a thread that may sleep. The turn lasts until the log is let go of: then
+    /// it may be opened again.
+    fn flush_and_gather(&self) -> Result<()> {
+        let _turn = lock(&self.flushing);
+        let Some(log) = self.log() else { return Ok(()) };
+        let durable = log.durable();
+        self.lead(&*log)?;
+        let woken = log.durable().since(durable);
+        let stopping = || self.stopping.load(Ordering::Acquire);
+        self.gather.wait(&*log, woken, self.sync_time.get(), stopping);
+        Ok(())
+    }
+
+    fn lead(&self, log: &dyn Flush) -> Result<()> {
         log.write()?;
-        log.sync()
+        let began = Instant::now();
+        log.sync_then(&mut || {
+            self.sync_time.took(began.elapsed());
+            self.gather.synced(log.staged().since(log.durable()));
+        })
     }
 }
 

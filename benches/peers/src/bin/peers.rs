@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use benches::{Scratch, load};
 use clap::Parser;
 use peers::measure::{Outcome, Plan, WORKLOADS, Workload, chart, run, table};
@@ -23,7 +23,8 @@ struct Arguments {
     /// Only these logs; a name ending in `/` takes all that begin with it.
     #[arg(long, value_delimiter = ',')]
     subjects: Vec<String>,
-    /// Only these workloads.
+    /// Only these workloads, such as `durable-64`, `tasks-1024` and `pipelined-100`, or others with
+    /// another number.
     #[arg(long, value_delimiter = ',')]
     workloads: Vec<String>,
     /// How often every log runs every workload.
@@ -132,16 +133,10 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
     };
     entrants.retain(|entrant| wanted(entrant.name));
     ensure!(!entrants.is_empty(), "no log is called that");
-    let mut workloads = WORKLOADS.to_vec();
-    for name in &arguments.workloads {
-        if !WORKLOADS.iter().any(|workload| workload.name() == *name) {
-            let known = WORKLOADS.map(Workload::name).join(", ");
-            bail!("{name} is no workload; these are {known}");
-        }
-    }
-    workloads.retain(|workload| {
-        arguments.workloads.is_empty() || arguments.workloads.contains(&workload.name())
-    });
+    let workloads = match arguments.workloads.as_slice() {
+        [] => WORKLOADS.to_vec(),
+        names => names.iter().map(|name| workload(name)).collect::<Result<_>>()?,
+    };
     Ok(Plan {
         entrants,
         workloads,
@@ -149,6 +144,13 @@ fn plan(arguments: &Arguments) -> Result<Plan> {
         measured: Duration::from_secs_f64(if arguments.quick { 0.05 } else { arguments.seconds }),
         limit: LIMIT,
         sync_delay: arguments.sync_delay,
+    })
+}
+
+fn workload(name: &str) -> Result<Workload> {
+    Workload::of(name).with_context(|| {
+        let usual = WORKLOADS.map(Workload::name).join(", ");
+        format!("{name} is no workload; these are {usual}, and any other number in them")
     })
 }
 

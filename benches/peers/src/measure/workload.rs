@@ -25,6 +25,18 @@ pub const WORKLOADS: [Workload; 6] = [
 const RECORD_LEN: usize = 100;
 
 impl Workload {
+    /// The workload of this name: `durable-N`, `tasks-N` or `pipelined-N`, whatever the number.
+    pub fn of(name: &str) -> Option<Self> {
+        let (kind, number) = name.rsplit_once('-')?;
+        let number = number.parse().ok().filter(|number| (1..=65_536).contains(number))?;
+        match kind {
+            "durable" => Some(Self::Durable(number)),
+            "tasks" => Some(Self::Tasks(number)),
+            "pipelined" => Some(Self::Pipelined(number)),
+            _ => None,
+        }
+    }
+
     /// Its name in rows and on the command line.
     pub fn name(self) -> String {
         match self {
@@ -63,6 +75,21 @@ impl Workload {
         match self {
             Self::Durable(writers) | Self::Tasks(writers) => writers,
             Self::Pipelined(_) => 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_is_found_by_its_name() {
+        for workload in WORKLOADS.into_iter().chain([Workload::Tasks(256), Workload::Durable(1)]) {
+            assert_eq!(Workload::of(&workload.name()), Some(workload));
+        }
+        for name in ["", "durable", "durable-", "durable-0", "tasks-x", "tasks-65537", "other-1"] {
+            assert_eq!(Workload::of(name), None, "{name}");
         }
     }
 }
