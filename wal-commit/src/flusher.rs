@@ -393,7 +393,8 @@ impl Flush for Flusher {
                         && self.when_disk_full == WhenDiskFull::Wait =>
                 {
                     if !self.room.wait(then) {
-                        return Err(error);
+                        // By a close; or by a failure, which is the reason then.
+                        return self.poisoned().and(Err(error));
                     }
                 }
                 result => return result,

@@ -113,31 +113,26 @@ pub(crate) fn wait_a_while<'a, T>(
 #[cfg(any(loom, shuttle))]
 const AGES: std::time::Duration = std::time::Duration::from_secs(1 << 30);
 
-/// Threads under shuttle, which knows no time: a tick ends at once, after the others had a turn.
-#[cfg(shuttle)]
-pub(crate) mod thread {
-    use std::time::Duration;
-
-    pub(crate) use shuttle::thread::{Builder, JoinHandle, Thread, current, park};
-
-    pub(crate) fn park_timeout(time: Duration) {
-        if time < super::AGES { shuttle::thread::yield_now() } else { park() }
-    }
-}
-
-/// Threads under loom. It knows no time either; and its own `unpark` also ends the wait of a thread
-/// for a lock, which no real one does, so the token is a lock and a condition here.
-#[cfg(loom)]
+/// Threads under a model checker, which knows no time: a tick ends at once, after the others had a
+/// turn. The token of a thread is a lock and a condition here: loom's own `unpark` also ends the wait
+/// of a thread for a lock, which no real one does; and shuttle's own `park` may end by itself as long
+/// as any other thread runs, so that a wake which never comes is hardly ever missed.
+#[cfg(any(loom, shuttle))]
 pub(crate) mod thread {
     use std::cell::RefCell;
     use std::io;
-    use std::sync::Arc;
+    use std::sync::{Arc, PoisonError};
     use std::time::Duration;
 
-    use loom::sync::{Condvar, Mutex};
-    pub(crate) use loom::thread::ThreadId;
+    #[cfg(loom)]
+    use loom as checker;
+    #[cfg(shuttle)]
+    use shuttle as checker;
 
-    loom::thread_local! {
+    use checker::sync::{Condvar, Mutex, MutexGuard};
+    pub(crate) use checker::thread::ThreadId;
+
+    checker::thread_local! {
         static TOKEN: RefCell<Arc<Token>> = RefCell::default();
     }
 
@@ -145,6 +140,12 @@ pub(crate) mod thread {
     struct Token {
         there: Mutex<bool>,
         came: Condvar,
+    }
+
+    impl Token {
+        fn lock(&self) -> MutexGuard<'_, bool> {
+            self.there.lock().unwrap_or_else(PoisonError::into_inner)
+        }
     }
 
     #[derive(Clone, Debug)]
@@ -159,23 +160,23 @@ pub(crate) mod thread {
         }
 
         pub(crate) fn unpark(&self) {
-            *self.token.there.lock().expect("loom poisons no lock") = true;
+            *self.token.lock() = true;
             self.token.came.notify_one();
         }
     }
 
     pub(crate) fn current() -> Thread {
         Thread {
-            id: loom::thread::current().id(),
+            id: checker::thread::current().id(),
             token: TOKEN.with(|token| token.borrow().clone()),
         }
     }
 
     pub(crate) fn park() {
         let token = current().token;
-        let mut there = token.there.lock().expect("loom poisons no lock");
+        let mut there = token.lock();
         while !*there {
-            there = token.came.wait(there).expect("loom poisons no lock");
+            there = token.came.wait(there).unwrap_or_else(PoisonError::into_inner);
         }
         *there = false;
     }
@@ -185,15 +186,15 @@ pub(crate) mod thread {
             return park();
         }
         let token = current().token;
-        let unparked = std::mem::take(&mut *token.there.lock().expect("loom poisons no lock"));
+        let unparked = std::mem::take(&mut *token.lock());
         if !unparked {
-            loom::thread::yield_now();
+            checker::thread::yield_now();
         }
     }
 
     #[derive(Debug)]
     pub(crate) struct JoinHandle<T> {
-        handle: loom::thread::JoinHandle<T>,
+        handle: checker::thread::JoinHandle<T>,
         thread: Thread,
     }
 
@@ -208,11 +209,11 @@ pub(crate) mod thread {
     }
 
     #[derive(Debug)]
-    pub(crate) struct Builder(loom::thread::Builder);
+    pub(crate) struct Builder(checker::thread::Builder);
 
     impl Builder {
         pub(crate) fn new() -> Self {
-            Self(loom::thread::Builder::new())
+            Self(checker::thread::Builder::new())
         }
 
         pub(crate) fn name(self, name: String) -> Self {

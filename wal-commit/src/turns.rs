@@ -126,6 +126,39 @@ mod tests {
         });
     }
 
+    /// A turn is free, and who wants one does not get it before him who waits for all.
+    #[test]
+    fn who_waits_for_all_is_not_passed() {
+        let turns = Turns::new(2);
+        let (all_had, one_had) = (AtomicU32::new(0), AtomicU32::new(0));
+        let waiting = |count| {
+            while turns.lock().waiting < count {
+                assert_eq!(one_had.load(Ordering::SeqCst), 0, "passed");
+                thread::yield_now();
+            }
+        };
+        thread::scope(|scope| {
+            let held = turns.one().unwrap();
+            scope.spawn(|| {
+                let _all = turns.all().unwrap();
+                all_had.store(1, Ordering::SeqCst);
+            });
+            waiting(1);
+            scope.spawn(|| {
+                let _turn = turns.one().unwrap();
+                one_had.store(1, Ordering::SeqCst);
+                assert_eq!(all_had.load(Ordering::SeqCst), 1, "passed");
+            });
+            waiting(2);
+            drop(held);
+        });
+    }
+
+    #[test]
+    fn there_is_always_a_turn() {
+        assert_eq!(Turns::new(0).limit, 1);
+    }
+
     #[test]
     fn a_panic_during_a_turn_is_told_to_all_who_come_after() {
         let turns = Turns::new(2);

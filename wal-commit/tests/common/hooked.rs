@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wal_core::{
     Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
@@ -25,12 +25,15 @@ pub(crate) enum Step {
 type Hook = Arc<dyn Fn(Step) -> io::Result<()> + Send + Sync>;
 
 /// Asks the hook before every step that changes the store below, and holds the pipeline to the
-/// store's word how many syncs of one segment may overlap.
+/// store's word how many syncs of one segment may overlap. And a segment is written to only when all
+/// syncs of the one before it have ended, so that its end vouches for what no sync can still deny.
 #[derive(Clone)]
 pub(crate) struct Hooked {
     store: Arc<dyn SegmentStore>,
     hook: Hook,
     overlapping_syncs: u32,
+    /// The syncs that run of the segment that was written to last.
+    running: Arc<Mutex<Arc<AtomicU32>>>,
 }
 
 impl Hooked {
@@ -39,7 +42,8 @@ impl Hooked {
         hook: impl Fn(Step) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         let overlapping_syncs = store.guarantees().overlapping_syncs;
-        Self { store: Arc::new(store), hook: Arc::new(hook), overlapping_syncs }
+        let running = Arc::default();
+        Self { store: Arc::new(store), hook: Arc::new(hook), overlapping_syncs, running }
     }
 
     /// Says that so many syncs of one segment may overlap.
@@ -72,7 +76,8 @@ impl SegmentStore for Hooked {
         (self.hook)(Step::Create(id))?;
         let below = self.store.create(id, size)?;
         let (hook, limit) = (Arc::clone(&self.hook), self.overlapping_syncs);
-        Ok(Box::new(Writer { below, id, hook, limit, syncs: Arc::default() }))
+        let running = Arc::clone(&self.running);
+        Ok(Box::new(Writer { below, id, hook, limit, syncs: Arc::default(), running }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -96,6 +101,7 @@ struct Writer {
     hook: Hook,
     limit: u32,
     syncs: Arc<AtomicU32>,
+    running: Arc<Mutex<Arc<AtomicU32>>>,
 }
 
 impl fmt::Debug for Writer {
@@ -106,6 +112,16 @@ impl fmt::Debug for Writer {
 
 impl SegmentWriter for Writer {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // A header may be written ahead.
+        if self.below.end() > 0 {
+            let before = std::mem::replace(
+                &mut *self.running.lock().unwrap_or_else(PoisonError::into_inner),
+                Arc::clone(&self.syncs),
+            );
+            let running = before.load(Ordering::SeqCst);
+            let same = Arc::ptr_eq(&before, &self.syncs);
+            assert!(same || running == 0, "a segment ended with {running} syncs under way");
+        }
         (self.hook)(Step::Append(self.id, self.below.end()))?;
         self.below.append(bytes)
     }

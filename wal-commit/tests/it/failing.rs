@@ -294,3 +294,50 @@ fn many_threads_see_one_poison() {
     let last = acknowledged.into_inner().unwrap().into_iter().max().unwrap();
     assert!(left_of(&disk).last_lsn() >= last);
 }
+
+/// A log on which everything fails, with something to write and something to sync.
+struct Dead;
+
+impl Flush for Dead {
+    fn staged(&self) -> Lsn {
+        Lsn::new(2)
+    }
+
+    fn written(&self) -> Lsn {
+        Lsn::FIRST
+    }
+
+    fn durable(&self) -> Lsn {
+        Lsn::ZERO
+    }
+
+    fn write(&self) -> wal_core::Result<()> {
+        Err(Error::new(ErrorKind::Poisoned, "dead"))
+    }
+
+    fn sync(&self) -> wal_core::Result<()> {
+        self.write()
+    }
+
+    fn sync_then(&self, _: &mut dyn FnMut()) -> wal_core::Result<()> {
+        self.write()
+    }
+
+    fn abandon(&self, _: Error) {}
+}
+
+/// A poisoned log is nobody's to flush: the threads of a strategy end, and do not wake for it again.
+#[test]
+fn no_thread_stays_with_a_poisoned_log() {
+    fn ends(strategy: &impl CommitStrategy, kept: usize) {
+        let log = Arc::new(Dead);
+        strategy.start(Arc::clone(&log) as Arc<dyn Flush>).unwrap();
+        eventually("the end of the threads", || Arc::strong_count(&log) == 1 + kept);
+        strategy.stop();
+    }
+    // The log is kept by those strategies that also flush, or count, on the threads of others.
+    ends(&GroupCommit::new(), 1);
+    ends(&FlushThread::with_trigger(Duration::ZERO, 1), 1);
+    ends(&Pipelined::new(), 0);
+    ends(&Parallel::new(2), 0);
+}

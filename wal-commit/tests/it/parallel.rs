@@ -169,6 +169,7 @@ fn numbers_that_a_truncation_took_back_are_flushed_again() {
     };
     log.truncate(cut).unwrap();
     assert_eq!(log.durable_lsn(), Lsn::new(10));
+    assert_eq!(log.current_segment(), None, "the old segment is no more");
     for _ in 0..40 {
         let lsn = log.append(b"again").unwrap();
         let waits = Arc::clone(&log);
@@ -210,4 +211,67 @@ fn a_sync_vouches_for_nothing_written_while_it_ran() {
         assert_eq!(left_of(&disk).last_lsn(), Lsn::new(2));
         log.close().unwrap();
     }
+}
+
+/// Where a writer and a syncer share the work, the sync of what is written waits for no later write.
+#[test]
+fn a_sync_waits_for_no_later_write() {
+    let gates = Arc::new([Gate::default(), Gate::default()]);
+    let (at, records) = (Arc::clone(&gates), AtomicU32::new(0));
+    let store = Hooked::new(SimStore::new(SimDisk::new(Profile::STRICT)), move |step| {
+        if matches!(step, Step::Append(_, end) if end > 0)
+            && let Some(gate) = at.get(records.fetch_add(1, Ordering::SeqCst) as usize)
+        {
+            gate.pass();
+        }
+        Ok(())
+    });
+    let log = start(store, Arc::new(Pipelined::new()), one_segment()).unwrap();
+    log.append(b"one").unwrap();
+    gates[0].reached();
+    log.append(b"two").unwrap();
+    gates[0].open();
+    gates[1].reached();
+    eventually("the first is durable", || log.durable_lsn() == Lsn::FIRST);
+    gates[1].open();
+    log.wait(Lsn::new(2)).unwrap();
+    log.close().unwrap();
+}
+
+/// Nor do syncs wait for each other behind a truncation, while numbers are given out that have been
+/// synced once.
+#[test]
+fn syncs_overlap_behind_a_truncation() {
+    let gate = Arc::new(Gate::default());
+    let begun = Arc::new(AtomicU32::new(0));
+    let (at, count) = (Arc::clone(&gate), Arc::clone(&begun));
+    let store = Hooked::new(SimStore::new(SimDisk::new(Profile::STRICT)), move |step| {
+        if matches!(step, Step::Sync(_)) && at.armed() {
+            count.fetch_add(1, Ordering::SeqCst);
+            at.pass();
+        }
+        Ok(())
+    });
+    let store = store.overlapping_syncs(3);
+    let log = start(store, Arc::new(Parallel::new(3)), one_segment()).unwrap();
+    for _ in 0..10 {
+        log.append(b"first").unwrap();
+    }
+    log.wait(Lsn::new(10)).unwrap();
+    let cut = |mut resume: wal_core::Resume| {
+        resume.last_lsn = Lsn::FIRST;
+        resume.current = None;
+        Ok(resume)
+    };
+    log.truncate(cut).unwrap();
+    let again = log.append(b"again").unwrap();
+    log.wait(again).unwrap();
+    gate.arm();
+    for n in 1..=2 {
+        log.append(b"again").unwrap();
+        eventually("one more sync", || begun.load(Ordering::SeqCst) >= n);
+    }
+    gate.open();
+    log.wait(Lsn::new(4)).unwrap();
+    log.close().unwrap();
 }

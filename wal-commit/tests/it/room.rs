@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -254,4 +255,36 @@ fn who_wants_durability_at_the_same_time_shares_a_sync() {
     });
     assert_eq!(left_of(&disk).last_lsn(), Lsn::new(17));
     assert!(log.syncs() <= 2, "{} syncs", log.syncs());
+}
+
+/// Nobody asks for a sync, and yet no more is unsynced at once than the segment's header says: from
+/// that a recovery knows damage from a torn end. And there are no more syncs than it takes.
+#[test]
+fn no_more_is_in_flight_than_the_header_says() {
+    let mut options = options();
+    (options.record_limit, options.batch_limit) = (RECORD.len(), 8 * BUFFER);
+    let in_flight = 2 * (BUFFER + 8 * BUFFER) as u64;
+    let (synced, synced_end) = (AtomicBool::new(false), AtomicU64::new(4096));
+    let store = Hooked::new(SimStore::new(SimDisk::new(Profile::STRICT)), move |step| {
+        if matches!(step, Step::Synced(_)) {
+            synced.store(true, Ordering::SeqCst);
+        }
+        if let Step::Append(_, end) = step
+            && end > 0
+        {
+            if synced.swap(false, Ordering::SeqCst) {
+                synced_end.store(end, Ordering::SeqCst);
+            }
+            let unsynced = end - synced_end.load(Ordering::SeqCst);
+            assert!(unsynced <= in_flight, "{unsynced} bytes are in flight");
+        }
+        Ok(())
+    });
+    let never = FlushThread::with_trigger(Duration::from_secs(1 << 32), u64::MAX);
+    let log = start(store, Arc::new(never), options).unwrap();
+    for _ in 0..500 {
+        log.append(&RECORD).unwrap();
+    }
+    assert!((2..=6).contains(&log.syncs()), "{} syncs", log.syncs());
+    log.close().unwrap();
 }

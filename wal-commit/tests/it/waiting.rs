@@ -3,16 +3,18 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 
 use wal_commit::{GroupCommit, Os, Pipeline, Sync};
-use wal_core::{CommitStrategy, Error, ErrorKind, Lsn, Watermark};
+use wal_core::{
+    Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter, Watermark,
+};
 use wal_testkit::{Profile, SimDisk, SimStore};
 
-use crate::common::{left_of, one_segment, start};
+use crate::common::{Hooked, Step, left_of, one_segment, start};
 use crate::{eventually, within};
 
 fn log(strategy: impl CommitStrategy + 'static) -> (SimDisk, Arc<Pipeline>) {
@@ -155,4 +157,82 @@ fn a_reset_after_a_failure_moves_nothing() {
     }
     let error = mark.wait(Lsn::new(6), || Ok(())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Poisoned);
+}
+
+/// Who is woken by a sync may sync at once, and the strategy has been told before that it may go on.
+#[test]
+fn a_waker_may_sync() {
+    #[derive(Debug, Default)]
+    struct Tells(OnceLock<Driven>);
+    struct Driven(Arc<dyn Flush>);
+    impl std::fmt::Debug for Driven {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Driven")
+        }
+    }
+    impl CommitStrategy for Tells {
+        fn acknowledges(&self) -> Acknowledgement {
+            Acknowledgement::Durable
+        }
+        fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
+            self.0.get_or_init(|| Driven(log));
+            Ok(())
+        }
+        fn staged(&self, _: Lsn) -> Result<()> {
+            Ok(())
+        }
+        fn waiting(&self, lsn: Lsn, _: Waiter) -> Result<()> {
+            let Driven(log) = self.0.get().unwrap();
+            let mut told = 0;
+            log.write()?;
+            log.sync_then(&mut || {
+                assert!(log.durable() >= lsn, "told before the mark moved");
+                told += 1;
+            })?;
+            assert_eq!(told, 1);
+            Ok(())
+        }
+        fn stop(&self) {}
+    }
+    struct Syncs(Arc<Pipeline>);
+    impl Wake for Syncs {
+        fn wake(self: Arc<Self>) {
+            self.0.append(b"next").unwrap();
+            self.0.sync().unwrap();
+        }
+    }
+    let (disk, log) = log(Tells::default());
+    let first = log.append(b"first").unwrap();
+    let waits = Arc::clone(&log);
+    within("a sync in a waker", move || {
+        let waker = Waker::from(Arc::new(Syncs(Arc::clone(&waits))));
+        let mut wait = Box::pin(waits.wait_async(first));
+        assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+    });
+    assert_eq!(left_of(&disk).last_lsn(), Lsn::new(2));
+    log.close().unwrap();
+}
+
+/// The helper has led for a task; then a lone thread leads for itself again, with no hand-off.
+#[test]
+fn a_lone_writer_leads_again() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let synced_by = Arc::new(Mutex::new(None));
+    let by = Arc::clone(&synced_by);
+    let store = Hooked::new(SimStore::new(disk), move |step| {
+        if matches!(step, Step::Sync(_)) {
+            *by.lock().unwrap() = Some(thread::current().id());
+        }
+        Ok(())
+    });
+    let log = start(store, Arc::new(GroupCommit::new()), one_segment()).unwrap();
+    let lsn = log.append(b"for a task").unwrap();
+    pollster::block_on(log.wait_async(lsn)).unwrap();
+    assert_ne!(*synced_by.lock().unwrap(), Some(thread::current().id()));
+    eventually("a sync of its own", || {
+        let lsn = log.append(b"for itself").unwrap();
+        log.wait(lsn).unwrap();
+        *synced_by.lock().unwrap() == Some(thread::current().id())
+    });
+    log.close().unwrap();
 }

@@ -66,6 +66,20 @@ fn a_task_and_a_thread() {
     });
 }
 
+/// The helper hears of a wait by the wait itself, and not because it looks at the log again and again
+/// while there is something in it: that would be late by a tick or two.
+#[test]
+fn a_wait_is_heard() {
+    every_order(3, || {
+        let log = log(Fate::Unseen);
+        for _ in 0..2 {
+            let lsn = log.append();
+            log.wait(lsn, Waiter::Task).unwrap();
+        }
+        log.strategy.stop();
+    });
+}
+
 /// The helper goes to sleep while a record is staged that nobody waits for.
 #[test]
 fn a_record_that_nobody_waits_for() {

@@ -1,5 +1,6 @@
 //! The strategies that have threads of their own and are nothing without them.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +12,11 @@ use wal_commit::{
     FlushThread, GroupCommit, Interval, Os, Parallel, Pipelined, Sync, WhenDiskFull, WhenFull,
 };
 use wal_core::{CommitStrategy, ErrorKind, Lsn};
+use wal_testkit::{Profile, SimDisk, SimStore};
 
 use crate::closing::{close_in_the_middle, truncate_beside_an_append};
 use crate::committing::three_producers;
-use crate::common::{left_of, one_segment, small_segments};
+use crate::common::{Hooked, Step, left_of, one_segment, small_segments, start};
 use crate::explore;
 use crate::failing::storm;
 use crate::world::{Fate, World, join};
@@ -180,9 +182,13 @@ fn a_close_on_a_full_disk_is_repeated() {
 /// the old.
 #[test]
 fn a_truncation_comes_before_an_append_or_after_it() {
-    explore(|| truncate_beside_an_append(flush_thread()));
-    explore(|| truncate_beside_an_append(Pipelined::new()));
-    explore(|| truncate_beside_an_append(Parallel::new(2)));
+    explore(|| truncate_beside_an_append(&World::new(flush_thread(), small_segments())));
+    explore(|| truncate_beside_an_append(&World::new(Pipelined::new(), small_segments())));
+    for syncs in [1, 2] {
+        let world =
+            move || World::overlapping(Parallel::new(2), small_segments(), Fate::Well, syncs);
+        explore(move || truncate_beside_an_append(&world()));
+    }
 }
 
 /// Producers who wait for a full disk to have room, one who says that there may be some, and, where
@@ -233,6 +239,73 @@ fn who_waits_for_a_full_disk_is_not_left_waiting() {
     explore(|| wait_for_a_full_disk(Pipelined::new(), false));
     explore(|| wait_for_a_full_disk(GroupCommit::new(), true));
     explore(|| wait_for_a_full_disk(Pipelined::new(), true));
+}
+
+/// Somebody says once that there is room, or closes, and nobody ever does so again: who waits by then,
+/// is about to, or looks just now, hears of it.
+#[test]
+fn one_word_is_enough_for_who_waits_for_a_full_disk() {
+    let full = || {
+        let mut options = one_segment();
+        options.when_disk_full = WhenDiskFull::Wait;
+        let world = World::new(Os::new(), options);
+        world.disk.set_room(Some(0));
+        world
+    };
+    explore(move || {
+        let world = full();
+        let appending = (0..2).map(|name| {
+            world.spawn(move |world| {
+                world.log.append(&[name]).unwrap();
+            })
+        });
+        let making = world.spawn(|world| {
+            world.disk.set_room(None);
+            world.log.room_made();
+        });
+        join(appending.chain([making]));
+        world.log.close().unwrap();
+        assert_eq!(left_of(&world.disk).records.len(), 2);
+    });
+    explore(move || {
+        let world = full();
+        let appending = world.spawn(|world| assert!(world.log.append(b"kept").is_err()));
+        let closing = world.spawn(|world| {
+            world.log.close().ok();
+        });
+        join([appending, closing]);
+        world.disk.set_room(None);
+        world.log.close().unwrap();
+        assert_eq!(left_of(&world.disk).last_lsn(), world.log.staged_lsn());
+    });
+}
+
+/// A thread waits for room, and a sync of what was written before fails: nobody will make room for it.
+#[test]
+fn who_waits_for_a_full_disk_hears_of_a_failure() {
+    explore(|| {
+        let mut options = one_segment();
+        options.when_disk_full = WhenDiskFull::Wait;
+        let (records, syncs) = (AtomicU32::new(0), AtomicU32::new(0));
+        let store = Hooked::new(SimStore::new(SimDisk::new(Profile::STRICT)), move |step| {
+            match step {
+                // The header, and the first record.
+                Step::Append(_, end) if end == 0 || records.fetch_add(1, Ordering::SeqCst) == 0 => {
+                    Ok(())
+                }
+                Step::Append(..) => Err(io::ErrorKind::StorageFull.into()),
+                Step::Sync(_) if syncs.fetch_add(1, Ordering::SeqCst) > 0 => {
+                    Err(io::Error::other("the sync fails"))
+                }
+                _ => Ok(()),
+            }
+        });
+        let log = start(store, Arc::new(Pipelined::new()), options).unwrap();
+        log.append(b"one").unwrap();
+        log.append(b"two").ok();
+        assert_eq!(log.sync().unwrap_err().kind(), ErrorKind::Poisoned);
+        log.close().ok();
+    });
 }
 
 /// Tasks wait for room, and each gets it: nobody else appends to make the strategy flush.
