@@ -11,8 +11,9 @@ use anyhow::{Result, ensure};
 use wal::Wal;
 use wal::parts::core::SegmentStore;
 use wal::parts::segment::FileStore;
+use wal_testkit::{Counting, StoreCounts};
 
-use crate::{Budget, CountingReads, Effort, ReadCounts, Row, Samples, Scratch, interleaved};
+use crate::{Budget, Effort, Row, Samples, Scratch, interleaved};
 
 /// How many segments the logs have.
 pub const SEGMENTS: [u64; 3] = [1, 16, 256];
@@ -69,7 +70,7 @@ impl Sealed {
     }
 
     /// What opening the log reads.
-    pub fn reads(&self) -> Result<ReadCounts> {
+    pub fn reads(&self) -> Result<StoreCounts> {
         reads(Arc::new(FileStore::open(&self.dir)?))
     }
 }
@@ -85,8 +86,8 @@ fn fill(store: Arc<dyn SegmentStore>, segments: u64) -> Result<()> {
     Ok(wal.close()?)
 }
 
-fn reads(store: Arc<dyn SegmentStore>) -> Result<ReadCounts> {
-    let counting = CountingReads::new(store);
+fn reads(store: Arc<dyn SegmentStore>) -> Result<StoreCounts> {
+    let counting = Counting::new(store);
     let store = Arc::new(counting.clone());
     let (wal, _) = Wal::with_store(store).segment_size(SEGMENT_SIZE).open()?;
     let counts = counting.counts();
@@ -142,8 +143,8 @@ pub fn rows(scratch: &Scratch, effort: Effort) -> Result<Vec<Row>> {
         Row::new(
             format!("open, {many} segments: bytes read"),
             "B",
-            (shortest, &exact(least.bytes)),
-            &exact(largest.bytes),
+            (shortest, &exact(least.read_bytes)),
+            &exact(largest.read_bytes),
             Budget::RatioAtMost(1.0),
         ),
     ])
@@ -165,7 +166,7 @@ mod tests {
             reads(Arc::new(store)).unwrap()
         });
         assert_eq!(counts[0].opens, 1);
-        assert!(counts[0].bytes > 0);
+        assert!(counts[0].read_bytes > 0);
         assert_eq!(counts, [counts[0]; 3]);
     }
 }
