@@ -30,7 +30,6 @@
 mod effort;
 mod load;
 mod raw;
-mod reads;
 mod row;
 mod samples;
 mod scratch;
@@ -51,7 +50,6 @@ pub mod storage;
 pub use effort::Effort;
 pub use load::load;
 pub use raw::{Aligned, Fill, RawFile};
-pub use reads::{CountingReads, ReadCounts};
 pub use row::{Budget, Row, Verdict};
 pub use samples::{Samples, Spread, Subject, interleaved};
 pub use scratch::Scratch;

@@ -11,8 +11,9 @@ use anyhow::{Result, ensure};
 use wal::Wal;
 use wal::parts::core::SegmentStore;
 use wal::parts::segment::FileStore;
+use wal_testkit::{Counting, StoreCounts};
 
-use crate::{Budget, CountingReads, Effort, ReadCounts, Row, Samples, Scratch, interleaved};
+use crate::{Budget, Effort, Row, Samples, Scratch, interleaved};
 
 /// How many segments the logs have.
 pub const SEGMENTS: [u64; 3] = [1, 16, 256];
@@ -69,7 +70,7 @@ impl Sealed {
     }
 
     /// What opening the log reads.
-    pub fn reads(&self) -> Result<ReadCounts> {
+    pub fn reads(&self) -> Result<StoreCounts> {
         reads(Arc::new(FileStore::open(&self.dir)?))
     }
 }
@@ -85,8 +86,8 @@ fn fill(store: Arc<dyn SegmentStore>, segments: u64) -> Result<()> {
     Ok(wal.close()?)
 }
 
-fn reads(store: Arc<dyn SegmentStore>) -> Result<ReadCounts> {
-    let counting = CountingReads::new(store);
+fn reads(store: Arc<dyn SegmentStore>) -> Result<StoreCounts> {
+    let counting = Counting::new(store);
     let store = Arc::new(counting.clone());
     let (wal, _) = Wal::with_store(store).segment_size(SEGMENT_SIZE).open()?;
     let counts = counting.counts();
@@ -125,7 +126,8 @@ pub fn rows(scratch: &Scratch, effort: Effort) -> Result<Vec<Row>> {
     let name = |segments: u64| format!("open, sealed segments: {segments}");
     let floor = "readdir + fsync + last file's ends";
     let shortest = "ours with 1 segment";
-    let (least, largest) = (first.reads()?, third.reads()?);
+    let some_read = "ours with 16 segments";
+    let (least, largest) = (second.reads()?, third.reads()?);
     let exact = Samples::exact;
     Ok(vec![
         Row::new(name(one), "us", (floor, &few_looked), &few, Budget::Open),
@@ -133,17 +135,17 @@ pub fn rows(scratch: &Scratch, effort: Effort) -> Result<Vec<Row>> {
         Row::new(name(some), "us", (shortest, &few), &middle, Budget::RatioAtMost(BUDGET)),
         Row::new(name(many), "us", (shortest, &few), &most, Budget::RatioAtMost(BUDGET)),
         Row::new(
-            format!("open, {many} segments: segments read"),
+            format!("open, {many} segments: segments opened"),
             "",
-            (shortest, &exact(least.opens)),
+            (some_read, &exact(least.opens)),
             &exact(largest.opens),
-            Budget::AtMost(1.0),
+            Budget::AtMost(2.0),
         ),
         Row::new(
             format!("open, {many} segments: bytes read"),
             "B",
-            (shortest, &exact(least.bytes)),
-            &exact(largest.bytes),
+            (some_read, &exact(least.read_bytes)),
+            &exact(largest.read_bytes),
             Budget::RatioAtMost(1.0),
         ),
     ])
@@ -152,10 +154,12 @@ pub fn rows(scratch: &Scratch, effort: Effort) -> Result<Vec<Row>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wal::parts::core::format::HEADER_LEN;
     use wal::parts::segment::MemoryStore;
 
     /// A log grows for months, and the process that opens it after a restart is waited for: all but
-    /// the newest segment is vouched for by its successor and is not even opened.
+    /// the newest segment is vouched for by its successor. Of the one before it the header is read,
+    /// so that the two are known to belong together; the others are not even opened.
     #[test]
     fn opening_reads_no_more_of_a_long_log_than_of_a_short_one() {
         let counts = SEGMENTS.map(|segments| {
@@ -164,8 +168,11 @@ mod tests {
             assert_eq!(store.list().unwrap().len() as u64, segments);
             reads(Arc::new(store)).unwrap()
         });
-        assert_eq!(counts[0].opens, 1);
-        assert!(counts[0].bytes > 0);
-        assert_eq!(counts, [counts[0]; 3]);
+        let opens = counts.map(|counts| counts.opens);
+        assert_eq!(opens, [1, 2, 2]);
+        let bytes = counts.map(|counts| counts.read_bytes);
+        assert!(bytes[0] > 0);
+        assert_eq!(bytes, [bytes[0], bytes[0] + HEADER_LEN as u64, bytes[0] + HEADER_LEN as u64]);
+        assert_eq!(counts.map(|counts| counts.lists), [1; 3]);
     }
 }

@@ -37,7 +37,6 @@ mod planted;
 mod recovery;
 pub mod seeds;
 #[path = "../../wal/tests/common/sim_files.rs"]
-#[expect(clippy::unwrap_used, reason = "written for tests, where a panic is a failure")]
 mod sim_files;
 mod sound;
 mod still;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use wal::parts::core::SegmentStore;
 use wal::parts::segment::FileStore;
-use wal::{Backup, Error};
+use wal::{Backup, Error, ErrorKind, Reader};
 
+use crate::failure::tell;
 use crate::log::Log;
 use crate::out::Out;
 
@@ -42,7 +43,7 @@ struct Told {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let log = Log::open(&args.dir)?;
-    let done = log.reader.backup_to(target(&args.target)?)?;
+    let done = fill(&args.target, |target| log.reader.backup_to(target))?;
     let mut out = Out::new();
     if args.json {
         let Backup { log, first_lsn, last_lsn, record_bytes, .. } = done;
@@ -55,11 +56,26 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A directory for a copy.
-pub(crate) fn target(dir: &Path) -> wal::Result<Arc<dyn SegmentStore>> {
-    let store = FileStore::open(dir);
-    let store = store.map_err(|cause| {
+/// Has `copy` make a log in this directory. Where it fails and leaves a part of one, says so.
+pub(crate) fn fill<T>(
+    dir: &Path,
+    copy: impl FnOnce(Arc<dyn SegmentStore>) -> wal::Result<T>,
+) -> wal::Result<T> {
+    let store = FileStore::open(dir).map_err(|cause| {
         Error::io(format!("opening the directory {} failed", dir.display()), cause)
     })?;
-    Ok(Arc::new(store))
+    let store: Arc<dyn SegmentStore> = Arc::new(store);
+    let was_empty = store.list().is_ok_and(|segments| segments.is_empty());
+    copy(Arc::clone(&store)).inspect_err(|error| {
+        // Another process may be making its copy there.
+        let ours = was_empty && error.kind() != ErrorKind::Locked;
+        let survey = || Reader::with_store(store).survey();
+        let unfinished = || matches!(survey(), Err(error) if error.kind() == ErrorKind::Corrupt);
+        if ours && unfinished() {
+            let dir = dir.display();
+            tell(format_args!(
+                "note: the copy in {dir} is not finished; delete it, and begin again"
+            ));
+        }
+    })
 }

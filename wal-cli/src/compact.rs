@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use wal::{Compaction, Entry, Key};
 
-use crate::backup::target;
+use crate::backup::fill;
 use crate::log::Log;
 use crate::out::Out;
 
@@ -54,7 +54,8 @@ struct Told {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let log = Log::open(&args.dir)?;
-    let done = log.reader.compact_to(target(&args.target)?, |entry| args.key.of(entry))?;
+    let compact = |target| log.reader.compact_to(target, |entry| args.key.of(entry));
+    let done = fill(&args.target, compact)?;
     let mut out = Out::new();
     if args.json {
         let Compaction { log, source_first_lsn, source_last_lsn, kept, superseded, .. } = done;

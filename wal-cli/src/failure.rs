@@ -18,11 +18,11 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     tell(format_args!("error: {error:#}"));
-    let kind = error.downcast_ref().map(Error::kind);
-    if let Some(hint) = kind.and_then(hint) {
+    let of_log = error.downcast_ref::<Error>();
+    if let Some(hint) = of_log.and_then(hint) {
         tell(format_args!("hint: {hint}"));
     }
-    match kind {
+    match of_log.map(Error::kind) {
         Some(ErrorKind::Corrupt) => ExitCode::from(CORRUPT),
         _ => ExitCode::FAILURE,
     }
@@ -39,21 +39,31 @@ pub(crate) fn pipe_closed(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn hint(kind: ErrorKind) -> Option<&'static str> {
-    match kind {
+/// What to do next, for who was woken by it.
+fn hint(error: &Error) -> Option<&'static str> {
+    match error.kind() {
         ErrorKind::Corrupt => Some(
-            "nothing was changed; `wal verify` lists all damage, `wal replay` prints what is before \
-             it, and a copy of the directory keeps the evidence",
+            "nothing in the log was changed; copy the directory, to keep the evidence. `wal verify` \
+             lists all damage; `wal replay` prints what is before it, to begin a new log with where \
+             there is no backup",
         ),
         ErrorKind::Locked => Some(
-            "one process writes a log at a time: end that one, or wait for it; replay, dump, stat \
-             and verify work beside it",
+            "one process writes a log at a time: end that one, or wait for it; every command but \
+             append and prune works beside it",
         ),
+        ErrorKind::NotFound if error.at_lsn().is_some() => {
+            Some("`wal stat` says with which record the log begins")
+        }
         ErrorKind::Poisoned => {
             Some("see to the disk, then run again: the log is recovered when it is next opened")
         }
-        ErrorKind::StorageFull => Some("free some space, then run again with what is missing"),
-        ErrorKind::Unsupported => Some("this is no damage: a newer `wal` reads it"),
+        ErrorKind::StorageFull => Some(
+            "free some space on that disk, then run again with what is missing; `wal prune` frees \
+             more, once there is room to open the log",
+        ),
+        ErrorKind::Unsupported => {
+            Some("this is no damage: a newer `wal` reads it, or the program that wrote it")
+        }
         _ => None,
     }
 }

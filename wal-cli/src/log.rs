@@ -29,7 +29,7 @@ impl Log {
             Err(cause) => return Err(Error::io("opening the log failed", cause).into()),
         };
         let log = Self { reader: Reader::with_store(store.clone()), store };
-        if log.segments()?.is_empty() && !dir.join("LOCK").exists() {
+        if log.segments()?.is_empty() && !dir.join("LOCK").is_file() {
             bail!(
                 "there is no log in {}: it holds neither segments nor a LOCK file",
                 dir.display()

@@ -17,7 +17,8 @@ use crate::out::{Out, count};
 ///
 /// Exit code 0 for clean; 3 for a torn tail, where nothing that the log vouches for is hurt; 4 for
 /// corruption or a missing segment. Each finding names its segment, the offset in bytes and the LSN
-/// of the first record it hits, as far as they are known.
+/// of the first record it hits, or of the last that went with a missing segment, as far as they are
+/// known.
 ///
 /// What looks torn is looked at again, since beside a writer it may be a write under way.
 #[derive(Debug, clap::Args)]

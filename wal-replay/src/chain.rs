@@ -114,8 +114,8 @@ fn gap(
         id = SegmentId::new(id.get() - 1);
     }
     match above.map(|above| Segment::open_sound(store, above)) {
-        None => missing(id, header.first_lsn.previous()),
-        Some(Ok(above)) => missing(id, above.header.first_lsn.previous()),
+        None => missing_through(id, header.first_lsn.previous()),
+        Some(Ok(above)) => missing_through(id, above.header.first_lsn.previous()),
         Some(Err(error)) => error,
     }
 }
@@ -136,7 +136,7 @@ pub(crate) fn follows(
     };
     match successor.predecessor {
         Some(before) if before.id != segment.id => {
-            Err(missing(before.id, successor.first_lsn.previous()))
+            Err(missing_through(before.id, successor.first_lsn.previous()))
         }
         Some(before) if before.identity != identity || successor.log != segment.log => {
             wrong("segment follows another file than the one of that number")
@@ -147,6 +147,13 @@ pub(crate) fn follows(
     }
 }
 
-fn missing(id: SegmentId, lsn: Lsn) -> Error {
-    Error::new(ErrorKind::Corrupt, "segment is missing").segment(id).lsn(lsn)
+/// The log begins in a segment that is not there, with this record.
+fn missing(id: SegmentId, first: Lsn) -> Error {
+    Error::new(ErrorKind::Corrupt, "segment is missing").segment(id).lsn(first)
+}
+
+/// What follows this segment begins behind this record, and it is not there.
+fn missing_through(id: SegmentId, last: Lsn) -> Error {
+    let what = "segment is missing, and its records through this one";
+    Error::new(ErrorKind::Corrupt, what).segment(id).lsn(last)
 }

@@ -8,6 +8,7 @@ use wal_core::{
     SegmentId, SegmentStore,
 };
 
+use crate::chain::listed;
 use crate::fresh::{Carried, Fresh};
 use crate::scan::{Ending, Scan};
 use crate::segment::Segment;
@@ -43,7 +44,7 @@ pub struct Recovery {
     pub valid_records: u64,
     /// Segments in the log.
     pub segments: u64,
-    /// Segments that were read; the others are vouched for by their successors.
+    /// Segments that were read, but for headers; the others are vouched for by their successors.
     pub segments_scanned: u64,
     /// Bytes that were read.
     pub bytes_scanned: u64,
@@ -75,18 +76,21 @@ pub struct Recovery {
 /// the second of two recoveries finds nothing to do.
 ///
 /// Damage to what the log vouches for is an error of kind [`Corrupt`](ErrorKind::Corrupt), and
-/// changes nothing.
+/// changes nothing. So is a newest segment that does not follow the one before it, as another log's
+/// does not. Read are the newest segment and that one's header; of a log with one segment that
+/// segment alone, and another log's in its place is that log.
 pub fn recover(
     store: &dyn SegmentStore,
     env: &dyn Env,
     options: &RecoverOptions,
 ) -> Result<(Resume, Recovery)> {
     let began = Instant::now();
-    let looked = look(store)?;
-    let scanned = began.elapsed();
-    let Some((survey, segment)) = looked else {
-        return fresh_log(store, env);
+    let present = listed(store)?;
+    let Some((survey, segment)) = look(store, &present)? else {
+        return Ok(fresh_log(env, present));
     };
+    survey.check_predecessor(store)?;
+    let scanned = began.elapsed();
     check_codec(options.codec, &survey, &segment)?;
     let mut report = report(&survey, &segment);
     report.scan = scanned;
@@ -96,19 +100,19 @@ pub fn recover(
     Ok((resume, report))
 }
 
-fn fresh_log(store: &dyn SegmentStore, env: &dyn Env) -> Result<(Resume, Recovery)> {
+/// A log of its own; `present` are beginnings of a first segment that never came to be.
+fn fresh_log(env: &dyn Env, present: Vec<SegmentId>) -> (Resume, Recovery) {
     let mut id = [0; 16];
     id[..8].copy_from_slice(&env.random().to_le_bytes());
     id[8..].copy_from_slice(&env.random().to_le_bytes());
     let mut resume = Resume::fresh(LogId(id));
-    // Beginnings of a first segment that never came to be.
-    resume.dead = crate::chain::listed(store)?;
+    resume.dead = present;
     if let Some(highest) = resume.dead.last() {
         resume.next_segment = highest.next();
     }
     let mut report = Recovery { first_lsn: Lsn::FIRST, ..Recovery::default() };
     report.segments_dropped = resume.dead.len() as u64;
-    Ok((resume, report))
+    (resume, report)
 }
 
 fn check_codec(codec: CodecId, survey: &Survey, segment: &Segment) -> Result<()> {

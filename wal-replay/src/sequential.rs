@@ -5,6 +5,9 @@ use std::time::Instant;
 use wal_core::{Entry, ReplayEngine, ReplayReport, ReplayTarget, Result};
 
 /// Applies groups of entries in the log's own order: the engine that every other one must equal.
+///
+/// An error in the log ends it, once what comes before is applied; an error of the target ends it at
+/// once, and what the target has of that group is the target's to say.
 #[derive(Clone, Debug)]
 pub struct Sequential {
     group: usize,

@@ -3,7 +3,7 @@
 use wal_core::format::SegmentHeader;
 use wal_core::{Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore};
 
-use crate::chain::{Chain, listed};
+use crate::chain::{Chain, follows, listed};
 use crate::scan::{Ending, Scan};
 use crate::segment::{Opened, Segment};
 
@@ -40,6 +40,26 @@ impl Survey {
     pub(crate) fn proven(&self) -> bool {
         self.tail.frames > 0 || self.tail.ending == Ending::Sealed
     }
+
+    /// The newest segment follows the one before it, where that is there, and is not another log's:
+    /// by the word of that one this log would be cut, and go on. Costs one header.
+    pub(crate) fn check_predecessor(&self, store: &dyn SegmentStore) -> Result<()> {
+        let Some(before) = self.newest.predecessor else { return Ok(()) };
+        let belongs = self.chain.segments.binary_search(&before.id).is_ok();
+        if !belongs && !self.dead.contains(&before.id) {
+            return Ok(());
+        }
+        match Segment::open_sound(store, before.id) {
+            Ok(before) => follows(&before.header, before.identity, &self.newest),
+            // What was pruned may be damaged, or gone by now.
+            Err(error)
+                if !belongs && matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Reads the log in `store` without changing anything and without a lock, also while another
@@ -51,16 +71,18 @@ pub fn survey(store: &dyn SegmentStore) -> Result<Option<Survey>> {
     // A log that is being written can lose segments to pruning while it is looked at.
     let mut attempts = 0;
     loop {
-        match look(store) {
+        match listed(store).and_then(|present| look(store, &present)) {
             Err(error) if error.kind() == ErrorKind::NotFound && attempts < 16 => attempts += 1,
             looked => return looked.map(|found| found.map(|(survey, _)| survey)),
         }
     }
 }
 
-/// The survey, and the newest segment, opened.
-pub(crate) fn look(store: &dyn SegmentStore) -> Result<Option<(Survey, Segment)>> {
-    let present = listed(store)?;
+/// The survey, and the newest segment, opened; `present` are all there are.
+pub(crate) fn look(
+    store: &dyn SegmentStore,
+    present: &[SegmentId],
+) -> Result<Option<(Survey, Segment)>> {
     let mut dead = Vec::new();
     let (mut relied_on, mut relying) = (Lsn::ZERO, SegmentId::default());
     for &id in present.iter().rev() {
@@ -88,7 +110,7 @@ pub(crate) fn look(store: &dyn SegmentStore) -> Result<Option<(Survey, Segment)>
             let what = "the log's start is not the first record of its segment";
             return Err(Error::new(ErrorKind::Corrupt, what).segment(id).lsn(begins.lsn));
         }
-        let chain = Chain::new(store, &present, begins, &segment.header)?;
+        let chain = Chain::new(store, present, begins, &segment.header)?;
         let belongs = |id: &SegmentId| chain.segments.binary_search(id).is_ok();
         dead.extend(present.iter().filter(|&&other| other < id && !belongs(&other)));
         dead.sort_unstable();
@@ -103,6 +125,6 @@ pub(crate) fn look(store: &dyn SegmentStore) -> Result<Option<(Survey, Segment)>
 }
 
 fn gone(relying: SegmentId, lsn: Lsn) -> Error {
-    let what = "records that an interrupted recovery relied on are gone";
+    let what = "records are gone that an interrupted recovery, or a copy never finished, relied on";
     Error::new(ErrorKind::Corrupt, what).segment(relying).lsn(lsn)
 }

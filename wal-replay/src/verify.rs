@@ -68,7 +68,7 @@ pub struct Finding {
     pub segment: Option<SegmentId>,
     /// Bytes from the start of the segment.
     pub offset: Option<u64>,
-    /// The record it hits first, where that is known.
+    /// The record it hits first, or the last that went with a missing segment, where that is known.
     pub lsn: Option<Lsn>,
 }
 
@@ -116,6 +116,9 @@ impl Verification {
         if let Some(first) = self.open(store, first)?
             && let Err(error) = survey.chain.check_start(&first.header)
         {
+            self.note(&error)?;
+        }
+        if let Err(error) = survey.check_predecessor(store) {
             self.note(&error)?;
         }
         self.segments(store, &survey.chain.segments, visit)

@@ -42,6 +42,20 @@ fn a_counting_store_counts_every_call_that_changes_something() {
 }
 
 #[test]
+fn a_counting_store_counts_every_look() {
+    let counting = Counting::new(below(SimDisk::new(Profile::STRICT)));
+    counting.create(SegmentId::FIRST, 0).unwrap().append(b"record").unwrap();
+    let reader = counting.open(SegmentId::FIRST).unwrap();
+    let mut buffer = [0; 4];
+    assert_eq!(reader.read_at(0, &mut buffer).unwrap(), 4);
+    assert_eq!(reader.read_at(4, &mut buffer).unwrap(), 2);
+    counting.open(SegmentId::new(2)).unwrap_err();
+    counting.list().unwrap();
+    let counts = counting.counts();
+    assert_eq!((counts.lists, counts.opens, counts.reads, counts.read_bytes), (1, 2, 2, 6));
+}
+
+#[test]
 fn a_traced_store_writes_down_calls_and_failures() {
     let history = History::new();
     let store = Traced::new(below(SimDisk::new(Profile::STRICT)), history.clone());

@@ -109,9 +109,16 @@ impl Builder {
     /// Opens the log, repairing what a crash left, and says what was found. Makes the directory if
     /// there is none; the log's first segment is made when something is written.
     ///
+    /// What the log holds when this returns is durable, whatever it was before. A crash in the middle
+    /// leaves the log as it was. Reads the newest segment and the header of the one before it,
+    /// however long the log is.
+    ///
     /// - [`Locked`](ErrorKind::Locked): somebody has it open for writing.
-    /// - [`Corrupt`](ErrorKind::Corrupt): something that the log vouches for is damaged or missing;
-    ///   nothing has been changed.
+    /// - [`Corrupt`](ErrorKind::Corrupt): something that the log vouches for is damaged or missing, or
+    ///   the newest segment is another log's; nothing has been changed.
+    /// - [`Invalid`](ErrorKind::Invalid): a setting that no log can work with, by its name.
+    /// - [`StorageFull`](ErrorKind::StorageFull): the repair needs a segment, and there is no room for
+    ///   it; nothing is lost.
     /// - [`Unsupported`](ErrorKind::Unsupported): written by a newer version, or with another codec;
     ///   or the settings ask for direct writing, which the file system refuses.
     pub fn open(self) -> Result<(Wal, Recovery)> {

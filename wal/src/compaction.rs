@@ -145,9 +145,13 @@ fn two_answers(lsn: Lsn) -> Error {
 impl fmt::Display for Compaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { log, source_first_lsn, source_last_lsn, kept, superseded, dropped, .. } = self;
+        if source_last_lsn < source_first_lsn {
+            return write!(f, "log {log}: no records to keep");
+        }
+        let records = if *kept == 1 { "record" } else { "records" };
         write!(
             f,
-            "log {log}: {kept} records kept of LSN {source_first_lsn} to {source_last_lsn}, \
+            "log {log}: {kept} {records} kept of LSN {source_first_lsn} to {source_last_lsn}, \
              renumbered from 1; {superseded} superseded, {dropped} dropped"
         )
     }

@@ -38,6 +38,9 @@
 //! This crate assembles the parts of the kit; each can be exchanged for one of your own through the
 //! [`Builder`]: `wal_segment` stores, `wal_commit` strategies, `wal_codec` codecs. [`Reader`] looks
 //! at a log without opening it.
+//!
+//! Features, none of them on by default: `bincode`, the codec for any serde type; `mmap`,
+//! [`Reading::Mapped`] on 64-bit Linux; `tokio`, the strategy that is a task on the runtime.
 
 mod backup;
 mod builder;

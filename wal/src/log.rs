@@ -147,8 +147,13 @@ impl Wal {
         self.pipeline().wait_async(lsn)
     }
 
-    /// Makes everything appended before the call durable, whatever the strategy. Does nothing where
-    /// it is so already.
+    /// Makes everything appended before the call durable, whatever the strategy, and blocks until it
+    /// is. Does nothing where it is so already.
+    ///
+    /// - [`StorageFull`](ErrorKind::StorageFull): what had no room stays staged; with room, the same
+    ///   call makes it durable.
+    /// - [`Poisoned`](ErrorKind::Poisoned): an earlier write or sync failed. Where it is this one, the
+    ///   error is its own, most often [`Io`](ErrorKind::Io). What was staged is indeterminate.
     pub fn sync(&self) -> Result<()> {
         self.pipeline().sync()
     }
@@ -179,6 +184,8 @@ impl Wal {
     ///
     /// After a crash in the middle the log is whole or cut; nothing cut off ever comes back. A
     /// [`Hold`](crate::Hold) does not stop it, and one behind the cut moves to it.
+    ///
+    /// Also [`Invalid`](ErrorKind::Invalid): the LSN was never issued, or was pruned.
     pub fn truncate_after(&self, lsn: Lsn) -> Result<()> {
         let Parts { store, env, transforms, recovering, pipeline, .. } = &self.inner.parts;
         let _one_at_a_time = self.pruning();
@@ -248,10 +255,13 @@ impl Wal {
         Typed::new(self.clone(), Arc::new(codec))
     }
 
-    /// Writes and syncs everything, seals the log and lets go of it. Later calls of all handles are
-    /// refused; a second close finds nothing to do.
+    /// Writes and syncs everything, seals the log and lets go of it, so that it can be opened again.
+    /// Later appends of all handles are refused; reading goes on. A second close finds nothing to do.
     ///
-    /// An error means that something may be missing on disk; the next open recovers what is there.
+    /// - [`StorageFull`](ErrorKind::StorageFull): nothing is lost, and the log is still held. What is
+    ///   staged stays in memory, and a close once there is room writes it.
+    /// - Any other error means that something may be missing on disk; the next open recovers what is
+    ///   there.
     pub fn close(&self) -> Result<()> {
         let closed = self.pipeline().close();
         if !matches!(&closed, Err(error) if error.kind() == ErrorKind::StorageFull) {

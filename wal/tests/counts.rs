@@ -86,3 +86,17 @@ fn one_sync_covers_a_thousand_appends_under_os() {
     log.wal.sync().unwrap();
     assert_eq!(log.wal.syncs(), 1);
 }
+
+/// The length of a directory is what opening a long log costs; it is read once.
+#[test]
+fn an_open_lists_the_store_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for records in 0..3 {
+        let store = Counting::new(Arc::new(FileStore::open(dir.path()).unwrap()));
+        let (wal, recovery) = Wal::with_store(Arc::new(store.clone())).open().unwrap();
+        assert_eq!(recovery.valid_records, records);
+        assert_eq!(store.counts().lists, 1);
+        wal.append([7; 100]).unwrap();
+        wal.close().unwrap();
+    }
+}

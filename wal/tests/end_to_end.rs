@@ -28,6 +28,24 @@ fn a_record_comes_back_after_a_close_and_a_reopen() {
     }
 }
 
+/// Who is still reading when the log is closed loses nothing by it.
+#[test]
+fn a_closed_handle_takes_no_record_and_reads_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wal, _) = Wal::builder(dir.path()).open().unwrap();
+    wal.append(b"first").unwrap();
+    let other = wal.clone();
+    wal.close().unwrap();
+    assert_eq!(other.append(b"second").unwrap_err().kind(), ErrorKind::Invalid);
+    other.close().unwrap();
+    assert_eq!(payloads(&other, 1), [(1, b"first".to_vec())]);
+    // Nobody holds it any more.
+    let (next, recovery) = Wal::builder(dir.path()).open().unwrap();
+    assert_eq!(recovery.valid_records, 1);
+    next.append(b"second").unwrap();
+    next.close().unwrap();
+}
+
 #[test]
 fn every_strategy_reads_what_every_other_wrote() {
     let dir = tempfile::tempdir().unwrap();

@@ -121,12 +121,20 @@ fn a_missing_segment_is_corruption_and_what_is_before_it_can_be_read() {
     let finding = &told[0]["findings"][0];
     assert_eq!((finding["verdict"].as_str(), &finding["segment"]), (Some("corrupt"), &json!(2)));
     let text = log.run("verify", &[]).exits(4).text();
-    assert!(text.contains("segment is missing: segment=2"), "{text}");
+    assert!(
+        text.contains("segment is missing, and its records through this one: segment=2"),
+        "{text}"
+    );
     let read = log.run("replay", &[]).exits(4);
     assert_eq!(read.lines().len() as u64, first(2) - 1);
     assert!(read.stderr.contains("segment=2"), "{}", read.stderr);
     assert!(log.run("stat", &[]).exits(4).stderr.contains("segment=2"));
-    assert!(log.run("dump", &[]).exits(4).text().contains("segment is missing: segment=2"));
+    assert!(
+        log.run("dump", &[])
+            .exits(4)
+            .text()
+            .contains("segment is missing, and its records through this one: segment=2")
+    );
 }
 
 /// A cursor looks at the header of the next segment before it reads this one, so damage there must

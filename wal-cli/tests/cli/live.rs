@@ -31,7 +31,7 @@ fn a_second_writer_is_refused_and_told_what_to_do() {
     writer.commit("one");
     let ran = log.append(&["--ack"], b"two\n").exits(1);
     assert_eq!(ran.stdout, b"");
-    for part in ["open for writing", "replay, dump, stat and verify work beside it"] {
+    for part in ["open for writing", "every command but append and prune works beside it"] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
     let holder = format!("process {}", writer.child.id());

@@ -6,6 +6,7 @@ mod append;
 mod damage;
 mod demo;
 mod fixture;
+mod hints;
 mod kill;
 mod life;
 mod live;

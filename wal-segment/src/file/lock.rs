@@ -5,8 +5,6 @@ use std::process;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use wal_core::StoreLock;
-
 use super::transfer::{read_full, write_all};
 use super::{Access, Files, OpenFile};
 
@@ -22,8 +20,6 @@ const NAME: &str = "LOCK";
 pub(super) struct FileLock {
     file: Arc<dyn OpenFile>,
 }
-
-impl StoreLock for FileLock {}
 
 impl Drop for FileLock {
     fn drop(&mut self) {

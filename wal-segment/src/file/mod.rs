@@ -6,6 +6,7 @@ mod direct;
 mod directory;
 mod file_system;
 mod files;
+mod listed;
 mod lock;
 #[cfg(all(feature = "mmap", target_os = "linux", target_pointer_width = "64"))]
 mod map;

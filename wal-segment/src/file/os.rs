@@ -97,7 +97,8 @@ impl Files for OsFiles {
         match self.opened(name, &options, "open") {
             // What a file system says that does not know how to pass the cache.
             Err(error) if access.passes_cache() && error.kind() == io::ErrorKind::InvalidInput => {
-                Err(io::Error::new(io::ErrorKind::Unsupported, error))
+                let what = format!("{error}; this file system knows no direct access (O_DIRECT)");
+                Err(io::Error::new(io::ErrorKind::Unsupported, what))
             }
             opened => Ok(Arc::new(opened?)),
         }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use wal_core::{SegmentId, SegmentSyncer, SegmentWriter};
 
+use super::listed::Listed;
 use super::preparation::{Prepared, is_full};
 use super::spares::Spares;
 use super::syncs::Syncs;
@@ -117,6 +118,7 @@ pub(super) struct Birth {
     pub(super) files: Arc<dyn Files>,
     pub(super) spares: Arc<Spares>,
     pub(super) dir_syncs: Arc<Syncs>,
+    pub(super) listed: Arc<Listed>,
     pub(super) writing: Writing,
     pub(super) caching: Caching,
 }
@@ -124,6 +126,7 @@ pub(super) struct Birth {
 impl Birth {
     /// Gives the file, all of it durable, the segment's name, durably.
     fn publish(&self) -> io::Result<()> {
+        self.listed.forget();
         self.files.rename(&name::unfinished(self.id), &name::of(self.id))?;
         self.dir_syncs.run(|| self.files.sync_dir())?;
         self.spares.born(self.id);

@@ -11,6 +11,7 @@ use wal_core::{
     Unwritten,
 };
 
+use super::listed::{Held, Listed};
 use super::lock::FileLock;
 use super::segment::{Birth, FileWriter};
 use super::spares::{Spare, Spares};
@@ -43,6 +44,7 @@ pub struct FileStore {
     caching: Caching,
     reading: Reading,
     dir_syncs: Arc<Syncs>,
+    listed: Arc<Listed>,
     spares: OnceLock<Arc<Spares>>,
     thread: OnceLock<Option<JoinHandle<()>>>,
 }
@@ -80,6 +82,7 @@ impl FileStore {
             caching: Caching::default(),
             reading: Reading::default(),
             dir_syncs: Arc::default(),
+            listed: Arc::default(),
             spares: OnceLock::new(),
             thread: OnceLock::new(),
         }
@@ -194,16 +197,20 @@ impl SegmentStore for FileStore {
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
         self.check_writable()?;
         let lock = FileLock::take(&*self.files)?;
-        self.spares().tidy(&self.files.list()?)?;
+        let names = self.files.list()?;
+        self.spares().tidy(&names)?;
         self.sync_dir()?;
-        Ok(Box::new(lock))
+        self.listed.keep(segments(&names));
+        Ok(Box::new(Held::new(lock, Arc::clone(&self.listed))))
     }
 
+    /// The first one under the lock, with nothing made or removed before, is answered by what taking
+    /// the lock has read: a log is opened with one reading of its directory.
     fn list(&self) -> io::Result<Vec<SegmentId>> {
-        let names = self.files.list()?;
-        let mut ids: Vec<_> = names.iter().filter_map(|name| name::parse(name)).collect();
-        ids.sort_unstable();
-        Ok(ids)
+        match self.listed.take() {
+            Some(ids) => Ok(ids),
+            None => Ok(segments(&self.files.list()?)),
+        }
     }
 
     /// The segment is there from its first sync on: until then its file has another name, and goes
@@ -224,6 +231,7 @@ impl SegmentStore for FileStore {
             files: Arc::clone(&self.files),
             spares: Arc::clone(spares),
             dir_syncs: Arc::clone(&self.dir_syncs),
+            listed: Arc::clone(&self.listed),
             writing: self.writing,
             caching: self.caching,
         };
@@ -259,6 +267,7 @@ impl SegmentStore for FileStore {
     /// segment from its middle would not open.
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
         self.check_writable()?;
+        self.listed.forget();
         for id in ids {
             self.dir_syncs.check()?;
             let name = name::of(*id);
@@ -280,6 +289,13 @@ impl SegmentStore for FileStore {
         }
         Ok(())
     }
+}
+
+/// The segments among these files, ascending.
+fn segments(names: &[String]) -> Vec<SegmentId> {
+    let mut ids: Vec<_> = names.iter().filter_map(|name| name::parse(name)).collect();
+    ids.sort_unstable();
+    ids
 }
 
 impl fmt::Debug for FileStore {

@@ -8,9 +8,9 @@ use wal_core::{
     Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
 };
 
-/// Counts the calls that change the store below, make a change durable or open a segment, so that
-/// "one sync for a hundred records" is something a test can assert. Calls that fail are counted too. A clone shares
-/// the counts: keep one, give one to the log.
+/// Counts the calls that change the store below, make a change durable, or look at what is there, so
+/// that "one sync for a hundred records" is something a test can assert. Calls that fail are counted
+/// too. A clone shares the counts: keep one, give one to the log.
 #[derive(Clone, Debug)]
 pub struct Counting {
     store: Arc<dyn SegmentStore>,
@@ -33,8 +33,14 @@ pub struct StoreCounts {
     pub trims: u64,
     /// Segments removed.
     pub removes: u64,
+    /// Times that the segments were listed.
+    pub lists: u64,
     /// Segments opened for reading.
     pub opens: u64,
+    /// Reads.
+    pub reads: u64,
+    /// Bytes that these gave.
+    pub read_bytes: u64,
 }
 
 /// Plain counters: nothing is concluded from one about another, so `Relaxed` will do.
@@ -46,7 +52,10 @@ struct Tally {
     syncs: AtomicU64,
     trims: AtomicU64,
     removes: AtomicU64,
+    lists: AtomicU64,
     opens: AtomicU64,
+    reads: AtomicU64,
+    read_bytes: AtomicU64,
 }
 
 impl Counting {
@@ -57,7 +66,18 @@ impl Counting {
 
     /// The counts so far.
     pub fn counts(&self) -> StoreCounts {
-        let Tally { creates, appends, bytes, syncs, trims, removes, opens } = &*self.tally;
+        let Tally {
+            creates,
+            appends,
+            bytes,
+            syncs,
+            trims,
+            removes,
+            lists,
+            opens,
+            reads,
+            read_bytes,
+        } = &*self.tally;
         StoreCounts {
             creates: creates.load(Ordering::Relaxed),
             appends: appends.load(Ordering::Relaxed),
@@ -65,7 +85,10 @@ impl Counting {
             syncs: syncs.load(Ordering::Relaxed),
             trims: trims.load(Ordering::Relaxed),
             removes: removes.load(Ordering::Relaxed),
+            lists: lists.load(Ordering::Relaxed),
             opens: opens.load(Ordering::Relaxed),
+            reads: reads.load(Ordering::Relaxed),
+            read_bytes: read_bytes.load(Ordering::Relaxed),
         }
     }
 }
@@ -81,6 +104,7 @@ impl SegmentStore for Counting {
     }
 
     fn list(&self) -> io::Result<Vec<SegmentId>> {
+        add(&self.tally.lists, 1);
         self.store.list()
     }
 
@@ -92,7 +116,8 @@ impl SegmentStore for Counting {
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
         add(&self.tally.opens, 1);
-        self.store.open(id)
+        let reader = self.store.open(id)?;
+        Ok(Box::new(CountingReader { reader, tally: Arc::clone(&self.tally) }))
     }
 
     fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
@@ -140,6 +165,26 @@ impl SegmentSyncer for CountingSyncer {
     fn sync(&self) -> io::Result<()> {
         add(&self.tally.syncs, 1);
         self.syncer.sync()
+    }
+}
+
+#[derive(Debug)]
+struct CountingReader {
+    reader: Box<dyn SegmentReader>,
+    tally: Arc<Tally>,
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl SegmentReader for CountingReader {
+    fn size(&self) -> io::Result<u64> {
+        self.reader.size()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        add(&self.tally.reads, 1);
+        let read = self.reader.read_at(offset, buffer)?;
+        add(&self.tally.read_bytes, read as u64);
+        Ok(read)
     }
 }
 

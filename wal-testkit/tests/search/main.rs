@@ -7,7 +7,7 @@
 mod prepared_ahead;
 #[path = "../../src/bin/crash-search/product.rs"]
 mod product;
-#[path = "../../src/bin/crash-search/sim_files.rs"]
+#[path = "../../../wal/tests/common/sim_files.rs"]
 mod sim_files;
 
 mod case;

@@ -216,13 +216,59 @@ fn a_segment_of_another_log_is_named() {
             let mut mixed = files.clone();
             let foreign = &other.closed[&name(segment.min(other.newest))];
             mixed.insert(name(segment), foreign.clone());
-            // Where the newest is another log's, the two cannot be told: the one before it is named.
+            // Which of the two beside each other is the stranger cannot be told.
             let said = said(written.policy, &mixed, &context);
             let named = [segment, segment - 1, segment + 1];
             let named = named.map(|segment| Said::Corrupt(SegmentId::new(segment)));
             assert!(named.contains(&said), "{context}: {said:?}");
         }
     });
+}
+
+/// An open reads the newest segment and no other, and yet does not go on behind another log's: that
+/// one would say where this log begins and how much of it counts.
+#[test]
+fn the_newest_segment_of_another_log_is_refused_by_an_open() {
+    each(|written, files, context| {
+        let mut other = self::written(written.policy).closed;
+        assert_eq!(segments(&other).len() as u64, written.newest, "{context}");
+        let newest = name(written.newest);
+        refuses(written, files, &newest, &other[&newest], context);
+
+        // By its word everything before itself was pruned, and is to be deleted.
+        let dir = put(&other);
+        let wal = written.policy.in_memory().open(dir.path()).unwrap();
+        for _ in 0..RECORDS {
+            commit(&wal).unwrap();
+        }
+        let last = wal.list_segments().unwrap().last().unwrap().id;
+        wal.delete_segments_before(last).unwrap();
+        wal.close().unwrap();
+        other = self::files(dir.path());
+        let newest = name(last.get());
+        // A log of as many segments, so that the one before has the number that the newest names.
+        let dir = put(files);
+        let wal = written.policy.in_memory().open(dir.path()).unwrap();
+        while wal.current_segment_id().is_none_or(|id| id < last) {
+            commit(&wal).unwrap();
+        }
+        wal.close().unwrap();
+        let long = self::files(dir.path());
+        refuses(written, &long, &newest, &other[&newest], &format!("{context}, pruned"));
+    });
+}
+
+/// With this newest segment the log is `Corrupt` to an open, which changes nothing, and to a look.
+fn refuses(written: &Written, files: &Files, newest: &str, foreign: &[u8], context: &str) {
+    let mut mixed = files.clone();
+    mixed.insert(newest.to_owned(), foreign.to_vec());
+    let dir = put(&mixed);
+    let error = written.policy.in_memory().open(dir.path()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{context}: {error:?}");
+    assert_eq!(error.at_segment().map(|id| name(id.get())).as_deref(), Some(newest), "{context}");
+    assert_eq!(segments(&self::files(dir.path())), segments(&mixed), "{context}");
+    let found = Reader::open(dir.path()).unwrap().verify(|_| ()).unwrap();
+    assert_eq!(found.verdict, Verdict::Corrupt, "{context}");
 }
 
 /// As by a restore of some of the files only.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use wal::parts::core::SegmentStore;
 use wal::parts::segment::MemoryStore;
 use wal::{ErrorKind, Lsn, Position, Reader, SegmentId, SegmentState, Strategy, Wal};
+use wal_testkit::Counting;
 
 use crate::common::{image, store};
-use crate::fixture::{CountingReads, check, fill, filled, lsn, open, record};
+use crate::fixture::{check, fill, filled, lsn, open, record};
 
 #[test]
 fn every_record_is_found_by_its_lsn() {
@@ -39,16 +40,16 @@ fn what_is_not_acknowledged_is_not_found() {
 fn a_lookup_opens_a_logarithm_of_the_segments() {
     let mut most = Vec::new();
     for records in [30 * 32, 30 * 256] {
-        let counting = Arc::new(CountingReads::new(Arc::new(MemoryStore::new())));
-        let wal = open(Arc::clone(&counting) as Arc<dyn SegmentStore>);
+        let counting = Counting::new(Arc::new(MemoryStore::new()));
+        let wal = open(Arc::new(counting.clone()) as Arc<dyn SegmentStore>);
         fill(&wal, records);
         let segments = wal.list_segments().unwrap().len() as u64;
         assert!(segments >= records / 32, "{segments}");
         let mut opens = 0;
         for number in (1..=records).step_by(17) {
-            counting.taken();
+            let before = counting.counts().opens;
             assert_eq!(wal.get(lsn(number)).unwrap().unwrap().lsn, lsn(number));
-            opens = opens.max(counting.taken().0);
+            opens = opens.max(counting.counts().opens - before);
         }
         let bound = u64::from(segments.next_power_of_two().ilog2()) + 4;
         assert!(opens <= bound, "{opens} opens among {segments} segments");
@@ -60,8 +61,8 @@ fn a_lookup_opens_a_logarithm_of_the_segments() {
 /// The seal's index leads to within 64 KiB of the record, and the index itself is read.
 #[test]
 fn a_lookup_in_a_sealed_segment_reads_a_small_part_of_it() {
-    let counting = Arc::new(CountingReads::new(Arc::new(MemoryStore::new())));
-    let store = Arc::clone(&counting) as Arc<dyn SegmentStore>;
+    let counting = Counting::new(Arc::new(MemoryStore::new()));
+    let store = Arc::new(counting.clone()) as Arc<dyn SegmentStore>;
     let builder = || Wal::with_store(Arc::clone(&store)).segment_size(16 << 20);
     let (wal, _) = builder().strategy(Strategy::Os).open().unwrap();
     for number in 1..=8000 {
@@ -71,10 +72,10 @@ fn a_lookup_in_a_sealed_segment_reads_a_small_part_of_it() {
     let (wal, _) = builder().open().unwrap();
     assert_eq!(wal.list_segments().unwrap().len(), 1);
     for number in (1..=8000).step_by(311) {
-        counting.taken();
+        let before = counting.counts().read_bytes;
         let entry = wal.get(lsn(number)).unwrap().unwrap();
         assert_eq!(entry.payload, record(number).repeat(2));
-        let (_, bytes) = counting.taken();
+        let bytes = counting.counts().read_bytes - before;
         assert!(bytes < 160 * 1024, "{bytes} bytes for LSN {number} of a segment of 8 MB");
     }
 }
@@ -82,18 +83,18 @@ fn a_lookup_in_a_sealed_segment_reads_a_small_part_of_it() {
 /// Without a seal there is no index, and the frame is searched for.
 #[test]
 fn a_lookup_in_the_segment_being_written_reads_a_small_part_of_it() {
-    let counting = Arc::new(CountingReads::new(Arc::new(MemoryStore::new())));
-    let store = Arc::clone(&counting) as Arc<dyn SegmentStore>;
+    let counting = Counting::new(Arc::new(MemoryStore::new()));
+    let store = Arc::new(counting.clone()) as Arc<dyn SegmentStore>;
     let builder = Wal::with_store(store).segment_size(16 << 20);
     let (wal, _) = builder.strategy(Strategy::Os).open().unwrap();
     for number in 1..=8000 {
         wal.append(record(number).repeat(2)).unwrap();
     }
     for number in (1..=8000).step_by(311) {
-        counting.taken();
+        let before = counting.counts().read_bytes;
         let entry = wal.get(lsn(number)).unwrap().unwrap();
         assert_eq!(entry.payload, record(number).repeat(2));
-        let (_, bytes) = counting.taken();
+        let bytes = counting.counts().read_bytes - before;
         assert!(bytes < 400 * 1024, "{bytes} bytes for LSN {number} of a segment of 8 MB");
     }
     assert_eq!(wal.list_segments().unwrap().len(), 1);

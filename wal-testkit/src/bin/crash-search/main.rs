@@ -5,6 +5,7 @@ mod args;
 mod prepared_ahead;
 mod product;
 mod search;
+#[path = "../../../../wal/tests/common/sim_files.rs"]
 mod sim_files;
 
 use std::env;

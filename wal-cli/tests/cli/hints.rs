@@ -1,0 +1,124 @@
+//! What the tool says to do next, and that it is so.
+
+use std::fs;
+use std::path::Path;
+
+use crate::fixture::{Log, Ran, Writer, flip, numbered, wal};
+
+/// Every command with what it needs, but for `demo`, which works in a directory of its own.
+fn every_command(root: &Path) -> Vec<(&'static str, Vec<String>)> {
+    let target = |name: &str| root.join(name).to_str().unwrap().to_owned();
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    vec![
+        ("append", words(&[])),
+        ("prune", words(&["--keep-segments", "1"])),
+        ("replay", words(&[])),
+        ("dump", words(&[])),
+        ("stat", words(&[])),
+        ("segments", words(&[])),
+        ("verify", words(&[])),
+        ("backup", vec![target("backup")]),
+        ("compact", [vec![target("compact")], words(&["--key-bytes", "1"])].concat()),
+    ]
+}
+
+fn run(log: &Log, verb: &str, args: &[String]) -> Ran {
+    log.run(verb, &args.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn beside_a_writer_every_command_works_but_the_two_that_the_hint_names() {
+    let log = Log::new();
+    let mut writer = Writer::start(&log, &[]);
+    writer.commit("one");
+    let root = tempfile::tempdir().unwrap();
+    for (verb, args) in every_command(root.path()) {
+        let ran = run(&log, verb, &args);
+        if ["append", "prune"].contains(&verb) {
+            let told = ran.exits(1).stderr;
+            assert!(told.contains(&format!("process {} since", writer.child.id())), "{told}");
+            assert!(told.contains("hint: one process writes a log at a time"), "{verb}: {told}");
+            assert!(told.contains("every command but append and prune works beside it"), "{told}");
+        } else {
+            assert_eq!(ran.exits(0).stderr, "", "{verb}");
+        }
+    }
+}
+
+#[test]
+fn where_no_log_is_every_command_but_append_says_what_is_there_instead() {
+    let root = tempfile::tempdir().unwrap();
+    let copies = root.path().join("copies");
+    for (what, message) in [
+        ("missing", "No such file or directory"),
+        ("empty", "there is no log in"),
+        ("other", "there is no log in"),
+        ("a directory for a lock", "there is no log in"),
+        ("file", "not a directory"),
+    ] {
+        let log = Log::new();
+        match what {
+            "missing" => {}
+            "file" => fs::write(&log.dir, "a file").unwrap(),
+            _ => fs::create_dir(&log.dir).unwrap(),
+        }
+        match what {
+            "other" => fs::write(log.dir.join("notes.txt"), "something else").unwrap(),
+            "a directory for a lock" => fs::create_dir(log.dir.join("LOCK")).unwrap(),
+            _ => {}
+        }
+        for (verb, args) in every_command(&copies) {
+            if verb == "append" {
+                continue;
+            }
+            let told = run(&log, verb, &args).exits(1).stderr;
+            assert!(told.contains(message), "{verb}, {what}: {told}");
+            assert!(told.contains(log.dir.to_str().unwrap()), "{verb}, {what}: {told}");
+        }
+        assert!(!copies.exists(), "{what}: a copy of nothing was begun");
+    }
+}
+
+#[test]
+fn a_pruned_record_is_told_with_where_to_look() {
+    let log = Log::of(&numbered(1000));
+    log.run("prune", &["--keep-segments", "1"]).exits(0);
+    let told = log.run("replay", &["--from", "1"]).exits(1).stderr;
+    assert!(told.contains("the record was pruned: lsn=1"), "{told}");
+    assert!(told.contains("hint: `wal stat` says with which record the log begins"), "{told}");
+    let stat = log.run("stat", &["--json"]).exits(0).json();
+    let first = stat[0]["first_lsn"].as_u64().unwrap().to_string();
+    log.run("replay", &["--from", &first]).exits(0);
+}
+
+/// The copy must not be taken for one, and what is no copy must not be told to be deleted.
+#[test]
+fn a_copy_that_ended_early_is_told_as_that() {
+    let log = Log::of(&numbered(1000));
+    let root = tempfile::tempdir().unwrap();
+    let whole = root.path().join("whole").to_str().unwrap().to_owned();
+    log.run("backup", &[&whole]).exits(0);
+    flip(&log.segments()[1], 8000);
+    let copy = root.path().join("copy").to_str().unwrap().to_owned();
+    let told = log.run("backup", &[&copy]).exits(4).stderr;
+    let note = format!("note: the copy in {copy} is not finished; delete it");
+    assert!(told.contains(&note), "{told}");
+    assert!(told.contains("hint: nothing in the log was changed"), "{told}");
+    let found = Ran::of(wal(["verify", &copy]).output().unwrap()).exits(4).text();
+    assert!(found.contains("a copy never finished"), "{found}");
+
+    let fresh = root.path().join("fresh").to_str().unwrap().to_owned();
+    let key = ["--key-bytes", "1"].as_slice();
+    // A compaction has read all of the log before it writes anything.
+    for (verb, target, args, code, what) in [
+        ("backup", &copy, [].as_slice(), 1, "not empty"),
+        ("compact", &copy, key, 4, "segment=2"),
+        ("backup", &whole, &[], 1, "not empty"),
+        ("compact", &whole, key, 4, "segment=2"),
+        ("compact", &fresh, key, 4, "segment=2"),
+    ] {
+        let told = log.run(verb, &[&[target.as_str()], args].concat()).exits(code).stderr;
+        assert!(told.contains(what), "{verb} {target}: {told}");
+        assert!(!told.contains("delete it"), "{verb} {target}: {told}");
+    }
+}
