@@ -41,8 +41,10 @@ impl Survey {
         self.tail.frames > 0 || self.tail.ending == Ending::Sealed
     }
 
-    /// The newest segment follows the one before it, where that is there, and is not another log's:
-    /// by the word of that one this log would be cut, and go on. Costs one header.
+    /// The newest segment follows the one before it, where that can be told, and is not another log's:
+    /// by the word of that one this log would be cut, and go on. Costs one header. Where that header is
+    /// damaged, nothing can be told, and the log opens as it does with damage further back: so it can be
+    /// pruned.
     pub(crate) fn check_predecessor(&self, store: &dyn SegmentStore) -> Result<()> {
         let Some(before) = self.newest.predecessor else { return Ok(()) };
         let belongs = self.chain.segments.binary_search(&before.id).is_ok();
@@ -51,12 +53,8 @@ impl Survey {
         }
         match Segment::open_sound(store, before.id) {
             Ok(before) => follows(&before.header, before.identity, &self.newest),
-            // What was pruned may be damaged, or gone by now.
-            Err(error)
-                if !belongs && matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) =>
-            {
-                Ok(())
-            }
+            // What was pruned may be gone by now.
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => Ok(()),
             Err(error) => Err(error),
         }
     }

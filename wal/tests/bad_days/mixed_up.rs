@@ -258,6 +258,26 @@ fn the_newest_segment_of_another_log_is_refused_by_an_open() {
     });
 }
 
+/// Where the header before the newest is damaged, nobody can tell whether the newest follows it. The log
+/// opens all the same, as it does with damage further back, so that it can be pruned.
+#[test]
+fn a_log_with_a_damaged_header_before_the_newest_opens_and_is_pruned() {
+    each(|written, files, context| {
+        let mut damaged = files.clone();
+        damaged.get_mut(&name(written.newest - 1)).unwrap()[40] ^= 1;
+        let dir = put(&damaged);
+        let found = Reader::open(dir.path()).unwrap().verify(|_| ()).unwrap();
+        assert_eq!(found.verdict, Verdict::Corrupt, "{context}");
+        let wal = written.policy.in_memory().open(dir.path()).unwrap();
+        assert_eq!(wal.last_lsn(), Lsn::new(RECORDS), "{context}");
+        commit(&wal).unwrap();
+        wal.delete_segments_before(SegmentId::new(written.newest)).unwrap();
+        wal.close().unwrap();
+        let found = Reader::open(dir.path()).unwrap().verify(|_| ()).unwrap();
+        assert_eq!(found.verdict, Verdict::Healthy, "{context}: {:?}", found.findings);
+    });
+}
+
 /// With this newest segment the log is `Corrupt` to an open, which changes nothing, and to a look.
 fn refuses(written: &Written, files: &Files, newest: &str, foreign: &[u8], context: &str) {
     let mut mixed = files.clone();
