@@ -54,7 +54,9 @@ impl Survey {
         match Segment::open_sound(store, before.id) {
             Ok(before) => follows(&before.header, before.identity, &self.newest),
             // What was pruned may be gone by now.
-            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

@@ -11,6 +11,7 @@ mod pipelined;
 mod sync;
 #[cfg(feature = "tokio")]
 mod tokio_commit;
+mod watch;
 mod window;
 mod worker;
 

@@ -1,7 +1,7 @@
 //! [`TokioCommit`]: a task on the user's runtime.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter};
 
 use super::gather::Gather;
+use super::watch::Watch;
 use super::window::SyncTime;
 
 /// Group commit by a task on a Tokio runtime, whose blocking threads do the I/O; no thread of its
@@ -36,8 +37,7 @@ struct Shared {
     flushing: Mutex<()>,
     gather: Gather,
     sync_time: SyncTime,
-    /// Whether the task looks at the log by itself; if not, the next append must wake it.
-    watching: AtomicBool,
+    watch: Watch,
     stopping: AtomicBool,
     /// Whether the runtime ended first.
     ended: AtomicBool,
@@ -84,11 +84,7 @@ impl CommitStrategy for TokioCommit {
     }
 
     fn staged(&self, _lsn: Lsn) -> Result<()> {
-        // The record is staged; now look whether the task rests. The task says that it will rest,
-        // and then looks at the log. The two fences let at most one of them look too early.
-        fence(Ordering::SeqCst);
-        let watching = &self.shared.watching;
-        if !watching.load(Ordering::Relaxed) && !watching.swap(true, Ordering::Relaxed) {
+        if self.shared.watch.rouse() {
             self.shared.more.notify_one();
         }
         Ok(())
@@ -122,12 +118,11 @@ impl Shared {
     async fn run(self: &Arc<Self>) {
         while !self.stopping.load(Ordering::Acquire) {
             if self.idle() {
-                self.watching.store(false, Ordering::Relaxed);
-                fence(Ordering::SeqCst);
+                self.watch.end();
                 if self.idle() && !self.stopping.load(Ordering::Acquire) {
                     self.more.notified().await;
                 }
-                self.watching.store(true, Ordering::Relaxed);
+                self.watch.begin();
                 continue;
             }
             let shared = Arc::clone(self);
@@ -135,8 +130,9 @@ impl Shared {
                 Ok(Ok(())) => {}
                 // A full disk, which whoever waited knows: again when somebody appends or waits.
                 Ok(Err(error)) if error.kind() != ErrorKind::Poisoned => {
-                    self.watching.store(false, Ordering::Relaxed);
+                    self.watch.end();
                     self.more.notified().await;
+                    self.watch.begin();
                 }
                 // Poisoned, by a panic too; or the runtime ends.
                 _ => return,

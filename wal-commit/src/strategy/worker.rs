@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use wal_core::{Error, ErrorKind, Flush, Result};
 
+use super::watch::Watch;
 use crate::flusher::lock;
 use crate::sync::thread::{self, JoinHandle, Thread};
-use crate::sync::{AtomicBool, Mutex, fence};
+use crate::sync::{AtomicBool, Mutex};
 
 /// A thread that drives a log until it is stopped. Where it panics, the log is poisoned: whoever
 /// waits is told.
@@ -20,17 +21,10 @@ pub(super) struct Worker {
 }
 
 /// How the thread rests, and is called.
-///
-/// A record is staged, and then the appender looks whether the thread rests; the thread says that it
-/// will rest, and then looks at the log. A fence between the two steps of each lets at most one of
-/// them look too early, so no record is left behind by both.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rest {
     thread: OnceLock<Thread>,
-    /// Whether the thread looks at the log by itself; if not, the next append must wake it. Changed by
-    /// swaps only, each of which comes visibly after the one that it has read: so the flag's history is
-    /// one line, which a model checker can follow.
-    watching: AtomicBool,
+    watch: Watch,
     stopping: AtomicBool,
 }
 
@@ -77,9 +71,7 @@ impl Worker {
     /// To be called when a record is staged: wakes the thread if it rests, and says whether it did.
     #[inline]
     pub(super) fn rouse(&self) -> bool {
-        fence(Ordering::SeqCst);
-        let watching = &self.rest.watching;
-        let rests = !watching.load(Ordering::Relaxed) && !watching.swap(true, Ordering::AcqRel);
+        let rests = self.rest.watch.rouse();
         if rests {
             self.rest.wake();
         }
@@ -92,14 +84,6 @@ impl Worker {
     }
 }
 
-impl Default for Rest {
-    fn default() -> Self {
-        // A thread that has just begun looks first.
-        let watching = AtomicBool::new(true);
-        Self { thread: OnceLock::new(), watching, stopping: AtomicBool::new(false) }
-    }
-}
-
 impl Rest {
     pub(super) fn stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
@@ -107,15 +91,12 @@ impl Rest {
 
     /// Rests until the next append, unless there is `work`; may end early.
     pub(super) fn rest(&self, work: impl FnOnce() -> bool) {
-        self.watching.swap(false, Ordering::AcqRel);
-        fence(Ordering::SeqCst);
+        self.watch.end();
         if !work() && !self.stopping() {
             // A wake between the look and here is kept by the thread's token.
             thread::park();
         }
-        // Also where a token was left from before: who rouses must not take this thread for one
-        // that rests while it works.
-        self.watching.swap(true, Ordering::AcqRel);
+        self.watch.begin();
     }
 
     /// Rests for this long; may end early.
