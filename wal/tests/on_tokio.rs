@@ -147,3 +147,76 @@ fn a_log_is_closed_within_the_runtime_and_outside() {
     runtime.block_on(async { wal.close() }).unwrap();
     assert_eq!(left(&disk), 1);
 }
+
+/// What nobody waits for is durable when the runtime has ended, and not when somebody asks for it.
+#[test]
+fn what_is_staged_when_the_runtime_ends_is_durable() {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let (disk, wal) = runtime.block_on(async { log() });
+    // The runtime stands still, and so does the task.
+    let lsn = wal.append(b"staged when the runtime ends").unwrap();
+    assert!(wal.durable_lsn() < lsn);
+    drop(runtime);
+    assert_eq!(wal.durable_lsn(), lsn);
+    assert_eq!(left(&disk), 1);
+}
+
+/// The task is not left behind in a runtime that goes on: not by a close, wherever it is called, and
+/// not by a failure.
+#[test]
+fn the_task_ends_with_the_log() {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let alone = || {
+        let all_ended = async {
+            while runtime.metrics().num_alive_tasks() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        runtime.block_on(async { timeout(Duration::from_secs(60), all_ended).await }).unwrap();
+    };
+    let (_disk, wal) = runtime.block_on(async { log() });
+    wal.close().unwrap();
+    alone();
+    let (_disk, wal) = runtime.block_on(async {
+        let (disk, wal) = log();
+        let lsn = wal.append(b"durable").unwrap();
+        wal.wait_for_lsn(lsn).await.unwrap();
+        // So that the task rests.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        (disk, wal)
+    });
+    wal.close().unwrap();
+    alone();
+    let (disk, wal) = runtime.block_on(async { log() });
+    disk.fail(FaultRule::next(Call::Sync, Fault::Io));
+    let lsn = wal.append(b"lost").unwrap();
+    runtime.block_on(wal.wait_for_lsn(lsn)).unwrap_err();
+    alone();
+}
+
+/// The task of a full disk tries again when somebody appends or waits, and not before.
+#[test]
+fn a_full_disk_is_left_alone_until_somebody_asks() {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    let (disk, wal) = runtime.block_on(async { log() });
+    let append = |record: &[u8]| {
+        let lsn = wal.append(record).unwrap();
+        runtime.block_on(async { timeout(Duration::from_secs(60), wal.wait_for_lsn(lsn)).await })
+    };
+    append(b"durable").unwrap().unwrap();
+    disk.fail(FaultRule::next(Call::Write, Fault::StorageFull).forever());
+    for _ in 0..3 {
+        let error = append(b"staged").unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+    }
+    let wait = |time| runtime.block_on(async { tokio::time::sleep(time).await });
+    wait(Duration::from_millis(10));
+    let tried = disk.counts();
+    wait(Duration::from_millis(50));
+    assert_eq!(disk.counts(), tried, "nobody has asked");
+    disk.heal();
+    append(b"with room").unwrap().unwrap();
+    assert_eq!(wal.durable_lsn(), Lsn::new(5));
+    wal.close().unwrap();
+    assert_eq!(left(&disk), 5);
+}

@@ -118,11 +118,7 @@ impl Shared {
     async fn run(self: &Arc<Self>) {
         while !self.stopping.load(Ordering::Acquire) {
             if self.idle() {
-                self.watch.end();
-                if self.idle() && !self.stopping.load(Ordering::Acquire) {
-                    self.more.notified().await;
-                }
-                self.watch.begin();
+                self.rest(|| !self.idle()).await;
                 continue;
             }
             let shared = Arc::clone(self);
@@ -130,14 +126,21 @@ impl Shared {
                 Ok(Ok(())) => {}
                 // A full disk, which whoever waited knows: again when somebody appends or waits.
                 Ok(Err(error)) if error.kind() != ErrorKind::Poisoned => {
-                    self.watch.end();
-                    self.more.notified().await;
-                    self.watch.begin();
+                    self.rest(|| false).await;
                 }
                 // Poisoned, by a panic too; or the runtime ends.
                 _ => return,
             }
         }
+    }
+
+    /// Rests until somebody appends, waits, or closes the log, unless there is `work`.
+    async fn rest(&self, work: impl FnOnce() -> bool) {
+        if self.watch.may_rest(|| work() || self.stopping.load(Ordering::Acquire)) {
+            // A call between the look and here is kept.
+            self.more.notified().await;
+        }
+        self.watch.rested();
     }
 
     fn log(&self) -> Option<Arc<dyn Flush>> {

@@ -23,15 +23,16 @@ impl Watch {
         !self.0.load(Ordering::Relaxed) && !self.0.swap(true, Ordering::AcqRel)
     }
 
-    /// For who will rest: behind this comes the last look at the log, and behind that the rest.
-    pub(super) fn end(&self) {
+    /// For who will rest: whether there is nothing to do, `work` by a last look, so that it may.
+    pub(super) fn may_rest(&self, work: impl FnOnce() -> bool) -> bool {
         self.0.swap(false, Ordering::AcqRel);
         fence(Ordering::SeqCst);
+        !work()
     }
 
-    /// Behind a rest, also one that nothing has ended or that never was: who appends must not take
+    /// Behind a rest, also one that no append has ended or that never was: who appends must not take
     /// this one for one that rests while it works.
-    pub(super) fn begin(&self) {
+    pub(super) fn rested(&self) {
         self.0.swap(true, Ordering::AcqRel);
     }
 }

@@ -91,12 +91,11 @@ impl Rest {
 
     /// Rests until the next append, unless there is `work`; may end early.
     pub(super) fn rest(&self, work: impl FnOnce() -> bool) {
-        self.watch.end();
-        if !work() && !self.stopping() {
+        if self.watch.may_rest(|| work() || self.stopping()) {
             // A wake between the look and here is kept by the thread's token.
             thread::park();
         }
-        self.watch.begin();
+        self.watch.rested();
     }
 
     /// Rests for this long; may end early.

@@ -86,7 +86,7 @@ impl SegmentWriter for FileWriter {
         let end = self.end + bytes.len() as u64;
         self.prepared.reach(&**file, end)?;
         if let Some(zeros) = &mut self.zeros {
-            zeros.reach(end);
+            zeros.reach(self.end, end);
         }
         let mut written = birth.writing.write(&**file, self.end, bytes, &mut self.block);
         if written.as_ref().is_err_and(is_full) && birth.spares.release() {

@@ -121,8 +121,16 @@ impl Ahead {
         Self { zeros, step: step.max(PIECE), seen, resume: 0 }
     }
 
-    /// Sees to it that nobody zeroes what comes before `end` any more.
-    pub(super) fn reach(&mut self, end: u64) {
+    /// Sees to it that nobody zeroes what comes before `end` any more; the writer has come to `from`.
+    ///
+    /// A large append gains nothing from zeros, and a stream of them would have every byte written
+    /// twice: behind one there are no more for a while.
+    pub(super) fn reach(&mut self, from: u64, end: u64) {
+        if end - from >= self.step / 32 {
+            self.resume = end + self.step / 4;
+            let mut state = self.zeros.state();
+            state.goal = state.done;
+        }
         if end <= self.seen {
             return;
         }
@@ -235,7 +243,7 @@ pub(super) mod tests {
                 if chance % 64 == 0 {
                     thread::yield_now();
                 }
-                ahead.reach(end + len);
+                ahead.reach(end, end + len);
                 file.write_at(end, &vec![7; usize::try_from(len).unwrap()]).unwrap();
                 end += len;
                 match ahead.due(end) {
@@ -254,6 +262,31 @@ pub(super) mod tests {
                 "seed {seed}"
             );
         }
+    }
+
+    /// A stream of large appends has nothing zeroed, and small ones behind it have again. Zeros that are
+    /// there by then stay.
+    #[test]
+    fn a_stream_is_not_written_twice() {
+        let file = Arc::new(Memory::default());
+        let (step, size) = (64 * PIECE, 1024 * PIECE);
+        let zeros = Arc::new(Zeros::new(Arc::clone(&file) as _, Arc::default(), 0, size));
+        let mut ahead = Ahead::new(Arc::clone(&zeros), step);
+        assert!(ahead.due(0).is_some());
+        assert!(zeros.write_piece() && zeros.write_piece());
+        let mut end = 0;
+        while end < size / 2 {
+            ahead.reach(end, end + 2 * PIECE);
+            end += 2 * PIECE;
+            assert!(ahead.due(end).is_none() && !zeros.write_piece());
+        }
+        assert_eq!(file.size().unwrap(), 2 * PIECE, "what was zeroed before");
+        while ahead.due(end).is_none() {
+            ahead.reach(end, end + PIECE);
+            end += PIECE;
+            assert!(end <= size / 2 + step);
+        }
+        assert!(zeros.write_piece());
     }
 
     /// What is asked for is written, in pieces, to the end of the segment and no further.
