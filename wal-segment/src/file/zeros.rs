@@ -127,7 +127,7 @@ impl Ahead {
     /// twice: behind one there are no more for a while.
     pub(super) fn reach(&mut self, from: u64, end: u64) {
         if end - from >= self.step / 32 {
-            self.resume = end + self.step / 4;
+            self.resume = self.resume.max(end + self.step / 4);
             let mut state = self.zeros.state();
             state.goal = state.done;
         }
@@ -136,12 +136,15 @@ impl Ahead {
         }
         let mut state = self.zeros.state();
         if state.done < end {
+            let racing = state.goal > state.done || state.piece == Piece::BeingWritten;
             drop(state);
             state = self.zeros.stop();
+            if racing && state.done < end {
+                // Faster than the zeros: to write every byte twice would make it slower still.
+                self.resume = self.resume.max(end + self.step);
+            }
         }
         if state.done < end {
-            // Faster than the zeros: to write every byte twice would make it slower still.
-            self.resume = end + self.step;
             let next = end.checked_next_multiple_of(4096).unwrap_or(end).min(self.zeros.size);
             (state.done, state.goal) = (next.max(end), next.max(end));
         }
@@ -262,6 +265,27 @@ pub(super) mod tests {
                 "seed {seed}"
             );
         }
+    }
+
+    /// An append that has overtaken the zeros does without them for a step, and no longer. (Once every
+    /// append behind it was taken for another one that overtakes, to the end of the segment.)
+    #[test]
+    fn zeros_that_were_overtaken_come_back() {
+        let file = Arc::new(Memory::default());
+        let (step, size) = (64 * PIECE, 1024 * PIECE);
+        let zeros = Arc::new(Zeros::new(Arc::clone(&file) as _, Arc::default(), 0, size));
+        let mut ahead = Ahead::new(Arc::clone(&zeros), step);
+        assert!(ahead.due(0).is_some());
+        // Nobody has written any yet.
+        ahead.reach(0, PIECE);
+        let mut end = PIECE;
+        while ahead.due(end).is_none() {
+            assert!(end <= PIECE + step, "no zeros at {end}");
+            ahead.reach(end, end + 1000);
+            end += 1000;
+        }
+        assert!(end >= PIECE + step, "too soon");
+        assert!(zeros.write_piece());
     }
 
     /// A stream of large appends has nothing zeroed, and small ones behind it have again. Zeros that are
