@@ -104,9 +104,8 @@ impl Pipeline {
         };
         self.strategy().staged(lsn).map_err(|error| error.lsn(lsn))?;
         if ample && self.written_lsn() < lsn {
-            // As if somebody waited: so much is worth a flush while staging goes on. What goes
-            // wrong with it reaches those who do wait.
-            self.strategy().waiting(lsn, Waiter::Task).ok();
+            // What goes wrong with it reaches those who do wait.
+            self.strategy().waiting(lsn, Waiter::Nobody).ok();
         }
         Ok(lsn)
     }

@@ -31,6 +31,7 @@ pub trait CommitStrategy: Send + Sync + fmt::Debug {
     /// - For [`Waiter::Thread`] it may use the calling thread for that, and block; returning early
     ///   is fine, the thread then waits.
     /// - For [`Waiter::Task`] it must not block: the thread belongs to an async runtime.
+    /// - For [`Waiter::Nobody`] it must not block either, and may do nothing at all.
     /// - An error is handed to the waiter. One that [`Flush`] returned has reached all waiters.
     fn waiting(&self, lsn: Lsn, waiter: Waiter) -> Result<()>;
 
@@ -74,6 +75,9 @@ pub enum Waiter {
     Thread,
     /// A task of an async runtime.
     Task,
+    /// Nobody, but so much is staged that it is worth a flush while staging goes on: else an append
+    /// finds the stage full before long, and has to do it.
+    Nobody,
 }
 
 /// What has happened to a record when a wait for it returns.

@@ -207,7 +207,12 @@ impl Config {
         let failed =
             |cause| Error::io(format!("opening the directory {} failed", dir.display()), cause);
         let files = OsFiles::create(dir).map_err(failed)?;
-        let mut fit = FileSystem::of(&files).map_err(failed)?.fit(self.alignment);
+        let padding = match self.writing {
+            None => self.alignment,
+            Some(Writing::Direct) => self.alignment.max(4096),
+            Some(_) => 1,
+        };
+        let mut fit = FileSystem::of(&files, padding).map_err(failed)?.fit();
         fit.preparation = self.preparation.unwrap_or(fit.preparation);
         fit.recycling = self.recycling.unwrap_or(fit.recycling);
         fit.writing = self.writing.unwrap_or(fit.writing);

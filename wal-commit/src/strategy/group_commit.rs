@@ -48,6 +48,8 @@ struct Shared {
     helped: AtomicBool,
     /// The last record that somebody leaves to the helper, since it last looked.
     wanted: AtomicU64,
+    /// As `wanted`, with nobody to come back when it is durable.
+    ample: AtomicU64,
     /// Waits begun since the last flush; counted for the window alone.
     asked: AtomicU64,
     hold: Hold,
@@ -73,12 +75,21 @@ impl GroupCommit {
             baton: Mutex::default(),
             helped: AtomicBool::new(false),
             wanted: AtomicU64::new(0),
+            ample: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             hold: Hold::default(),
             sync_time: SyncTime::default(),
             gather: Gather::default(),
         };
         Self { shared: Arc::new(shared), helper: Worker::default() }
+    }
+
+    /// Leaves a record to the helper.
+    fn leave(&self, mark: &AtomicU64, lsn: Lsn) {
+        // The mark before the wake: the thread's token keeps the wake until the helper looks at the
+        // mark again.
+        mark.fetch_max(lsn.get(), Ordering::Release);
+        self.helper.wake();
     }
 }
 
@@ -110,16 +121,17 @@ impl CommitStrategy for GroupCommit {
     }
 
     fn waiting(&self, lsn: Lsn, waiter: Waiter) -> Result<()> {
-        if self.shared.window.is_some() {
+        if self.shared.window.is_some() && waiter != Waiter::Nobody {
             self.shared.asked.fetch_add(1, Ordering::Relaxed);
         }
         match waiter {
             Waiter::Thread if self.shared.lead_now(lsn)? => Ok(()),
-            _ => {
-                // The mark before the wake: the thread's token keeps the wake until the helper
-                // looks at the mark again.
-                self.shared.wanted.fetch_max(lsn.get(), Ordering::Release);
-                self.helper.wake();
+            Waiter::Thread | Waiter::Task => {
+                self.leave(&self.shared.wanted, lsn);
+                Ok(())
+            }
+            Waiter::Nobody => {
+                self.leave(&self.shared.ample, lsn);
                 Ok(())
             }
         }
@@ -178,13 +190,16 @@ impl Shared {
         let mut staged_at_last_tick = Lsn::ZERO;
         while !rest.stopping() {
             let wanted = Lsn::new(self.wanted.swap(0, Ordering::AcqRel));
+            let ample = Lsn::new(self.ample.swap(0, Ordering::AcqRel));
             let durable = log.durable();
-            if wanted > durable {
+            if wanted.max(ample) > durable {
                 self.helped.store(true, Ordering::Relaxed);
-                let _ = self.lead_in_turn(log, wanted);
-                // At once, and not when one of them asks: he would be taken for all of them.
-                let woken = log.durable().since(durable);
-                self.gather.wait(log, woken, self.sync_time.get(), || rest.stopping());
+                let _ = self.lead_in_turn(log, wanted.max(ample));
+                if wanted > durable {
+                    // At once, and not when one of them asks: he would be taken for all of them.
+                    let woken = log.durable().since(durable);
+                    self.gather.wait(log, woken, self.sync_time.get(), || rest.stopping());
+                }
                 continue;
             }
             self.helped.store(false, Ordering::Relaxed);
@@ -200,7 +215,8 @@ impl Shared {
                 rest.pause(TICK);
                 continue;
             }
-            rest.rest(|| log.staged() > log.durable() || self.wanted.load(Ordering::Acquire) != 0);
+            let left = |mark: &AtomicU64| mark.load(Ordering::Acquire) != 0;
+            rest.rest(|| log.staged() > log.durable() || left(&self.wanted) || left(&self.ample));
         }
     }
 }

@@ -55,7 +55,7 @@ impl CommitStrategy for Sync {
     fn waiting(&self, _lsn: Lsn, waiter: Waiter) -> Result<()> {
         match waiter {
             Waiter::Thread => self.shared.commit(self.shared.log.get()?),
-            Waiter::Task => {
+            Waiter::Task | Waiter::Nobody => {
                 self.shared.wanted.store(true, Ordering::Release);
                 self.helper.wake();
                 Ok(())

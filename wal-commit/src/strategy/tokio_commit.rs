@@ -35,6 +35,8 @@ struct Shared {
     more: Notify,
     /// Held by who flushes.
     flushing: Mutex<()>,
+    /// Whether somebody has begun to wait since the last flush began.
+    asked: AtomicBool,
     gather: Gather,
     sync_time: SyncTime,
     watch: Watch,
@@ -91,12 +93,17 @@ impl CommitStrategy for TokioCommit {
     }
 
     fn waiting(&self, _lsn: Lsn, waiter: Waiter) -> Result<()> {
+        if waiter != Waiter::Nobody {
+            // A hint, which nothing relies on.
+            self.shared.asked.store(true, Ordering::Relaxed);
+        }
         if !self.shared.ended.load(Ordering::SeqCst) {
             // Should the runtime end now, the flush at its end comes behind this look.
             self.shared.more.notify_one();
             return Ok(());
         }
         match waiter {
+            Waiter::Nobody => Ok(()),
             Waiter::Thread => self.shared.flush(),
             Waiter::Task => {
                 Err(Error::new(ErrorKind::Invalid, "the runtime that flushes the log has ended"))
@@ -162,11 +169,13 @@ impl Shared {
     fn flush_and_gather(&self) -> Result<()> {
         let _turn = lock(&self.flushing);
         let Some(log) = self.log() else { return Ok(()) };
-        let durable = log.durable();
+        let (durable, asked) = (log.durable(), self.asked.swap(false, Ordering::Relaxed));
         self.lead(&*log)?;
-        let woken = log.durable().since(durable);
-        let stopping = || self.stopping.load(Ordering::Acquire);
-        self.gather.wait(&*log, woken, self.sync_time.get(), stopping);
+        if asked {
+            let woken = log.durable().since(durable);
+            let stopping = || self.stopping.load(Ordering::Acquire);
+            self.gather.wait(&*log, woken, self.sync_time.get(), stopping);
+        }
         Ok(())
     }
 

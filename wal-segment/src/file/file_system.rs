@@ -12,7 +12,7 @@ use crate::FileStore;
 const STEP: u64 = 16 << 20;
 
 /// The file system of a directory: its kind, and whether it takes writes past its cache, which is
-/// found by trying.
+/// found by trying, where it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileSystem {
@@ -49,7 +49,7 @@ pub enum Direct {
     Works,
     /// It would not.
     Refused,
-    /// There was no room to try, or the trial failed in another way.
+    /// It did not matter, there was no room to try, or the trial failed in another way.
     Untried,
 }
 
@@ -68,10 +68,14 @@ pub struct Fit {
 }
 
 impl FileSystem {
-    /// Looks at the file system of these files, and writes one block into a file of its own there,
-    /// which is removed again.
-    pub fn of(files: &OsFiles) -> io::Result<Self> {
+    /// Looks at the file system of these files, for a log that pads its flushes to `alignment` bytes.
+    /// Where those could pass the cache it writes one block so, into a file of its own there, which is
+    /// removed again. That costs a durable write, which may be more than all else about an open.
+    pub fn of(files: &OsFiles, alignment: u32) -> io::Result<Self> {
         let kind = platform::kind(files.dir())?;
+        if (alignment as usize) < DIRECT_ALIGNMENT {
+            return Ok(Self { kind, direct: Direct::Untried });
+        }
         let direct = match try_direct(files) {
             Ok(()) => Direct::Works,
             Err(error) => match error.kind() {
@@ -83,7 +87,7 @@ impl FileSystem {
         Ok(Self { kind, direct })
     }
 
-    /// What suits it, for a log that pads its flushes to `alignment` bytes:
+    /// What suits it:
     ///
     /// | | space | writing |
     /// |---|---|---|
@@ -93,11 +97,13 @@ impl FileSystem {
     ///
     /// Zeros ahead halve the cost of a sync on ext4 and XFS; where overwriting takes new blocks they
     /// only cost. Direct writing spares a copy and the page cache; unpadded it cannot be done.
-    pub fn fit(self, alignment: u32) -> Fit {
-        let padded = alignment as usize >= DIRECT_ALIGNMENT && self.direct == Direct::Works;
+    pub fn fit(self) -> Fit {
         let (preparation, recycling, writing) = match self.kind {
             FileSystemKind::Ext | FileSystemKind::Xfs => {
-                let writing = if padded { Writing::Direct } else { Writing::Buffered };
+                let writing = match self.direct {
+                    Direct::Works => Writing::Direct,
+                    Direct::Refused | Direct::Untried => Writing::Buffered,
+                };
                 (Preparation::ZerosAhead(STEP), Recycling::Keep(1), writing)
             }
             FileSystemKind::Overlay => (Preparation::Whole, Recycling::Off, Writing::Buffered),
@@ -164,5 +170,22 @@ impl fmt::Display for FileSystemKind {
             Self::Remote => "a file system on another machine",
             Self::Other => "a file system that is not known",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The trial is a durable write, and every open had one. (It took twice as long as all the rest.)
+    #[test]
+    fn direct_writing_is_tried_where_it_matters_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = OsFiles::create(dir.path()).unwrap();
+        let direct = |alignment| FileSystem::of(&files, alignment).unwrap().direct;
+        assert_eq!(direct(8), Direct::Untried);
+        assert_eq!(direct(2048), Direct::Untried);
+        assert_ne!(direct(4096), Direct::Untried);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }
