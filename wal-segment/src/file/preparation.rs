@@ -42,8 +42,8 @@ pub enum Preparation {
     ZeroFill,
     /// All of it when the segment is made, by `fallocate`, and then, in steps of this many bytes, zeros
     /// ahead of the segment's end, by whoever [prepares ahead](super::Ahead). An append that has
-    /// caught up with the zeros overtakes them, and one of a thirty-second of a step or more ends them
-    /// for a while: a stream gains nothing from them. A segment that is made ahead is zeroed whole,
+    /// caught up with the zeros overtakes them, and one of 512 KiB or more ends them for a while: a
+    /// stream gains nothing from them. A segment that is made ahead is zeroed whole,
     /// unless appends come faster than 100 MB a second.
     ZerosAhead(u64),
 }

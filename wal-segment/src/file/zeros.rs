@@ -11,6 +11,9 @@ use super::transfer::write_zeros;
 /// so many at the most, and so does an append that has caught up.
 const PIECE: u64 = 256 * 1024;
 
+/// An append of so many bytes gains nothing from zeros.
+const LARGE: u64 = 2 * PIECE;
+
 /// The part of a segment ahead of its end that one thread zeroes while another appends. Each keeps to
 /// its side of `done`, and so no zero ever lands on a byte that was appended.
 pub(super) struct Zeros {
@@ -126,7 +129,7 @@ impl Ahead {
     /// A large append gains nothing from zeros, and a stream of them would have every byte written
     /// twice: behind one there are no more for a while.
     pub(super) fn reach(&mut self, from: u64, end: u64) {
-        if end - from >= self.step / 32 {
+        if end - from >= LARGE {
             self.resume = self.resume.max(end + self.step / 4);
             let mut state = self.zeros.state();
             state.goal = state.done;
@@ -242,7 +245,10 @@ pub(super) mod tests {
             let (mut end, mut chance) = (0, seed);
             while end < size {
                 chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(seed);
-                let len = (chance >> 33) % (1 << ((chance >> 60) + 2)) + 1;
+                let len = match chance >> 55 & 31 {
+                    0 => LARGE,
+                    _ => (chance >> 33) % (1 << ((chance >> 60) + 2)) + 1,
+                };
                 if chance % 64 == 0 {
                     thread::yield_now();
                 }
@@ -267,24 +273,34 @@ pub(super) mod tests {
         }
     }
 
+    const STEP: u64 = 64 * PIECE;
+    const SIZE: u64 = 1024 * PIECE;
+
+    /// An empty segment of which the first step is to be zeroed.
+    fn asked_for(step: u64, size: u64) -> (Arc<Memory>, Arc<Zeros>, Ahead) {
+        let file = Arc::new(Memory::default());
+        let zeros = Arc::new(Zeros::new(Arc::clone(&file) as _, Arc::default(), 0, size));
+        let mut ahead = Ahead::new(Arc::clone(&zeros), step);
+        assert!(!zeros.write_piece(), "nobody asked");
+        assert!(ahead.due(0).is_some());
+        assert!(ahead.due(0).is_none(), "asked twice");
+        (file, zeros, ahead)
+    }
+
     /// An append that has overtaken the zeros does without them for a step, and no longer. (Once every
     /// append behind it was taken for another one that overtakes, to the end of the segment.)
     #[test]
     fn zeros_that_were_overtaken_come_back() {
-        let file = Arc::new(Memory::default());
-        let (step, size) = (64 * PIECE, 1024 * PIECE);
-        let zeros = Arc::new(Zeros::new(Arc::clone(&file) as _, Arc::default(), 0, size));
-        let mut ahead = Ahead::new(Arc::clone(&zeros), step);
-        assert!(ahead.due(0).is_some());
+        let (_file, zeros, mut ahead) = asked_for(STEP, SIZE);
         // Nobody has written any yet.
         ahead.reach(0, PIECE);
         let mut end = PIECE;
         while ahead.due(end).is_none() {
-            assert!(end <= PIECE + step, "no zeros at {end}");
+            assert!(end <= PIECE + STEP, "no zeros at {end}");
             ahead.reach(end, end + 1000);
             end += 1000;
         }
-        assert!(end >= PIECE + step, "too soon");
+        assert!(end >= PIECE + STEP, "too soon");
         assert!(zeros.write_piece());
     }
 
@@ -292,23 +308,19 @@ pub(super) mod tests {
     /// there by then stay.
     #[test]
     fn a_stream_is_not_written_twice() {
-        let file = Arc::new(Memory::default());
-        let (step, size) = (64 * PIECE, 1024 * PIECE);
-        let zeros = Arc::new(Zeros::new(Arc::clone(&file) as _, Arc::default(), 0, size));
-        let mut ahead = Ahead::new(Arc::clone(&zeros), step);
-        assert!(ahead.due(0).is_some());
+        let (file, zeros, mut ahead) = asked_for(STEP, SIZE);
         assert!(zeros.write_piece() && zeros.write_piece());
         let mut end = 0;
-        while end < size / 2 {
-            ahead.reach(end, end + 2 * PIECE);
-            end += 2 * PIECE;
+        while end < SIZE / 2 {
+            ahead.reach(end, end + LARGE);
+            end += LARGE;
             assert!(ahead.due(end).is_none() && !zeros.write_piece());
         }
         assert_eq!(file.size().unwrap(), 2 * PIECE, "what was zeroed before");
         while ahead.due(end).is_none() {
             ahead.reach(end, end + PIECE);
             end += PIECE;
-            assert!(end <= size / 2 + step);
+            assert!(end <= SIZE / 2 + STEP);
         }
         assert!(zeros.write_piece());
     }
@@ -316,12 +328,7 @@ pub(super) mod tests {
     /// What is asked for is written, in pieces, to the end of the segment and no further.
     #[test]
     fn zeros_go_to_the_end_of_the_segment() {
-        let file = Arc::new(Memory::default());
-        let zeros = Arc::new(Zeros::new(Arc::clone(&file) as _, Arc::default(), 0, 2 * PIECE + 10));
-        let mut ahead = Ahead::new(Arc::clone(&zeros), 100 * PIECE);
-        assert!(!zeros.write_piece(), "nobody asked");
-        assert!(ahead.due(0).is_some());
-        assert!(ahead.due(0).is_none(), "asked twice");
+        let (file, zeros, _ahead) = asked_for(100 * PIECE, 2 * PIECE + 10);
         let pieces = (0..10).take_while(|_| zeros.write_piece()).count();
         assert_eq!((pieces, file.size().unwrap()), (3, 2 * PIECE + 10));
     }
