@@ -1,10 +1,11 @@
 //! [`Gather`]: those whom a flush has woken, back for the next one.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use wal_core::Flush;
+use wal_core::{Flush, Result};
 
+use super::sync_time::SyncTime;
 use crate::sync::{AtomicU64, doze};
 
 /// So much trust is enough for the longer wait. Every flush after which all come back adds one, and
@@ -28,27 +29,31 @@ pub(super) struct Gather {
     behind: AtomicU64,
     /// How surely they come back.
     trust: AtomicU64,
+    sync_time: SyncTime,
 }
 
 impl Gather {
-    /// To be told at the end of each sync, before anybody is woken: how many records it came too
-    /// early for.
-    pub(super) fn synced(&self, behind: u64) {
-        self.behind.store(behind, Ordering::Relaxed);
+    /// Syncs the log, as [`Flush::sync_then`] does, and notes what there is to know of it.
+    pub(super) fn sync(&self, log: &dyn Flush, mut moved: impl FnMut()) -> Result<()> {
+        let began = Instant::now();
+        log.sync_then(&mut || {
+            self.sync_time.took(began.elapsed());
+            self.behind.store(log.staged().since(log.durable()), Ordering::Relaxed);
+            moved();
+        })
+    }
+
+    /// How long syncs take lately; zero where there was none yet.
+    pub(super) fn sync_time(&self) -> Duration {
+        self.sync_time.get()
     }
 
     /// Waits for as many records as the last flush has made durable and those who came while it ran,
-    /// unless told to stop; `sync` is how long a sync takes.
-    pub(super) fn wait(
-        &self,
-        log: &dyn Flush,
-        woken: u64,
-        sync: Duration,
-        stopping: impl Fn() -> bool,
-    ) {
+    /// unless told to stop.
+    pub(super) fn wait(&self, log: &dyn Flush, woken: u64, stopping: impl Fn() -> bool) {
         let all = woken + self.behind.load(Ordering::Relaxed);
         let staged = || log.staged().since(log.durable());
-        doze(self.patience(sync), || staged() >= all || stopping());
+        doze(self.patience(self.sync_time()), || staged() >= all || stopping());
         self.came(staged(), all);
     }
 

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wal_core::{Acknowledgement, CommitStrategy, ErrorKind, Flush, Lsn, Result, Waiter};
 
 use super::gather::Gather;
-use super::window::{Hold, SyncTime, Window};
+use super::window::{Hold, Window};
 use super::worker::{Rest, Worker};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
 
@@ -53,7 +53,6 @@ struct Shared {
     /// Waits begun since the last flush; counted for the window alone.
     asked: AtomicU64,
     hold: Hold,
-    sync_time: SyncTime,
     gather: Gather,
 }
 
@@ -78,7 +77,6 @@ impl GroupCommit {
             ample: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             hold: Hold::default(),
-            sync_time: SyncTime::default(),
             gather: Gather::default(),
         };
         Self { shared: Arc::new(shared), helper: Worker::default() }
@@ -125,16 +123,11 @@ impl CommitStrategy for GroupCommit {
             self.shared.asked.fetch_add(1, Ordering::Relaxed);
         }
         match waiter {
-            Waiter::Thread if self.shared.lead_now(lsn)? => Ok(()),
-            Waiter::Thread | Waiter::Task => {
-                self.leave(&self.shared.wanted, lsn);
-                Ok(())
-            }
-            Waiter::Nobody => {
-                self.leave(&self.shared.ample, lsn);
-                Ok(())
-            }
+            Waiter::Thread if self.shared.lead_now(lsn)? => {}
+            Waiter::Thread | Waiter::Task => self.leave(&self.shared.wanted, lsn),
+            Waiter::Nobody => self.leave(&self.shared.ample, lsn),
         }
+        Ok(())
     }
 
     fn stop(&self) {
@@ -166,16 +159,11 @@ impl Shared {
         if let Some(window) = &self.window {
             let asked = self.asked.swap(0, Ordering::Relaxed);
             let staged = || log.staged().since(log.durable());
-            self.hold.wait(window, asked, &self.sync_time, staged);
+            self.hold.wait(window, asked, self.gather.sync_time(), staged);
         }
         log.write()?;
-        let began = Instant::now();
         let mut baton = Some(baton);
-        log.sync_then(&mut || {
-            self.sync_time.took(began.elapsed());
-            self.gather.synced(log.staged().since(log.durable()));
-            baton = None;
-        })
+        self.gather.sync(log, || baton = None)
     }
 
     /// Flushes once it can, unless somebody else has done so by then.
@@ -198,7 +186,7 @@ impl Shared {
                 if wanted > durable {
                     // At once, and not when one of them asks: he would be taken for all of them.
                     let woken = log.durable().since(durable);
-                    self.gather.wait(log, woken, self.sync_time.get(), || rest.stopping());
+                    self.gather.wait(log, woken, || rest.stopping());
                 }
                 continue;
             }

@@ -9,6 +9,7 @@ mod os;
 mod parallel;
 mod pipelined;
 mod sync;
+mod sync_time;
 #[cfg(feature = "tokio")]
 mod tokio_commit;
 mod watch;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -12,7 +11,6 @@ use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Re
 
 use super::gather::Gather;
 use super::watch::Watch;
-use super::window::SyncTime;
 
 /// Group commit by a task on a Tokio runtime, whose blocking threads do the I/O; no thread of its
 /// own. The next flush starts when the last has ended and takes everything staged along; those whom
@@ -38,7 +36,6 @@ struct Shared {
     /// Whether somebody has begun to wait since the last flush began.
     asked: AtomicBool,
     gather: Gather,
-    sync_time: SyncTime,
     watch: Watch,
     stopping: AtomicBool,
     /// Whether the runtime ended first.
@@ -174,18 +171,14 @@ impl Shared {
         if asked {
             let woken = log.durable().since(durable);
             let stopping = || self.stopping.load(Ordering::Acquire);
-            self.gather.wait(&*log, woken, self.sync_time.get(), stopping);
+            self.gather.wait(&*log, woken, stopping);
         }
         Ok(())
     }
 
     fn lead(&self, log: &dyn Flush) -> Result<()> {
         log.write()?;
-        let began = Instant::now();
-        log.sync_then(&mut || {
-            self.sync_time.took(began.elapsed());
-            self.gather.synced(log.staged().since(log.durable()));
-        })
+        self.gather.sync(log, || ())
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::flusher::lock;
 use crate::sync::thread::{self, Thread};
-use crate::sync::{AtomicBool, AtomicU64, Mutex, fence};
+use crate::sync::{AtomicBool, Mutex, fence};
 
 /// How long the leader of a group waits for more records before it flushes. Nobody waits for it
 /// unless others are committing too.
@@ -44,11 +44,11 @@ impl Window {
     }
 
     /// How long the leader of a group that so many have asked for waits.
-    fn length(&self, asked: u64, lately: &SyncTime) -> Duration {
+    fn length(&self, asked: u64, lately: Duration) -> Duration {
         match self.tuning {
             _ if asked <= self.siblings => Duration::ZERO,
             Tuning::Fixed => self.delay,
-            Tuning::Adaptive => self.delay.min(lately.get() / 2),
+            Tuning::Adaptive => self.delay.min(lately / 2),
         }
     }
 }
@@ -67,7 +67,7 @@ impl Hold {
         &self,
         window: &Window,
         asked: u64,
-        lately: &SyncTime,
+        lately: Duration,
         staged: impl Fn() -> u64,
     ) {
         let length = window.length(asked, lately);
@@ -104,41 +104,23 @@ impl Hold {
     }
 }
 
-/// How long syncs take, the last ones weighing most.
-#[derive(Debug, Default)]
-pub(super) struct SyncTime(AtomicU64);
-
-impl SyncTime {
-    /// Their mean; zero where there was none yet.
-    pub(super) fn get(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
-    }
-
-    /// Of one leader at a time.
-    pub(super) fn took(&self, time: Duration) {
-        let (before, now) = (self.0.load(Ordering::Relaxed), time.as_nanos());
-        let now = u64::try_from(now).unwrap_or(u64::MAX);
-        let mean = if before == 0 { now } else { before - before / 8 + now / 8 };
-        self.0.store(mean, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::AtomicU64;
 
     /// A lone committer pays no delay, and neither does a group that is large enough.
     #[test]
     fn nobody_waits_alone_or_for_nothing() {
         let mut window = Window::new(Duration::from_secs(3600));
         let hold = Hold::default();
-        hold.wait(&window, 1, &SyncTime::default(), || 0);
-        hold.wait(&window, 5, &SyncTime::default(), || 0);
+        hold.wait(&window, 1, Duration::ZERO, || 0);
+        hold.wait(&window, 5, Duration::ZERO, || 0);
         window.enough = 100;
-        hold.wait(&window, 64, &SyncTime::default(), || 100);
+        hold.wait(&window, 64, Duration::ZERO, || 100);
         // No sync has been seen, and half of that is nothing.
         window.tuning = Tuning::Adaptive;
-        hold.wait(&window, 64, &SyncTime::default(), || 0);
+        hold.wait(&window, 64, Duration::ZERO, || 0);
     }
 
     /// The record that makes a group large enough wakes its leader. (Once the leader looked by
@@ -153,7 +135,7 @@ mod tests {
         for _ in 0..200 {
             records.store(0, Ordering::SeqCst);
             thread::scope(|scope| {
-                scope.spawn(|| hold.wait(&window, 64, &SyncTime::default(), staged));
+                scope.spawn(|| hold.wait(&window, 64, Duration::ZERO, staged));
                 for _ in 0..100 {
                     records.fetch_add(1, Ordering::SeqCst);
                     fence(Ordering::SeqCst);
@@ -161,15 +143,5 @@ mod tests {
                 }
             });
         }
-    }
-
-    #[test]
-    fn the_mean_follows_the_disk() {
-        let time = SyncTime::default();
-        time.took(Duration::from_micros(800));
-        assert_eq!(time.get(), Duration::from_micros(800));
-        (0..100).for_each(|_| time.took(Duration::from_millis(8)));
-        let mean = time.get();
-        assert!(mean > Duration::from_millis(7) && mean <= Duration::from_millis(8), "{mean:?}");
     }
 }
