@@ -171,12 +171,12 @@ fn stream(
     let record = vec![7; record_len];
     let bytes = effort.size(STREAM);
     let writes = bytes.div_ceil(WRITE as u64);
-    let begin = |raw: &mut RawFile| match way.recycling {
-        Recycling::Off => raw.renew(),
-        _ => {
-            raw.rewind();
-            Ok(())
+    let begin = |raw: &mut RawFile| {
+        if way.recycling == Recycling::Off {
+            return raw.renew();
         }
+        raw.rewind();
+        Ok(())
     };
     let [floor, once, ours] = interleaved(
         effort.rounds(9),
