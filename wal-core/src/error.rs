@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::{Lsn, Position, SegmentId};
+use crate::{Fenced, Lsn, Position, SegmentId};
 
 /// The result of everything in the kit that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -20,7 +20,8 @@ pub enum ErrorKind {
     /// Bytes that the log vouches for are damaged or missing. An operator decides; the evidence is
     /// untouched.
     Corrupt,
-    /// A writer of a higher epoch owns the log: stop writing.
+    /// Another writer has the log, or may have it: stop writing. Its place was taken, or this handle is
+    /// used in a process that did not open it.
     Fenced,
     /// The call is wrong: an LSN never issued, a record over the limit, a log already closed.
     Invalid,
@@ -82,11 +83,13 @@ impl Error {
     }
 
     /// The storage refused: [`ErrorKind::StorageFull`] where it says that there is no room,
-    /// [`ErrorKind::NotFound`] where there is nothing of that name, else [`ErrorKind::Io`].
+    /// [`ErrorKind::NotFound`] where there is nothing of that name, [`ErrorKind::Fenced`] where
+    /// another writer has its place ([`Fenced`]), else [`ErrorKind::Io`].
     pub fn io(what: impl Into<Cow<'static, str>>, source: io::Error) -> Self {
         let kind = match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
             io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ if Fenced::is_source_of(&source) => ErrorKind::Fenced,
             _ => ErrorKind::Io,
         };
         Self::new(kind, what).because(source)

@@ -35,8 +35,8 @@ pub use lsn::Lsn;
 pub use replay::{Applications, ReplayEngine, ReplayReport, ReplayTarget, Scope};
 pub use resume::{CurrentSegment, Resume};
 pub use store::{
-    Durability, Guarantees, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
-    Unwritten,
+    Durability, Fenced, Guarantees, MAX_ANCHOR, Naming, SegmentReader, SegmentSpace, SegmentStore,
+    SegmentSyncer, SegmentWriter, StoreLock, Unwritten,
 };
 pub use watermark::{Reached, Watermark, Woken};
 

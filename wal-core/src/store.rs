@@ -14,7 +14,9 @@ use crate::SegmentId;
 /// Where segments live.
 ///
 /// One writer at a time, kept out by [`lock`](Self::lock); any number of readers beside it, in this
-/// process and in others, without a lock.
+/// process and in others, without a lock. What changes the store ([`create`](Self::create),
+/// [`trim`](Self::trim), [`remove`](Self::remove), [`write_anchor`](Self::write_anchor)) is called
+/// only while this handle holds the lock; a store may refuse it otherwise.
 pub trait SegmentStore: Send + Sync + fmt::Debug {
     /// What the store promises. Constant for the life of the store.
     fn guarantees(&self) -> Guarantees;
@@ -24,6 +26,12 @@ pub trait SegmentStore: Send + Sync + fmt::Debug {
     /// - Fails with [`io::ErrorKind::WouldBlock`], at once, while another handle holds it, in this
     ///   process or another.
     /// - A dead process's lock is free.
+    /// - Nothing in the store is changed before the lock is had. Once another handle can have it,
+    ///   nothing of this one changes the store any more: no writer, no syncer, no thread of the
+    ///   store's own. A lock that is dropped while a writer or a syncer is still alive is free when
+    ///   the last of those is gone.
+    /// - A place that was taken away all the same, as by a person who replaced a directory, is an
+    ///   error that [`Fenced`] is the source of, before anything is acknowledged.
     fn lock(&self) -> io::Result<Box<dyn StoreLock>>;
 
     /// The numbers of all segments, ascending. What is not a segment is not listed.
@@ -56,7 +64,52 @@ pub trait SegmentStore: Send + Sync + fmt::Debug {
 
     /// Deletes these segments, in this order, durably when it returns. One that is not there is
     /// passed over. After a crash in the middle, those still there are the last of the order.
+    ///
+    /// One that cannot be deleted does not keep the ones behind it; the first failure is returned
+    /// when all were tried.
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()>;
+
+    /// What [`write_anchor`](Self::write_anchor) wrote last, or `None` where it never did.
+    ///
+    /// Fails with [`io::ErrorKind::InvalidData`] where there is something and it is damaged.
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>>;
+
+    /// Keeps these few bytes (at most [`MAX_ANCHOR`]) beside the segments in place
+    /// of the ones before, durably when it returns. After a crash in the middle the ones before are
+    /// there, or these.
+    ///
+    /// Where there was an anchor already, needs no more space than that has: it works on a full
+    /// disk.
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// The most bytes of an anchor ([`SegmentStore::write_anchor`]).
+pub const MAX_ANCHOR: usize = 512;
+
+/// Another writer has the place that this one had: the source of an error of the store, which
+/// becomes [`ErrorKind::Fenced`](crate::ErrorKind::Fenced).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fenced(pub String);
+
+impl fmt::Display for Fenced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Fenced {}
+
+impl From<Fenced> for io::Error {
+    fn from(fenced: Fenced) -> Self {
+        Self::other(fenced)
+    }
+}
+
+impl Fenced {
+    /// Whether this is the error of a store whose place was taken.
+    pub fn is_source_of(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|source| source.is::<Self>())
+    }
 }
 
 /// A store held for writing; dropping it gives the store free.
@@ -76,6 +129,9 @@ pub trait SegmentWriter: Send + fmt::Debug {
 
     /// The segment's end: the number of bytes appended.
     fn end(&self) -> u64;
+
+    /// What is known of the space that the segment was made with. Constant.
+    fn space(&self) -> SegmentSpace;
 
     /// A handle that syncs this segment while the writer goes on.
     fn syncer(&self) -> Arc<dyn SegmentSyncer>;
@@ -116,6 +172,31 @@ pub struct Guarantees {
     pub overlapping_syncs: u32,
     /// What the space of a segment reads as before anybody has written to it.
     pub unwritten: Unwritten,
+    /// When a segment is there.
+    pub naming: Naming,
+}
+
+/// What is known of the space that a segment was made with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SegmentSpace {
+    /// The segment has at least so many bytes once its first sync has returned, also after a crash,
+    /// until it is trimmed. 0 promises nothing.
+    pub durable_len: u64,
+    /// What it reads as before anybody has written to it: no worse than [`Guarantees::unwritten`].
+    pub unwritten: Unwritten,
+}
+
+/// When a segment is there, for whoever lists the store or looks into it after a crash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Naming {
+    /// From its making on: a crash before the first sync may leave a segment with nothing, or not
+    /// all, of what was appended.
+    #[default]
+    AtCreate,
+    /// From its first sync on, with all that was appended before that: a segment that is there
+    /// without is damaged.
+    AtSync,
 }
 
 /// What the space of a segment reads as before anybody has written to it.
@@ -143,9 +224,15 @@ pub enum Durability {
 
 impl Guarantees {
     /// Bytes survive `durability` once synced; any length may be appended; one sync at a time; what
-    /// was never written reads as zeros.
+    /// was never written reads as zeros; a segment is there from its making on.
     pub const fn new(durability: Durability) -> Self {
-        Self { durability, alignment: 1, overlapping_syncs: 1, unwritten: Unwritten::Zeros }
+        Self {
+            durability,
+            alignment: 1,
+            overlapping_syncs: 1,
+            unwritten: Unwritten::Zeros,
+            naming: Naming::AtCreate,
+        }
     }
 
     /// Appends must be multiples of this many bytes.
@@ -157,6 +244,12 @@ impl Guarantees {
     /// Up to this many syncs of one segment may overlap.
     pub const fn overlapping_syncs(mut self, syncs: u32) -> Self {
         self.overlapping_syncs = syncs;
+        self
+    }
+
+    /// A segment is there from this moment on.
+    pub const fn naming(mut self, naming: Naming) -> Self {
+        self.naming = naming;
         self
     }
 

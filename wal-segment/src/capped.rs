@@ -126,6 +126,14 @@ impl SegmentStore for Capped {
         }
         Ok(())
     }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        self.store.read_anchor()
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.store.write_anchor(bytes)
+    }
 }
 
 #[cfg(test)]

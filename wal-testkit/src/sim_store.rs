@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use wal_core::{
-    Durability, Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter,
-    StoreLock,
+    Durability, Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer,
+    SegmentWriter, StoreLock, Unwritten,
 };
 
 use crate::{SimDisk, SimFile, SimLock};
@@ -56,7 +56,7 @@ impl SegmentStore for SimStore {
             let _ = self.disk.remove(&name).and_then(|()| self.disk.sync_dir());
             return Err(error);
         }
-        Ok(Box::new(Writer { file, end: 0 }))
+        Ok(Box::new(Writer { file, size, end: 0 }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -82,6 +82,14 @@ impl SegmentStore for SimStore {
         }
         Ok(())
     }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        self.disk.anchor()
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.disk.set_anchor(bytes)
+    }
 }
 
 /// The digits make the order of the names that of the numbers.
@@ -104,6 +112,7 @@ impl StoreLock for Lock {}
 #[derive(Debug)]
 struct Writer {
     file: SimFile,
+    size: u64,
     end: u64,
 }
 
@@ -116,6 +125,10 @@ impl SegmentWriter for Writer {
 
     fn end(&self) -> u64 {
         self.end
+    }
+
+    fn space(&self) -> SegmentSpace {
+        SegmentSpace { durable_len: self.size, unwritten: Unwritten::Zeros }
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {

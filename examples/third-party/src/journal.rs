@@ -20,6 +20,7 @@ pub(crate) enum Kind {
     Append = 2,
     Trim = 3,
     Remove = 4,
+    Anchor = 5,
 }
 
 /// The journal in a file, as far as it was read.
@@ -29,6 +30,7 @@ pub(crate) enum Kind {
 pub(crate) struct Journal {
     medium: Arc<dyn Medium>,
     segments: BTreeMap<SegmentId, Segment>,
+    anchor: Option<Range<u64>>,
     end: u64,
     sum: u64,
     /// The newest session in the journal, and the one that this handle writes under.
@@ -58,11 +60,25 @@ pub(crate) struct Segment {
 impl Journal {
     pub(crate) fn new(medium: Arc<dyn Medium>) -> Self {
         let (segments, sum) = (BTreeMap::new(), 0xcbf2_9ce4_8422_2325);
-        Self { medium, segments, end: 0, sum, newest: 0, own: None, tail: Tail::Sound }
+        Self {
+            medium,
+            segments,
+            anchor: None,
+            end: 0,
+            sum,
+            newest: 0,
+            own: None,
+            tail: Tail::Sound,
+        }
     }
 
     pub(crate) fn segments(&self) -> &BTreeMap<SegmentId, Segment> {
         &self.segments
+    }
+
+    /// Where the newest anchor is.
+    pub(crate) fn anchor(&self) -> Option<Range<u64>> {
+        self.anchor.clone()
     }
 
     /// Reads what was added since, by this handle or another.
@@ -83,7 +99,7 @@ impl Journal {
             }
             let mut payload = vec![0; usize::try_from(length).map_err(io::Error::other)?];
             read_full(&*self.medium, payload_at, &mut payload)?;
-            let kinds = [Kind::Create, Kind::Append, Kind::Trim, Kind::Remove];
+            let kinds = [Kind::Create, Kind::Append, Kind::Trim, Kind::Remove, Kind::Anchor];
             let kind = kinds.into_iter().find(|kind| *kind as u64 == rest >> 32);
             let (Some(kind), true) = (kind, chain(self.sum, &header[8..], &payload) == sum) else {
                 return Ok(());
@@ -136,8 +152,13 @@ impl Journal {
     }
 
     fn take(&mut self, kind: Kind, id: SegmentId, number: u64, payload: Range<u64>) {
+        if kind == Kind::Anchor {
+            self.anchor = Some(payload);
+            return;
+        }
         let segment = self.segments.entry(id).or_default();
         match kind {
+            Kind::Anchor => {}
             Kind::Create => *segment = Segment { size: number, ..Segment::default() },
             Kind::Append => {
                 let start = segment.end;
@@ -194,7 +215,7 @@ impl fmt::Debug for Journal {
     }
 }
 
-fn read_full(medium: &dyn Medium, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_full(medium: &dyn Medium, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match medium.read_at(offset + filled as u64, &mut buffer[filled..]) {

@@ -4,12 +4,12 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wal_core::{
-    Durability, Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter,
-    StoreLock,
+    Durability, Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer,
+    SegmentWriter, StoreLock,
 };
 
 use crate::Medium;
-use crate::journal::{Journal, Kind, Segment};
+use crate::journal::{Journal, Kind, Segment, read_full};
 
 /// Keeps all segments in one file, a journal of what was done to them. One sync makes everything
 /// durable that was done before it, to whatever segment. Space is never given back.
@@ -87,6 +87,19 @@ impl SegmentStore for OneFile {
         drop(journal);
         self.medium.sync()
     }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        let Some(range) = self.journal()?.anchor() else { return Ok(None) };
+        let mut bytes =
+            vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
+        read_full(&*self.medium, range.start, &mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.journal()?.add(Kind::Anchor, SegmentId::new(0), 0, bytes)?;
+        self.medium.sync()
+    }
 }
 
 #[derive(Debug)]
@@ -107,6 +120,10 @@ impl SegmentWriter for Writer {
 
     fn end(&self) -> u64 {
         self.end
+    }
+
+    fn space(&self) -> SegmentSpace {
+        SegmentSpace::default()
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {

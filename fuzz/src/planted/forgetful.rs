@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use wal::parts::core::{
-    Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
+    Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer, SegmentWriter,
+    StoreLock,
 };
 
 /// What a [`Forgetful`] store forgets.
@@ -71,6 +72,14 @@ impl SegmentStore for Forgetful {
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
         self.store.remove(ids)
     }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        self.store.read_anchor()
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.store.write_anchor(bytes)
+    }
 }
 
 #[derive(Debug)]
@@ -90,6 +99,10 @@ impl SegmentWriter for Writer {
 
     fn end(&self) -> u64 {
         self.end
+    }
+
+    fn space(&self) -> SegmentSpace {
+        self.writer.space()
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {

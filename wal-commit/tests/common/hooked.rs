@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wal_core::{
-    Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
+    Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer, SegmentWriter,
+    StoreLock,
 };
 
 /// What a store is about to do. A hook may wait, fail the step, or panic.
@@ -93,6 +94,14 @@ impl SegmentStore for Hooked {
         (self.hook)(Step::Remove)?;
         self.store.remove(ids)
     }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        self.store.read_anchor()
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.store.write_anchor(bytes)
+    }
 }
 
 struct Writer {
@@ -128,6 +137,10 @@ impl SegmentWriter for Writer {
 
     fn end(&self) -> u64 {
         self.below.end()
+    }
+
+    fn space(&self) -> SegmentSpace {
+        self.below.space()
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {

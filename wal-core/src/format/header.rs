@@ -23,7 +23,7 @@ const REUSED_SPACE: u32 = 1;
 const KNOWN_FEATURES: u32 = REUSED_SPACE;
 
 const CRC_AT: usize = HEADER_LEN - 4;
-const FIELDS_END: usize = 160;
+const FIELDS_END: usize = 168;
 
 /// What the first block of a segment says. Durable before the first frame is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,10 @@ pub struct SegmentHeader {
     /// Recovery writes it: the records it carries over from the predecessor must appear together
     /// with the header that cuts them off there, or not at all.
     pub carried: Lsn,
+    /// Bytes that the segment had, for certain, from the moment on that it was there: while it is
+    /// the newest and not sealed, a shorter one was cut from outside. 0 where its store promises
+    /// nothing ([`SegmentSpace::durable_len`](crate::SegmentSpace::durable_len)).
+    pub space: u64,
 }
 
 /// A segment's word on the one before it: what lies behind `length` there is cut, for ever.
@@ -118,6 +122,7 @@ impl SegmentHeader {
             predecessor: None,
             start: Start { segment: id, lsn: first_lsn },
             carried: Lsn::ZERO,
+            space: 0,
         }
     }
 
@@ -138,6 +143,7 @@ impl SegmentHeader {
             predecessor,
             start,
             carried,
+            space,
         } = self;
         let features = match unwritten {
             Unwritten::Zeros => 0,
@@ -168,6 +174,7 @@ impl SegmentHeader {
         }
         put(&mut bytes, 120, &start.encode());
         put(&mut bytes, 136, &carried.get().to_le_bytes());
+        put(&mut bytes, 160, &space.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[..CRC_AT]);
         put(&mut bytes, CRC_AT, &crc.to_le_bytes());
         bytes
@@ -225,6 +232,7 @@ impl SegmentHeader {
             predecessor: chained.then_some(predecessor),
             start: Start::decode(&bytes[120..136]).ok_or(HeaderFault::Nonsense)?,
             carried: Lsn::new(u64_at(bytes, 136)),
+            space: u64_at(bytes, 160),
         };
         if header.makes_sense() && is_blank(&bytes[FIELDS_END..CRC_AT]) {
             Ok(header)

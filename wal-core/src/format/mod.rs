@@ -12,14 +12,17 @@
 //! `FORMAT.md` at the root of the repository draws every field, walks through a hex dump and states
 //! what is assumed of disks. All integers are little endian.
 
+mod anchor;
 mod frame;
 mod header;
 mod identity;
 mod open_segment;
 mod records;
 mod seal;
+mod slots;
 mod start;
 
+pub use anchor::{ANCHOR_LEN, Anchor, AnchorFault};
 pub use frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, MAX_BODY_LEN};
 pub use header::{
     FORMAT_VERSION, HEADER_LEN, HeaderFault, MAGIC, Predecessor, SegmentHeader, UNBOUNDED,
@@ -28,6 +31,7 @@ pub use identity::Identity;
 pub use open_segment::{Mark, OpenSegment, Stamp};
 pub use records::{MAX_PREFIX_LEN, RecordWalk, Records, prefix_len, push_record};
 pub use seal::{IndexEntry, SEAL_ALIGN, Seal, seal_offset};
+pub use slots::{MAX_IN_SLOT, SLOT_LEN, Slots};
 pub use start::{START_LEN, Start};
 
 /// Rounds up to a multiple of `align`, a power of two.

@@ -1,6 +1,7 @@
 //! Segments as files.
 
 mod ahead;
+mod anchor;
 mod caching;
 mod direct;
 mod directory;

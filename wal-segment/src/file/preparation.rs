@@ -99,6 +99,11 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// The segment has so many bytes.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Prepares the next steps if the segment is about to reach `needed` bytes and they are not
     /// there. A full disk is no error here: what is to be written may still fit.
     pub(super) fn reach(&mut self, file: &dyn OpenFile, needed: u64) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use wal_core::{SegmentId, SegmentSyncer, SegmentWriter};
+use wal_core::{SegmentId, SegmentSpace, SegmentSyncer, SegmentWriter, Unwritten};
 
 use super::listed::Listed;
 use super::preparation::{Prepared, is_full};
@@ -20,6 +20,7 @@ use super::{Caching, Files, OpenFile, Writing, name, zeros};
 pub(super) struct FileWriter {
     syncer: Arc<FileSyncer>,
     prepared: Prepared,
+    space: SegmentSpace,
     zeros: Option<zeros::Ahead>,
     block: Block,
     end: u64,
@@ -43,6 +44,7 @@ impl FileWriter {
         file: Arc<dyn OpenFile>,
         syncs: Arc<Syncs>,
         prepared: Prepared,
+        reused: bool,
         zeros: Option<zeros::Ahead>,
         size: u64,
     ) -> Self {
@@ -54,8 +56,11 @@ impl FileWriter {
             forgotten: AtomicU64::new(0),
             named: AtomicBool::new(false),
         });
+        let unwritten = if reused { Unwritten::Anything } else { Unwritten::Zeros };
+        let space = SegmentSpace { durable_len: prepared.end(), unwritten };
         let (block, quarter, next) = (Block::default(), None, Next::NotYet);
-        let mut writer = Self { syncer, prepared, zeros, block, end: 0, size, quarter, next };
+        let mut writer =
+            Self { syncer, prepared, space, zeros, block, end: 0, size, quarter, next };
         writer.want_zeros();
         writer
     }
@@ -104,6 +109,10 @@ impl SegmentWriter for FileWriter {
 
     fn end(&self) -> u64 {
         self.end
+    }
+
+    fn space(&self) -> SegmentSpace {
+        self.space
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {

@@ -78,6 +78,8 @@ pub(super) struct Spare {
     pub(super) prepared: Prepared,
     /// Up to here a sync has nothing to do but the bytes.
     pub(super) written: u64,
+    /// Whether the file was a segment before.
+    pub(super) reused: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -282,7 +284,8 @@ impl Spares {
 
     fn prepare(&self, id: SegmentId, size: u64, preparation: Preparation) -> io::Result<Spare> {
         let name = name::unfinished(id);
-        let (file, len) = match self.reused(&name)? {
+        let kept = self.reused(&name)?;
+        let (file, len) = match kept {
             Some(len) => (self.files.open(&name, Access::Write)?, len),
             None => (self.made(&name)?, 0),
         };
@@ -292,7 +295,7 @@ impl Spares {
             // What a first sync finds done it need not do.
             file.sync_all()?;
         }
-        Ok(Spare { id, size, prepared, written })
+        Ok(Spare { id, size, prepared, written, reused: kept.is_some() })
     }
 
     /// Gives the file of a segment that went this name, durably, and says how long it is; none where

@@ -19,7 +19,8 @@ use super::syncs::Syncs;
 use super::transfer::uninterrupted;
 use super::zeros::Zeros;
 use super::{
-    Access, Ahead, Caching, Files, OsFiles, Preparation, Reading, Recycling, Writing, name, zeros,
+    Access, Ahead, Caching, Files, OsFiles, Preparation, Reading, Recycling, Writing, anchor, name,
+    zeros,
 };
 
 /// No file system in use cuts a file in smaller units than this.
@@ -225,7 +226,7 @@ impl SegmentStore for FileStore {
         let spares = self.spares();
         // Where the system has no thread to spare, segments are prepared when they are needed.
         self.thread.get_or_init(|| spares.start().unwrap_or(None));
-        let Spare { prepared, written, .. } = spares.take(id, size)?;
+        let Spare { prepared, written, reused, .. } = spares.take(id, size)?;
         let birth = Birth {
             id,
             files: Arc::clone(&self.files),
@@ -240,7 +241,7 @@ impl SegmentStore for FileStore {
         let opened =
             opened.and_then(|file| Ok((file, self.zeros_ahead(id, &syncs, written, size)?)));
         let (file, zeros) = opened.inspect_err(|_| birth.miscarry())?;
-        Ok(Box::new(FileWriter::new(birth, file, syncs, prepared, zeros, size)))
+        Ok(Box::new(FileWriter::new(birth, file, syncs, prepared, reused, zeros, size)))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -288,6 +289,15 @@ impl SegmentStore for FileStore {
             }
         }
         Ok(())
+    }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        anchor::read(&*self.files)
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.check_writable()?;
+        anchor::write(&*self.files, bytes, || self.sync_dir())
     }
 }
 

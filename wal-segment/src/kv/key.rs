@@ -20,6 +20,7 @@ pub enum KeyShape {
 const DIGITS: usize = 20;
 const SEGMENT_TAG: u8 = 1;
 const BYTES_TAG: u8 = 2;
+const ANCHOR_TAG: u8 = 3;
 /// The separator, and the byte behind it in the order.
 const COLON: u8 = b':';
 const BEHIND_COLON: u8 = b';';
@@ -51,6 +52,14 @@ impl Keys {
         match self.shape {
             KeyShape::Digits20 => format!("{}:segment:{:020}", self.name, id.get()).into_bytes(),
             KeyShape::BigEndian => self.binary(SEGMENT_TAG, &[id.get()]),
+        }
+    }
+
+    /// The key of the anchor.
+    pub(super) fn anchor(&self) -> Vec<u8> {
+        match self.shape {
+            KeyShape::Digits20 => format!("{}:anchor", self.name).into_bytes(),
+            KeyShape::BigEndian => self.binary(ANCHOR_TAG, &[]),
         }
     }
 
@@ -95,7 +104,7 @@ impl Keys {
     /// Whether a key of this log has this shape.
     pub(super) fn is_ours(&self, key: &[u8]) -> bool {
         let tag = key.get(self.name.len() + 1);
-        let binary = matches!(tag, Some(&(SEGMENT_TAG | BYTES_TAG)));
+        let binary = matches!(tag, Some(&(SEGMENT_TAG | BYTES_TAG | ANCHOR_TAG)));
         binary == (self.shape == KeyShape::BigEndian)
     }
 

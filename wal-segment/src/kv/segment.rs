@@ -4,7 +4,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use wal_core::{SegmentId, SegmentReader, SegmentSyncer, SegmentWriter};
+use wal_core::{SegmentId, SegmentReader, SegmentSpace, SegmentSyncer, SegmentWriter, Unwritten};
 
 use super::store::Shared;
 use super::{Change, Order, Persist};
@@ -46,6 +46,10 @@ impl SegmentWriter for KvWriter {
 
     fn end(&self) -> u64 {
         self.end
+    }
+
+    fn space(&self) -> SegmentSpace {
+        SegmentSpace { durable_len: 0, unwritten: Unwritten::Zeros }
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {

@@ -22,6 +22,7 @@ use super::{Change, KeyShape, Order, OrderedKv, Persist};
 /// |---|---|
 /// | name, segment | the segment's length, 8 bytes, little-endian |
 /// | name, segment, offset | the bytes of one append |
+/// | name | the anchor |
 ///
 /// What the two keys look like says [`KeyShape`].
 ///
@@ -161,6 +162,14 @@ impl SegmentStore for KvStore {
             shared.kv.apply(&batch, Persist::Now)?;
         }
         Ok(())
+    }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        self.shared.kv.get(&self.shared.keys.anchor())
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.shared.kv.apply(&[Change::Put(&self.shared.keys.anchor(), bytes)], Persist::Now)
     }
 }
 

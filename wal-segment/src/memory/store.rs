@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wal_core::{
-    Durability, Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter,
-    StoreLock,
+    Durability, Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer,
+    SegmentWriter, StoreLock, Unwritten,
 };
 
 use super::segment::{Budget, Segment};
@@ -25,6 +25,7 @@ pub struct MemoryStore {
 
 struct Shared {
     segments: Mutex<BTreeMap<SegmentId, Arc<Segment>>>,
+    anchor: Mutex<Option<Vec<u8>>>,
     locked: AtomicBool,
     budget: Arc<Budget>,
 }
@@ -39,7 +40,8 @@ impl MemoryStore {
     /// segment that was removed counts until its last writer and reader are dropped.
     pub fn with_capacity_limit(bytes: u64) -> Self {
         let budget = Arc::new(Budget::new(bytes));
-        let shared = Shared { segments: Mutex::default(), locked: false.into(), budget };
+        let (segments, anchor) = (Mutex::default(), Mutex::default());
+        let shared = Shared { segments, anchor, locked: false.into(), budget };
         Self { shared: Arc::new(shared) }
     }
 
@@ -51,6 +53,10 @@ impl MemoryStore {
     fn segments(&self) -> MutexGuard<'_, BTreeMap<SegmentId, Arc<Segment>>> {
         // Nothing panics half-way through a change of the map.
         self.shared.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn anchor(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.shared.anchor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find(&self, id: SegmentId) -> io::Result<Arc<Segment>> {
@@ -102,7 +108,7 @@ impl SegmentStore for MemoryStore {
         };
         let segment = Arc::new(Segment::prepared(Arc::clone(&self.shared.budget), size)?);
         place.insert(Arc::clone(&segment));
-        Ok(Box::new(MemoryWriter { segment, end: 0 }))
+        Ok(Box::new(MemoryWriter { segment, size, end: 0 }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -119,6 +125,15 @@ impl SegmentStore for MemoryStore {
         for id in ids {
             segments.remove(id);
         }
+        Ok(())
+    }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.anchor().clone())
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        *self.anchor() = Some(bytes.to_vec());
         Ok(())
     }
 }
@@ -145,6 +160,7 @@ impl fmt::Debug for Shared {
 #[derive(Debug)]
 struct MemoryWriter {
     segment: Arc<Segment>,
+    size: u64,
     end: u64,
 }
 
@@ -157,6 +173,10 @@ impl SegmentWriter for MemoryWriter {
 
     fn end(&self) -> u64 {
         self.end
+    }
+
+    fn space(&self) -> SegmentSpace {
+        SegmentSpace { durable_len: self.size, unwritten: Unwritten::Zeros }
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {

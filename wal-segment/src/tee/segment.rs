@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use wal_core::{SegmentId, SegmentReader, SegmentSyncer, SegmentWriter};
+use wal_core::{SegmentId, SegmentReader, SegmentSpace, SegmentSyncer, SegmentWriter, Unwritten};
 
 use super::pair::Pair;
 use super::{Half, OnLoss};
@@ -14,6 +14,7 @@ use super::{Half, OnLoss};
 pub(super) struct TeeWriter {
     pair: Arc<Pair>,
     writers: [Option<Box<dyn SegmentWriter>>; 2],
+    space: SegmentSpace,
     end: u64,
     /// One half took an append that failed in the other.
     apart: bool,
@@ -21,7 +22,9 @@ pub(super) struct TeeWriter {
 
 impl TeeWriter {
     pub(super) fn new(pair: Arc<Pair>, writers: [Option<Box<dyn SegmentWriter>>; 2]) -> Self {
-        Self { pair, writers, end: 0, apart: false }
+        let spaces = writers.iter().flatten().map(|writer| writer.space());
+        let space = spaces.reduce(weaker).unwrap_or_default();
+        Self { pair, writers, space, end: 0, apart: false }
     }
 }
 
@@ -58,6 +61,10 @@ impl SegmentWriter for TeeWriter {
         self.end
     }
 
+    fn space(&self) -> SegmentSpace {
+        self.space
+    }
+
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {
         let syncers = self.writers.each_ref().map(|writer| Some(writer.as_ref()?.syncer()));
         Arc::new(TeeSyncer { pair: Arc::clone(&self.pair), syncers })
@@ -90,6 +97,15 @@ impl TeeSyncer {
     fn is_live(&self, half: Half) -> bool {
         self.pair.store(half).is_some()
     }
+}
+
+/// What both halves promise.
+fn weaker(one: SegmentSpace, other: SegmentSpace) -> SegmentSpace {
+    let unwritten = match one.unwritten {
+        Unwritten::Zeros => other.unwritten,
+        anything => anything,
+    };
+    SegmentSpace { durable_len: one.durable_len.min(other.durable_len), unwritten }
 }
 
 fn both(first: &dyn SegmentSyncer, second: &dyn SegmentSyncer) -> [io::Result<()>; 2] {

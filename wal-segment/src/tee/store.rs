@@ -166,6 +166,14 @@ impl SegmentStore for TeeStore {
         let ids: Vec<_> = ids.iter().copied().filter(|id| !is_mark(*id)).collect();
         self.pair.each(|half| Some(self.pair.store(half)?.remove(&ids))).map(drop)
     }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        self.pair.source_store()?.read_anchor()
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.pair.each(|half| Some(self.pair.store(half)?.write_anchor(bytes))).map(drop)
+    }
 }
 
 #[derive(Debug)]

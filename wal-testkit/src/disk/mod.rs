@@ -52,6 +52,7 @@
 //!
 //! The same calls with the same choices give the same bytes, on every machine.
 
+mod anchor;
 mod choice;
 mod clock;
 mod directory;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use wal_core::{
-    Durability, Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter,
-    StoreLock,
+    Durability, Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer,
+    SegmentWriter, StoreLock,
 };
 
 use crate::{SimDisk, SimFile, SimLock};
@@ -302,6 +302,14 @@ impl SegmentStore for LyingStore {
         }
         if self.lie == StoreLie::RemoveSyncsOnceForAll { self.disk.sync_dir() } else { Ok(()) }
     }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        self.disk.anchor()
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.disk.set_anchor(bytes)
+    }
 }
 
 #[derive(Debug)]
@@ -372,6 +380,10 @@ impl SegmentWriter for Writer {
 
     fn end(&self) -> u64 {
         self.end
+    }
+
+    fn space(&self) -> SegmentSpace {
+        SegmentSpace::default()
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {

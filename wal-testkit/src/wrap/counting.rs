@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wal_core::{
-    Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
+    Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer, SegmentWriter,
+    StoreLock,
 };
 
 /// Counts the calls that change the store below, make a change durable, or look at what is there, so
@@ -129,6 +130,14 @@ impl SegmentStore for Counting {
         add(&self.tally.removes, ids.len() as u64);
         self.store.remove(ids)
     }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        self.store.read_anchor()
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.store.write_anchor(bytes)
+    }
 }
 
 #[derive(Debug)]
@@ -147,6 +156,10 @@ impl SegmentWriter for CountingWriter {
 
     fn end(&self) -> u64 {
         self.writer.end()
+    }
+
+    fn space(&self) -> SegmentSpace {
+        self.writer.space()
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {

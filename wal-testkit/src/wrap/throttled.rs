@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use wal_core::{
-    Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
+    Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer, SegmentWriter,
+    StoreLock,
 };
 
 use crate::chance::Chance;
@@ -91,6 +92,14 @@ impl SegmentStore for Throttled {
         self.pauses.before_change();
         self.store.remove(ids)
     }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        self.store.read_anchor()
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.store.write_anchor(bytes)
+    }
 }
 
 #[derive(Debug)]
@@ -108,6 +117,10 @@ impl SegmentWriter for ThrottledWriter {
 
     fn end(&self) -> u64 {
         self.writer.end()
+    }
+
+    fn space(&self) -> SegmentSpace {
+        self.writer.space()
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {

@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use wal_core::{
-    Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentSyncer, SegmentWriter, StoreLock,
+    Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer, SegmentWriter,
+    StoreLock,
 };
 
 use crate::History;
@@ -56,6 +57,14 @@ impl SegmentStore for Traced {
         let numbers: Vec<_> = ids.iter().map(|id| id.get()).collect();
         self.history.call(format!("remove {numbers:?}"), self.store.remove(ids))
     }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        self.store.read_anchor()
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.store.write_anchor(bytes)
+    }
 }
 
 #[derive(Debug)]
@@ -75,6 +84,10 @@ impl SegmentWriter for TracedWriter {
 
     fn end(&self) -> u64 {
         self.writer.end()
+    }
+
+    fn space(&self) -> SegmentSpace {
+        self.writer.space()
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {

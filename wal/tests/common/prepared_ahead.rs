@@ -41,4 +41,12 @@ impl SegmentStore for PreparedAhead {
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
         self.0.remove(ids)
     }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        self.0.read_anchor()
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_anchor(bytes)
+    }
 }

@@ -144,6 +144,14 @@ impl SegmentStore for Meddling {
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
         self.store.remove(ids)
     }
+
+    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        self.store.read_anchor()
+    }
+
+    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+        self.store.write_anchor(bytes)
+    }
 }
 
 /// Turns every bit over.
