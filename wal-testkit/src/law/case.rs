@@ -3,8 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
+use std::ops::Deref;
 
-use wal_core::{Error, SegmentStore};
+use wal_core::{Error, SegmentStore, StoreLock};
 
 use super::Fresh;
 use crate::{CutChoice, Harm, History, Inflicted, LogUnderTest, Place, Room, Traced, TracedLog};
@@ -172,6 +173,29 @@ impl Case<'_, dyn SegmentStore> {
         let store = self.history.call("OPEN the place", self.place.open())?;
         self.show(&store);
         Ok(Traced::new(store.into(), self.history.clone()))
+    }
+}
+
+/// A store that this handle has for writing, as whatever changes it must.
+pub(crate) struct Held {
+    store: Traced,
+    _lock: Box<dyn StoreLock>,
+}
+
+impl Case<'_, dyn SegmentStore> {
+    /// Opens the store and takes it for writing.
+    pub(crate) fn hold(&self) -> Result<Held, Saw> {
+        let store = self.open()?;
+        let lock = store.lock()?;
+        Ok(Held { store, _lock: lock })
+    }
+}
+
+impl Deref for Held {
+    type Target = Traced;
+
+    fn deref(&self) -> &Traced {
+        &self.store
     }
 }
 

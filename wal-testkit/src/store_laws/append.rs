@@ -9,7 +9,7 @@ use crate::law::{Saw, saw};
 use crate::{Call, Fault, FaultRule, Harm};
 
 pub(super) fn appends_keep_their_order(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let unit = unit(&store);
     let mut writers = [(ONE, there(&store, ONE, 0)?), (TWO, there(&store, TWO, unit as u64 * 9)?)];
     let mut appended = [Vec::new(), Vec::new()];
@@ -27,7 +27,7 @@ pub(super) fn appends_keep_their_order(case: &mut StoreCase<'_>) -> Outcome {
 }
 
 pub(super) fn the_end_is_what_was_appended(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let unit = unit(&store);
     let mut writer = there(&store, ONE, unit as u64 * 9)?;
     saw("the end of an empty segment", writer.end(), 0)?;
@@ -44,7 +44,7 @@ pub(super) fn the_end_is_what_was_appended(case: &mut StoreCase<'_>) -> Outcome 
 pub(super) fn a_failed_append_does_not_move_the_end(case: &mut StoreCase<'_>) -> Outcome {
     for fault in [Fault::Io, Fault::Partial(3), Fault::AfterEffect] {
         case.renew();
-        let store = case.open()?;
+        let store = case.hold()?;
         let unit = unit(&store);
         let mut writer = there(&store, ONE, 0)?;
         let first = bytes(unit * 2, 1);
@@ -63,7 +63,7 @@ pub(super) fn a_failed_append_does_not_move_the_end(case: &mut StoreCase<'_>) ->
 }
 
 pub(super) fn an_append_without_room_can_be_repeated(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let unit = unit(&store);
     let mut writer = there(&store, ONE, 0)?;
     let first = bytes(unit, 1);
@@ -81,7 +81,7 @@ pub(super) fn an_append_without_room_can_be_repeated(case: &mut StoreCase<'_>) -
 }
 
 pub(super) fn short_writes_are_finished(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let unit = unit(&store);
     let mut writer = there(&store, ONE, 0)?;
     let rules =

@@ -15,27 +15,31 @@ const THREE: SegmentId = SegmentId::new(3);
 const PREPARED: u64 = 64;
 
 pub(super) fn a_taken_number_is_refused(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let (first, second) = (bytes(unit(&store), 1), bytes(unit(&store), 2));
     let mut writer = there(&store, ONE, 0)?;
     writer.append(&first)?;
     refused("creating a taken number", store.create(ONE, 4096), ErrorKind::AlreadyExists)?;
-    let other = case.open()?;
-    refused("creating it by another handle", other.create(ONE, 0), ErrorKind::AlreadyExists)?;
     holds(&store, ONE, &first)?;
     writer.append(&second)?;
-    holds(&store, ONE, &[first, second].concat())
+    let both = [first, second].concat();
+    holds(&store, ONE, &both)?;
+    drop(writer);
+    drop(store);
+    let other = case.hold()?;
+    refused("creating it by another handle", other.create(ONE, 0), ErrorKind::AlreadyExists)?;
+    holds(&other, ONE, &both)
 }
 
 pub(super) fn a_synced_segment_is_there(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let unit = unit(&store);
     let content = bytes(unit * 2, 1);
     let mut writer = store.create(ONE, PREPARED * unit as u64)?;
     writer.append(&content)?;
     let unpublished = store.create(TWO, PREPARED * unit as u64)?;
     writer.syncer().sync()?;
-    for store in [&store, &case.open()?] {
+    for store in [&*store, &case.open()?] {
         saw("the segment is listed", listed(store)?.contains(&1), true)?;
         holds(store, ONE, &content)?;
     }
@@ -47,7 +51,7 @@ pub(super) fn a_synced_segment_is_there(case: &mut StoreCase<'_>) -> Outcome {
 }
 
 pub(super) fn prepared_space_reads_as_zeros(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let unit = unit(&store);
     let mut writer = there(&store, ONE, PREPARED * unit as u64)?;
     holds(&store, ONE, &[])?;
@@ -66,7 +70,7 @@ pub(super) fn prepared_space_reads_as_zeros(case: &mut StoreCase<'_>) -> Outcome
 }
 
 pub(super) fn prepared_space_is_zeros_after_a_crash(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let unit = unit(&store);
     // The space of a segment that went must not show through, least of all after a crash.
     there(&store, THREE, PREPARED * unit as u64)?.append(&bytes(unit * 8, 3))?;
@@ -75,7 +79,7 @@ pub(super) fn prepared_space_is_zeros_after_a_crash(case: &mut StoreCase<'_>) ->
     let _second = store.create(TWO, PREPARED * unit as u64)?;
     writer.append(&bytes(unit * 2, 1))?;
     case.crash()?;
-    let store = case.open()?;
+    let store = case.hold()?;
     if listed(&store)?.contains(&2) {
         holds(&store, TWO, &[])?;
     }
@@ -85,12 +89,12 @@ pub(super) fn prepared_space_is_zeros_after_a_crash(case: &mut StoreCase<'_>) ->
 }
 
 pub(super) fn a_created_segment_survives_a_crash(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let size = PREPARED * unit(&store) as u64;
     let _first = there(&store, ONE, 0)?;
     let _second = there(&store, TWO, size)?;
     case.crash()?;
-    let store = case.open()?;
+    let store = case.hold()?;
     saw("segments after the crash", listed(&store)?, vec![1, 2])?;
     holds(&store, ONE, &[])?;
     holds(&store, TWO, &[])
@@ -98,7 +102,7 @@ pub(super) fn a_created_segment_survives_a_crash(case: &mut StoreCase<'_>) -> Ou
 
 pub(super) fn an_interrupted_create_leaves_zeros_or_nothing(case: &mut StoreCase<'_>) -> Outcome {
     case.at_every_operation(|case, operation| {
-        let store = case.open()?;
+        let store = case.hold()?;
         let unit = unit(&store);
         let kept = bytes(unit * 3, 1);
         let mut writer = there(&store, ONE, 0)?;
@@ -108,7 +112,7 @@ pub(super) fn an_interrupted_create_leaves_zeros_or_nothing(case: &mut StoreCase
         let created = store.create(TWO, PREPARED * unit as u64);
         let created = Through::of(&created.and_then(|writer| writer.syncer().sync()));
         case.crash()?;
-        let store = case.open()?;
+        let store = case.hold()?;
         let found = listed(&store)?;
         let wanted =
             if found.contains(&2) || created == Through::Yes { vec![1, 2] } else { vec![1] };
@@ -122,7 +126,7 @@ pub(super) fn an_interrupted_create_leaves_zeros_or_nothing(case: &mut StoreCase
 }
 
 pub(super) fn a_create_without_room_gives_it_back(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let unit = unit(&store) as u64;
     // The store's own bookkeeping, if it has any, is there already.
     there(&store, ONE, 0)?;

@@ -45,7 +45,7 @@ pub(super) fn a_lock_dies_with_its_holder(case: &mut StoreCase<'_>) -> Outcome {
 
 /// The numbers are such that an order by text, or by time, is another.
 pub(super) fn segments_are_listed_in_order(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     saw("segments of a fresh store", listed(&store)?, Vec::<u64>::new())?;
     for number in [10, 9, 1, 1_000_000_007, 100, 2, 11] {
         there(&store, SegmentId::new(number), 0)?;

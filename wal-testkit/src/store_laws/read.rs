@@ -9,7 +9,7 @@ use crate::law::saw;
 use crate::{Call, Fault, FaultRule, Harm};
 
 pub(super) fn a_missing_segment_is_not_found(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     refused("opening a segment of a fresh store", store.open(ONE), ErrorKind::NotFound)?;
     there(&store, ONE, 0)?;
     refused("opening the segment behind the last", store.open(TWO), ErrorKind::NotFound)?;
@@ -19,7 +19,7 @@ pub(super) fn a_missing_segment_is_not_found(case: &mut StoreCase<'_>) -> Outcom
 }
 
 pub(super) fn reads_stop_only_at_the_end(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let appended = bytes(unit(&store) * 40, 1);
     there(&store, ONE, 0)?.append(&appended)?;
     let reader = store.open(ONE)?;
@@ -39,7 +39,7 @@ pub(super) fn reads_stop_only_at_the_end(case: &mut StoreCase<'_>) -> Outcome {
 }
 
 pub(super) fn readers_see_appends_at_once(case: &mut StoreCase<'_>) -> Outcome {
-    let (store, other) = (case.open()?, case.open()?);
+    let (store, other) = (case.hold()?, case.open()?);
     let mut writer = there(&store, ONE, 0)?;
     let readers = [store.open(ONE)?, other.open(ONE)?];
     let mut appended = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn readers_see_appends_at_once(case: &mut StoreCase<'_>) -> Outcome {
 }
 
 pub(super) fn short_reads_are_finished(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let appended = bytes(unit(&store) * 40, 1);
     there(&store, ONE, 0)?.append(&appended)?;
     let reader = store.open(ONE)?;
@@ -72,7 +72,7 @@ pub(super) fn short_reads_are_finished(case: &mut StoreCase<'_>) -> Outcome {
 
 /// A log that takes what it cannot read for its end cuts off what is there.
 pub(super) fn a_failed_read_is_reported(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let appended = bytes(unit(&store) * 40, 1);
     there(&store, ONE, 0)?.append(&appended)?;
     let reader = store.open(ONE)?;
@@ -87,7 +87,7 @@ pub(super) fn a_failed_read_is_reported(case: &mut StoreCase<'_>) -> Outcome {
 }
 
 pub(super) fn reopening_finds_everything(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let unit = unit(&store);
     for (tag, size) in [(1, 0), (2, unit * 10), (3, unit)] {
         let mut writer = store.create(SegmentId::new(u64::from(tag)), size as u64)?;
@@ -96,7 +96,7 @@ pub(super) fn reopening_finds_everything(case: &mut StoreCase<'_>) -> Outcome {
     }
     drop(store);
     for _ in 0..2 {
-        let store = case.open()?;
+        let store = case.hold()?;
         saw("segments", listed(&store)?, vec![1, 2, 3])?;
         for tag in 1..=3 {
             holds(&store, SegmentId::new(u64::from(tag)), &bytes(unit * 5, tag))?;

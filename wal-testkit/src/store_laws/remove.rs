@@ -21,19 +21,19 @@ fn six(store: &Store) -> Result<Vec<u8>, Saw> {
 }
 
 pub(super) fn removed_segments_are_gone(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let bytes = six(&store)?;
     store.remove(&ids(&[2, 5]))?;
     store.remove(&[])?;
-    for store in [store, case.open()?] {
-        saw("segments", listed(&store)?, vec![1, 3, 4, 6])?;
-        ids(&[1, 3, 4, 6]).into_iter().try_for_each(|id| holds(&store, id, &bytes))?;
+    for store in [&*store, &case.open()?] {
+        saw("segments", listed(store)?, vec![1, 3, 4, 6])?;
+        ids(&[1, 3, 4, 6]).into_iter().try_for_each(|id| holds(store, id, &bytes))?;
     }
     Ok(())
 }
 
 pub(super) fn remove_passes_over_the_missing(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     six(&store)?;
     store.remove(&ids(&[7, 2, 99, 3, 3]))?;
     store.remove(&ids(&[2, 3]))?;
@@ -41,11 +41,11 @@ pub(super) fn remove_passes_over_the_missing(case: &mut StoreCase<'_>) -> Outcom
 }
 
 pub(super) fn a_removal_survives_a_crash(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let bytes = six(&store)?;
     store.remove(&ids(&[1, 2, 3]))?;
     case.crash()?;
-    let store = case.open()?;
+    let store = case.hold()?;
     saw("segments after the crash", listed(&store)?, vec![4, 5, 6])?;
     ids(&[4, 5, 6]).into_iter().try_for_each(|id| holds(&store, id, &bytes))
 }
@@ -55,12 +55,12 @@ pub(super) fn a_removal_survives_a_crash(case: &mut StoreCase<'_>) -> Outcome {
 pub(super) fn an_interrupted_removal_leaves_the_last(case: &mut StoreCase<'_>) -> Outcome {
     for order in [[1, 2, 3, 4], [6, 5, 4, 3]] {
         case.at_every_operation(|case, operation| {
-            let store = case.open()?;
+            let store = case.hold()?;
             let bytes = six(&store)?;
             case.interrupt(operation)?;
             let removed = Through::of(&store.remove(&ids(&order)));
             case.crash()?;
-            let store = case.open()?;
+            let store = case.hold()?;
             let left = listed(&store)?;
             let still = order.iter().filter(|number| left.contains(number)).count();
             let wanted = if removed == Through::Yes { 0 } else { still };

@@ -10,7 +10,7 @@ use crate::law::{Saw, saw};
 use crate::{Call, Fault, FaultRule, Harm};
 
 pub(super) fn synced_bytes_survive_a_crash(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let unit = unit(&store);
     let mut segments = Vec::new();
     for (id, size) in [(ONE, 0), (TWO, unit as u64 * 200)] {
@@ -24,7 +24,7 @@ pub(super) fn synced_bytes_survive_a_crash(case: &mut StoreCase<'_>) -> Outcome 
         segments.push((id, synced));
     }
     case.crash()?;
-    let store = case.open()?;
+    let store = case.hold()?;
     for (id, synced) in segments {
         begins(&content(&store, id)?, id, &synced)?;
     }
@@ -32,7 +32,7 @@ pub(super) fn synced_bytes_survive_a_crash(case: &mut StoreCase<'_>) -> Outcome 
 }
 
 pub(super) fn a_sync_covers_every_append_before_it(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let unit = unit(&store);
     let mut writer = there(&store, ONE, 0)?;
     let early = writer.syncer();
@@ -55,7 +55,7 @@ pub(super) fn a_sync_covers_every_append_before_it(case: &mut StoreCase<'_>) -> 
 pub(super) fn a_failed_sync_is_reported(case: &mut StoreCase<'_>) -> Outcome {
     for fault in [Fault::Io, Fault::Dropped, Fault::AfterEffect] {
         case.renew();
-        let store = case.open()?;
+        let store = case.hold()?;
         let mut writer = there(&store, ONE, 0)?;
         let syncer = writer.syncer();
         // Where appends sync themselves, it is the append that fails.
@@ -68,7 +68,7 @@ pub(super) fn a_failed_sync_is_reported(case: &mut StoreCase<'_>) -> Outcome {
 
 /// No outcome of this race is wrong but an error, a hang, or bytes that are not those appended.
 pub(super) fn syncs_run_beside_appends(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let unit = unit(&store);
     let mut writer = there(&store, ONE, 0)?;
     let syncers: Vec<_> =

@@ -20,7 +20,7 @@ fn prepared(store: &Store) -> Result<Vec<u8>, Saw> {
 }
 
 pub(super) fn trim_keeps_what_is_before(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let appended = prepared(&store)?;
     // Also lengths in the middle of an append, of a sector, of a page; then one that cuts none.
     for length in [appended.len(), 777, 512, 1, 0] {
@@ -32,14 +32,14 @@ pub(super) fn trim_keeps_what_is_before(case: &mut StoreCase<'_>) -> Outcome {
 }
 
 pub(super) fn trim_gives_back_the_rest(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     prepared(&store)?;
     store.trim(ONE, 700)?;
     given_back(&store, 700)
 }
 
 pub(super) fn trim_leaves_a_short_segment_alone(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let appended = bytes(unit(&store) * 10, 1);
     there(&store, ONE, 0)?.append(&appended)?;
     let before = content(&store, ONE)?;
@@ -51,23 +51,23 @@ pub(super) fn trim_leaves_a_short_segment_alone(case: &mut StoreCase<'_>) -> Out
 }
 
 pub(super) fn a_trim_survives_a_crash(case: &mut StoreCase<'_>) -> Outcome {
-    let store = case.open()?;
+    let store = case.hold()?;
     let appended = prepared(&store)?;
     store.trim(ONE, 700)?;
     case.crash()?;
-    let store = case.open()?;
+    let store = case.hold()?;
     begins(&content(&store, ONE)?, ONE, &appended[..700])?;
     given_back(&store, 700)
 }
 
 pub(super) fn an_interrupted_trim_keeps_what_is_before(case: &mut StoreCase<'_>) -> Outcome {
     case.at_every_operation(|case, operation| {
-        let store = case.open()?;
+        let store = case.hold()?;
         let appended = prepared(&store)?;
         case.interrupt(operation)?;
         let trimmed = Through::of(&store.trim(ONE, 700));
         case.crash()?;
-        let store = case.open()?;
+        let store = case.hold()?;
         saw("segments after the crash", store.list()?, vec![SegmentId::new(1)])?;
         begins(&content(&store, ONE)?, ONE, &appended[..700])?;
         Ok(trimmed)
