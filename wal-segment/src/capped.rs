@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wal_core::{Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentWriter, StoreLock};
+use wal_core::{
+    Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer, SegmentWriter,
+    StoreLock,
+};
 
 /// A store whose segments have no more than so many bytes in all: making one that would go beyond
 /// that fails with [`io::ErrorKind::StorageFull`], as on a full disk, and succeeds once segments
 /// have been removed.
 ///
-/// What counts is the space that segments were made with, or have where they were there before. It
-/// is counted by this handle: who writes beside it, which a lock forbids, is not seen. A segment that
-/// grows beyond the space it was made with goes beyond the limit, too, until the next is made. Files
-/// that are kept to be [used again](crate::Recycling) are no segments, and come on top.
+/// What counts is the space that segments have, or will have by the word of the store: a file that is
+/// [used again](crate::Recycling) counts with its whole length, also where less was asked for, and a
+/// segment that grows beyond the space it was made with counts with what it grew to. It is counted
+/// by this handle: what is written beside it, which a lock forbids, is not seen. A segment that grows
+/// may go beyond the limit, until the next is made. Files that are kept to be used again are no
+/// segments, and come on top.
 ///
 /// Segments of no more than [`Capped::FREE`] bytes are always made: that a log now begins later has
 /// to be written somewhere before anything is removed.
@@ -21,8 +26,7 @@ use wal_core::{Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentWriter
 pub struct Capped {
     store: Arc<dyn SegmentStore>,
     limit: u64,
-    /// Bytes of each segment; `None` before they are counted.
-    sizes: Mutex<Option<BTreeMap<SegmentId, u64>>>,
+    sizes: Arc<Sizes>,
 }
 
 impl Capped {
@@ -31,7 +35,7 @@ impl Capped {
 
     /// This store, and no more than `limit` bytes in it.
     pub fn new(store: Arc<dyn SegmentStore>, limit: u64) -> Self {
-        Self { store, limit, sizes: Mutex::default() }
+        Self { store, limit, sizes: Arc::default() }
     }
 
     /// The most that its segments may have, in bytes.
@@ -45,19 +49,18 @@ impl Capped {
     }
 
     fn counted<T>(&self, with: impl FnOnce(&mut BTreeMap<SegmentId, u64>) -> T) -> io::Result<T> {
-        let mut sizes = self.sizes();
+        let mut sizes = self.sizes.lock();
         if sizes.is_none() {
             let mut counted = BTreeMap::new();
             for id in self.store.list()? {
-                counted.insert(id, self.store.open(id)?.size()?);
+                // One that was removed since it was listed has nothing that counts.
+                if let Some(size) = measured(&*self.store, id)? {
+                    counted.insert(id, size);
+                }
             }
             *sizes = Some(counted);
         }
         Ok(with(sizes.get_or_insert_default()))
-    }
-
-    fn sizes(&self) -> MutexGuard<'_, Option<BTreeMap<SegmentId, u64>>> {
-        self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts `size` bytes for a segment, if there is room for them; says what was counted for it.
@@ -75,13 +78,38 @@ impl Capped {
             Ok(sizes.insert(id, size))
         })?
     }
+}
+
+/// What a segment has; `None` where there is no such segment.
+fn measured(store: &dyn SegmentStore, id: SegmentId) -> io::Result<Option<u64>> {
+    match store.open(id).and_then(|reader| reader.size()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        size => size.map(Some),
+    }
+}
+
+/// Bytes of each segment; `None` before they are counted.
+#[derive(Debug, Default)]
+struct Sizes(Mutex<Option<BTreeMap<SegmentId, u64>>>);
+
+impl Sizes {
+    fn lock(&self) -> MutexGuard<'_, Option<BTreeMap<SegmentId, u64>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     fn count(&self, id: SegmentId, size: Option<u64>) {
-        if let Some(sizes) = &mut *self.sizes() {
+        if let Some(sizes) = &mut *self.lock() {
             match size {
                 Some(size) => sizes.insert(id, size),
                 None => sizes.remove(&id),
             };
+        }
+    }
+
+    /// Counts no less than this for a segment that is counted at all.
+    fn count_no_less(&self, id: SegmentId, size: u64) {
+        if let Some(counted) = self.lock().as_mut().and_then(|sizes| sizes.get_mut(&id)) {
+            *counted = size.max(*counted);
         }
     }
 }
@@ -93,8 +121,8 @@ impl SegmentStore for Capped {
 
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
         let lock = self.store.lock()?;
-        // Whoever had it before may have changed everything.
-        *self.sizes() = None;
+        // Another handle that had it before may have changed everything.
+        *self.sizes.lock() = None;
         Ok(lock)
     }
 
@@ -104,7 +132,10 @@ impl SegmentStore for Capped {
 
     fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
         let before = self.take(id, size)?;
-        self.store.create(id, size).inspect_err(|_| self.count(id, before))
+        let made = self.store.create(id, size).inspect_err(|_| self.sizes.count(id, before))?;
+        self.sizes.count_no_less(id, made.space().durable_len);
+        let sizes = Arc::clone(&self.sizes);
+        Ok(Box::new(CappedWriter { writer: made, id, sizes }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -113,18 +144,21 @@ impl SegmentStore for Capped {
 
     fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
         self.store.trim(id, len)?;
-        let size = self.store.open(id).and_then(|reader| reader.size());
-        self.count(id, Some(size?));
+        self.sizes.count(id, measured(&*self.store, id)?);
         Ok(())
     }
 
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
-        // One by one, as they go: a failure leaves those that are still there counted.
+        // One by one, as they go: a failure leaves those that are still there counted, and does not
+        // keep the ones behind.
+        let mut all = Ok(());
         for &id in ids {
-            self.store.remove(&[id])?;
-            self.count(id, None);
+            match self.store.remove(&[id]) {
+                Ok(()) => self.sizes.count(id, None),
+                failed => all = all.and(failed),
+            }
         }
-        Ok(())
+        all
     }
 
     fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
@@ -133,6 +167,34 @@ impl SegmentStore for Capped {
 
     fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
         self.store.write_anchor(bytes)
+    }
+}
+
+/// Counts what its segment grows to.
+#[derive(Debug)]
+struct CappedWriter {
+    writer: Box<dyn SegmentWriter>,
+    id: SegmentId,
+    sizes: Arc<Sizes>,
+}
+
+impl SegmentWriter for CappedWriter {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.append(bytes)?;
+        self.sizes.count_no_less(self.id, self.writer.end());
+        Ok(())
+    }
+
+    fn end(&self) -> u64 {
+        self.writer.end()
+    }
+
+    fn space(&self) -> SegmentSpace {
+        self.writer.space()
+    }
+
+    fn syncer(&self) -> Arc<dyn SegmentSyncer> {
+        self.writer.syncer()
     }
 }
 
@@ -185,5 +247,79 @@ mod tests {
         let store = capped(&MemoryStore::new(), 0);
         store.create(ONE, Capped::FREE).unwrap();
         assert!(store.create(TWO, Capped::FREE + 1).is_err());
+    }
+
+    /// Passes a memory store on, and does one thing after it was listed.
+    #[derive(Debug)]
+    struct Beside(MemoryStore, fn(&MemoryStore));
+
+    impl SegmentStore for Beside {
+        fn guarantees(&self) -> Guarantees {
+            self.0.guarantees()
+        }
+
+        fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
+            self.0.lock()
+        }
+
+        fn list(&self) -> io::Result<Vec<SegmentId>> {
+            let listed = self.0.list();
+            self.1(&self.0);
+            listed
+        }
+
+        /// Takes twice what was asked for, as a file that is used again does.
+        fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
+            self.0.create(id, 2 * size)
+        }
+
+        fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
+            self.0.open(id)
+        }
+
+        fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
+            self.0.trim(id, len)
+        }
+
+        fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
+            self.0.remove(ids)
+        }
+
+        fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+            self.0.read_anchor()
+        }
+
+        fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
+            self.0.write_anchor(bytes)
+        }
+    }
+
+    /// The first count listed the segments and then opened them one by one; a prune in between took one
+    /// away, and the append that had come to this count poisoned the log with its `NotFound`.
+    #[test]
+    fn the_first_count_beside_a_prune_does_not_fail() {
+        let below = MemoryStore::new();
+        below.create(ONE, MUCH).unwrap();
+        below.create(TWO, MUCH).unwrap();
+        let store = Beside(below, |store| store.remove(&[ONE]).unwrap());
+        let store = Capped::new(Arc::new(store), 3 * MUCH);
+        store.create(THREE, MUCH / 2).unwrap();
+        assert_eq!(store.used().unwrap(), 2 * MUCH);
+    }
+
+    /// A file of 60 MiB that went on as a segment of 1 MiB counted as 1 until the log was opened again.
+    #[test]
+    fn oversize() {
+        let below = Beside(MemoryStore::new(), |_| ());
+        let store = Capped::new(Arc::new(below), 10 * MUCH);
+        let mut writer = store.create(ONE, MUCH).unwrap();
+        assert_eq!(store.used().unwrap(), 2 * MUCH);
+        let much = usize::try_from(3 * MUCH).unwrap();
+        writer.append(&vec![7; much]).unwrap();
+        assert_eq!(store.used().unwrap(), 3 * MUCH);
+        let _lock = store.lock().unwrap();
+        assert_eq!(store.used().unwrap(), 3 * MUCH);
+        store.trim(ONE, MUCH).unwrap();
+        assert_eq!(store.used().unwrap(), MUCH);
     }
 }

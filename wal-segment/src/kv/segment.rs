@@ -97,8 +97,26 @@ impl SegmentReader for KvReader {
     }
 
     /// Where a crash has lost a piece and kept the marker of a later one, there are zeros.
+    ///
+    /// The marker and the pieces are looked at one after the other, and a removal may come in
+    /// between. It takes all of them away in one batch, and numbers are not used again: where the
+    /// marker is still there behind the pieces, and says no less, they were all there, too.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let there = self.size()?.saturating_sub(offset);
+        let mut size = self.size()?;
+        loop {
+            let read = self.read_within(size, offset, buffer)?;
+            let now = self.size()?;
+            if now >= size {
+                return Ok(read);
+            }
+            size = now;
+        }
+    }
+}
+
+impl KvReader {
+    fn read_within(&self, size: u64, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let there = size.saturating_sub(offset);
         let len = usize::try_from(there).map_or(buffer.len(), |there| there.min(buffer.len()));
         let buffer = &mut buffer[..len];
         let Some(last) = offset.checked_add((len as u64).saturating_sub(1)) else { return Ok(0) };

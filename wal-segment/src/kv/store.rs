@@ -153,15 +153,16 @@ impl SegmentStore for KvStore {
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
         let shared = &self.shared;
         let _changing = shared.changing();
-        for &id in ids {
-            let pieces = shared.pieces_from(id, 0)?;
+        let gone = |id: &SegmentId| {
+            let pieces = shared.pieces_from(*id, 0)?;
             // Also where it is gone: an earlier removal may have failed before it was durable.
-            let key = shared.keys.segment(id);
+            let key = shared.keys.segment(*id);
             let mut batch = vec![Change::Delete(&key)];
             batch.extend(pieces.iter().map(|key| Change::Delete(key)));
-            shared.kv.apply(&batch, Persist::Now)?;
-        }
-        Ok(())
+            shared.kv.apply(&batch, Persist::Now)
+        };
+        // One that cannot go does not keep the ones behind it.
+        ids.iter().map(gone).fold(Ok(()), io::Result::and)
     }
 
     fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {

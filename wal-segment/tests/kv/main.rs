@@ -179,3 +179,64 @@ fn a_marker_of_another_size_is_no_marker() {
     kv.apply(&[Change::Put(key, b"short")], Persist::Now).unwrap();
     assert_eq!(store.open(ONE).unwrap_err().kind(), ErrorKind::InvalidData);
 }
+
+/// Another writer's removal, between a reader's look at the marker and its look at the pieces.
+struct RemovedBetween(SimKv, KeyShape);
+
+impl std::fmt::Debug for RemovedBetween {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RemovedBetween")
+    }
+}
+
+impl OrderedKv for RemovedBetween {
+    fn durability(&self) -> wal_core::Durability {
+        self.0.durability()
+    }
+
+    fn lock(&self, name: &str) -> std::io::Result<Box<dyn wal_core::StoreLock>> {
+        self.0.lock(name)
+    }
+
+    fn get(&self, key: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
+        let value = self.0.get(key);
+        open(&self.0, "log", self.1).remove(&[ONE]).unwrap();
+        value
+    }
+
+    fn scan(
+        &self,
+        range: std::ops::Range<&[u8]>,
+        order: wal_segment::Order,
+        visit: &mut wal_segment::Visit<'_>,
+    ) -> std::io::Result<()> {
+        self.0.scan(range, order, visit)
+    }
+
+    fn apply(&self, batch: &[Change<'_>], persist: Persist) -> std::io::Result<()> {
+        self.0.apply(batch, persist)
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        self.0.sync()
+    }
+}
+
+/// The marker was read, the segment removed, and the read said Ok with zeros: a record of zeros for a
+/// reader of a log, or damage.
+#[test]
+fn a_segment_removed_meanwhile_is_not_found_and_never_zeros() {
+    for shape in SHAPES {
+        let kv = SimKv::new();
+        let put = || {
+            let mut writer = open(&kv, "log", shape).create(ONE, 0).unwrap();
+            writer.append(b"there").unwrap();
+        };
+        put();
+        let beside = Arc::new(RemovedBetween(kv.clone(), shape));
+        let reader = KvStore::open(beside, "log", shape).unwrap().open(ONE).unwrap();
+        put();
+        let error = reader.read_at(0, &mut [0xaa; 5]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{shape:?}");
+    }
+}
