@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use wal_core::format::{FRAME_HEADER_LEN, HEADER_LEN, START_LEN};
+use wal_core::format::{ANCHOR_LEN, FRAME_HEADER_LEN, HEADER_LEN, SLOT_LEN, START_LEN};
 
 use crate::golden::worked_file;
 
@@ -55,17 +55,18 @@ fn the_dump_is_the_golden_file() {
     assert_eq!(shown.len(), made.len(), "FORMAT.md leaves lines out, or has lines too many");
 }
 
-/// What the named section's table of fields says of offsets and sizes, up to the first field whose
-/// size is not fixed.
-fn fields(section: &str) -> Vec<(usize, usize)> {
+/// What the table of fields with this place in the named section says of offsets and sizes, up to the
+/// first field whose size is not fixed.
+fn fields(section: &str, table: usize) -> Vec<(usize, usize)> {
     let heading = DOCUMENT.lines().position(|line| line == section);
     let heading = heading.unwrap_or_else(|| panic!("FORMAT.md has no section {section:?}"));
-    DOCUMENT
-        .lines()
-        .skip(heading + 1)
-        .take_while(|line| !line.starts_with('#'))
-        .skip_while(|line| !line.starts_with("| offset | bytes |"))
-        .skip(2)
+    let lines = DOCUMENT.lines().skip(heading + 1).take_while(|line| !line.starts_with('#'));
+    let lines: Vec<_> = lines.collect();
+    let head = |(at, line): (usize, &&str)| line.starts_with("| offset | bytes |").then_some(at);
+    let begins = lines.iter().enumerate().filter_map(head).nth(table);
+    let begins = begins.unwrap_or_else(|| panic!("{section:?} has no table {table}"));
+    lines[begins + 2..]
+        .iter()
         .map_while(|line| {
             let mut cells = line.strip_prefix("| ")?.split(" | ");
             Some((cells.next()?.parse().ok()?, cells.next()?.parse().ok()?))
@@ -76,17 +77,19 @@ fn fields(section: &str) -> Vec<(usize, usize)> {
 #[test]
 fn the_tables_leave_no_byte_out() {
     let tables = [
-        ("### Segment header", HEADER_LEN),
-        ("## Frame", FRAME_HEADER_LEN),
-        ("### Start", START_LEN),
-        ("### Seal", 56),
+        ("### Segment header", 0, HEADER_LEN),
+        ("## Frame", 0, FRAME_HEADER_LEN),
+        ("### Start", 0, START_LEN),
+        ("### Seal", 0, 56),
+        ("### The anchor", 0, SLOT_LEN),
+        ("### The anchor", 1, ANCHOR_LEN),
     ];
-    for (section, len) in tables {
+    for (section, table, len) in tables {
         let mut end = 0;
-        for (offset, bytes) in fields(section) {
+        for (offset, bytes) in fields(section, table) {
             assert_eq!(offset, end, "{section:?} has a gap or an overlap");
             end = offset + bytes;
         }
-        assert_eq!(end, len, "{section:?} ends too early or too late");
+        assert_eq!(end, len, "table {table} of {section:?} ends too early or too late");
     }
 }

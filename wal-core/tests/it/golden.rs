@@ -7,8 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use wal_core::format::{
-    FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, HEADER_LEN, Identity, IndexEntry,
-    OpenSegment, Predecessor, Seal, SegmentHeader, Start, seal_offset,
+    Anchor, FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, HEADER_LEN, Identity, IndexEntry,
+    OpenSegment, Predecessor, SLOT_LEN, Seal, SegmentHeader, Slots, Start, seal_offset,
 };
 use wal_core::{CodecId, Epoch, Lsn, SegmentId, TransformId};
 
@@ -183,6 +183,26 @@ fn a_segment_of_every_kind_of_frame() {
         offset: frames[frame].offset,
     };
     assert_eq!(seal.index, [entry(0), entry(9)]);
+}
+
+/// The file `ANCHOR` after its second writing: the log of the worked segment, as it was once segment 2
+/// was durable.
+#[test]
+fn an_anchor_in_its_second_slot() {
+    let (header, _) = successor();
+    let start = |lsn| Start { segment: SegmentId::FIRST, lsn: Lsn::new(lsn) };
+    let first = Anchor::new(header.log, SegmentId::FIRST, Lsn::ZERO, start(1));
+    let second = Anchor::new(header.log, header.id, Lsn::new(41), start(31));
+    let (mut slots, mut made) = (Slots::default(), vec![0; 2 * SLOT_LEN]);
+    for anchor in [first, second] {
+        let (at, slot) = slots.replace(&anchor.encode());
+        let at = usize::try_from(at).unwrap();
+        made[at..at + SLOT_LEN].copy_from_slice(&slot);
+    }
+    let kept = golden("v1-anchor", &made);
+    let read = |file: &[u8]| Anchor::decode(Slots::decode(file).unwrap().bytes().unwrap());
+    assert_eq!(read(&kept), Ok(second));
+    assert_eq!(read(&kept[..SLOT_LEN]), Ok(first));
 }
 
 /// No bit of a sealed segment is unguarded: flip any, and its header, one of its frames or the
