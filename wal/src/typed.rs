@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use wal_commit::Wait;
-use wal_core::{Codec, CodecId, Error, ErrorKind, Lsn, Result};
+use wal_core::{Codec, CodecId, Entry, Error, ErrorKind, Lsn, Position, Result, SegmentId};
 use wal_replay::Cursor;
 
 use crate::Wal;
 
-/// A [`Wal`] over records of type `R`: the same verbs, with a codec in between. Clones share the
-/// log.
+/// A [`Wal`] over records of type `R`: its appends, waits and reads, with a codec in between. What is
+/// not about records is the log's own business: [`wal`](Self::wal). Clones share the log.
 pub struct Typed<R> {
     wal: Wal,
     codec: Arc<dyn Codec<R>>,
@@ -27,9 +27,23 @@ impl<R> Typed<R> {
 
     /// As [`Wal::append`].
     pub fn append(&self, record: &R) -> Result<Lsn> {
-        let mut bytes = Vec::new();
-        self.codec.encode(record, &mut bytes)?;
-        self.wal.append(bytes)
+        self.wal.append(self.encoded(record)?)
+    }
+
+    /// As [`Wal::try_append`].
+    pub fn try_append(&self, record: &R) -> Result<Lsn> {
+        self.wal.try_append(self.encoded(record)?)
+    }
+
+    /// As [`Wal::append_async`].
+    pub async fn append_async(&self, record: &R) -> Result<Lsn> {
+        let bytes = self.encoded(record)?;
+        self.wal.append_async(bytes).await
+    }
+
+    /// As [`Wal::append_durable`].
+    pub fn append_durable(&self, record: &R) -> Result<Lsn> {
+        self.wal.append_durable(self.encoded(record)?)
     }
 
     /// As [`Wal::append_batch`].
@@ -37,12 +51,19 @@ impl<R> Typed<R> {
     where
         R: 'a,
     {
-        let encode = |record| {
-            let mut bytes = Vec::new();
-            self.codec.encode(record, &mut bytes).map(|()| bytes)
-        };
-        let records = records.into_iter().map(encode).collect::<Result<Vec<_>>>()?;
-        self.wal.append_batch(records)
+        self.wal.append_batch(self.all_encoded(records)?)
+    }
+
+    /// As [`Wal::append_batch_async`].
+    pub async fn append_batch_async<'a>(
+        &self,
+        records: impl IntoIterator<Item = &'a R>,
+    ) -> Result<Vec<Lsn>>
+    where
+        R: 'a,
+    {
+        let records = self.all_encoded(records)?;
+        self.wal.append_batch_async(records).await
     }
 
     /// As [`Wal::wait_for_lsn`].
@@ -51,16 +72,57 @@ impl<R> Typed<R> {
         self.wal.wait_for_lsn(lsn)
     }
 
+    /// As [`Wal::sync`].
+    pub fn sync(&self) -> Result<()> {
+        self.wal.sync()
+    }
+
+    /// As [`Wal::get`]. A record that does not decode is an error with its place.
+    pub fn get(&self, lsn: Lsn) -> Result<Option<R>> {
+        self.wal.get(lsn)?.map(|entry| decoded(&*self.codec, &entry)).transpose()
+    }
+
     /// As [`Wal::read_from`]. A record that does not decode is an error with its place, and the next
     /// call goes on behind it.
     pub fn read_from(&self, lsn: Lsn) -> Result<TypedEntries<R>> {
-        Ok(TypedEntries { cursor: self.wal.read_from(lsn)?, codec: Arc::clone(&self.codec) })
+        self.wal.read_from(lsn).map(|cursor| self.entries(cursor))
+    }
+
+    /// As [`Wal::read_at`].
+    pub fn read_at(&self, position: Position) -> Result<TypedEntries<R>> {
+        self.wal.read_at(position).map(|cursor| self.entries(cursor))
+    }
+
+    /// As [`Wal::read_segment`].
+    pub fn read_segment(&self, id: SegmentId) -> Result<TypedEntries<R>> {
+        self.wal.read_segment(id).map(|cursor| self.entries(cursor))
     }
 
     /// The log itself.
     pub fn wal(&self) -> &Wal {
         &self.wal
     }
+
+    fn encoded(&self, record: &R) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.codec.encode(record, &mut bytes).map(|()| bytes)
+    }
+
+    fn all_encoded<'a>(&self, records: impl IntoIterator<Item = &'a R>) -> Result<Vec<Vec<u8>>>
+    where
+        R: 'a,
+    {
+        records.into_iter().map(|record| self.encoded(record)).collect()
+    }
+
+    fn entries(&self, cursor: Cursor) -> TypedEntries<R> {
+        TypedEntries { cursor, codec: Arc::clone(&self.codec) }
+    }
+}
+
+/// The record in this entry, or the error with its place.
+fn decoded<R>(codec: &dyn Codec<R>, entry: &Entry) -> Result<R> {
+    codec.decode(&entry.payload).map_err(|error| error.at(entry.position).lsn(entry.lsn))
 }
 
 impl<R> Clone for Typed<R> {
@@ -89,9 +151,7 @@ impl<R> Iterator for TypedEntries<R> {
             Ok(entry) => entry,
             Err(error) => return Some(Err(error)),
         };
-        let record = self.codec.decode(&entry.payload);
-        let placed = |error: Error| error.at(entry.position).lsn(entry.lsn);
-        Some(record.map(|record| (entry.lsn, record)).map_err(placed))
+        Some(decoded(&*self.codec, &entry).map(|record| (entry.lsn, record)))
     }
 }
 

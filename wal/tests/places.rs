@@ -301,3 +301,36 @@ fn a_typed_log_remembers_its_codec() {
     let bad = orders.read_from(Lsn::new(4)).unwrap().next().unwrap().unwrap_err();
     assert_eq!(bad.at_lsn(), Some(Lsn::new(4)));
 }
+
+/// `typed` promised "the same verbs" and had four of them: a typed log in a task had to block it.
+#[test]
+fn a4_a_typed_log_has_the_verbs_of_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wal, _) = Wal::builder(dir.path()).codec(Binary::ID).open().unwrap();
+    let orders = wal.typed::<Operation, _>(Binary).unwrap();
+    let order = |n| Operation::put("orders", b"4711", b"paid").within(n);
+    let lsns = [
+        orders.append(&order(1)).unwrap(),
+        orders.try_append(&order(2)).unwrap(),
+        pollster::block_on(orders.append_async(&order(3))).unwrap(),
+        orders.append_durable(&order(4)).unwrap(),
+    ];
+    assert_eq!(lsns, [1, 2, 3, 4].map(Lsn::new));
+    let batch = [order(5), order(6)];
+    assert_eq!(
+        pollster::block_on(orders.append_batch_async(&batch)).unwrap(),
+        [5, 6].map(Lsn::new)
+    );
+    orders.sync().unwrap();
+
+    assert_eq!(orders.get(Lsn::new(4)).unwrap(), Some(order(4)));
+    assert_eq!(orders.get(Lsn::new(7)).unwrap(), None);
+    let all = |entries: wal::TypedEntries<Operation>| {
+        entries.map(|entry| entry.unwrap().1).collect::<Vec<_>>()
+    };
+    let expected: Vec<_> = (1..=6).map(order).collect();
+    let segment = wal.current_segment_id().unwrap();
+    assert_eq!(all(orders.read_segment(segment).unwrap()), expected);
+    let place = wal.get(Lsn::FIRST).unwrap().unwrap().position;
+    assert_eq!(all(orders.read_at(place).unwrap()), expected);
+}
