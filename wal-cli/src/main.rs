@@ -20,6 +20,7 @@ mod replay;
 mod segments;
 mod size;
 mod stat;
+mod time;
 mod verify;
 mod walk;
 

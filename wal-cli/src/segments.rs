@@ -8,11 +8,12 @@ use wal::{SegmentInfo, SegmentState};
 
 use crate::log::Log;
 use crate::out::Out;
+use crate::time::Utc;
 
 /// Print a log's segments, oldest first: LSN range, bytes, when it was made and how it ends
 ///
 /// Reads headers and seals only, and proves nothing about what is between: that is what verify is
-/// for. Bytes include prepared space. Times are seconds since the Unix epoch.
+/// for. Bytes include prepared space. Times are UTC; in JSON they are nanoseconds since the Unix epoch.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory
@@ -66,7 +67,7 @@ impl Told {
 
     fn text(&self, out: &mut Out) -> anyhow::Result<()> {
         let Self { segment, first_lsn, last_lsn, bytes, created_ns, ended_ns: _, state } = self;
-        let made = created_ns / 1_000_000_000;
+        let made = Utc(*created_ns);
         let records = if last_lsn < first_lsn {
             format!("no records, LSN {first_lsn} is next")
         } else {
