@@ -36,8 +36,6 @@ mod model;
 mod planted;
 mod recovery;
 pub mod seeds;
-#[path = "../../wal/tests/common/sim_files.rs"]
-mod sim_files;
 mod sound;
 mod still;
 mod zero_runs;

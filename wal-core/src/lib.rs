@@ -17,6 +17,7 @@ mod commit;
 mod entry;
 mod env;
 mod error;
+mod files;
 pub mod format;
 mod id;
 mod lsn;
@@ -30,6 +31,7 @@ pub use commit::{Acknowledgement, CommitStrategy, Flush, Waiter};
 pub use entry::Entry;
 pub use env::Env;
 pub use error::{Error, ErrorKind, Result};
+pub use files::{Access, DIRECT_ALIGNMENT, FileId, FileInfo, FileKind, Files, OpenFile};
 pub use id::{CodecId, Epoch, LogId, Position, SegmentId, TransformId};
 pub use lsn::Lsn;
 pub use replay::{Applications, ReplayEngine, ReplayReport, ReplayTarget, Scope};
@@ -45,6 +47,8 @@ const _: () = {
     const fn shared<T: Send + Sync + ?Sized>() {}
     const fn dyn_safe(_: Option<&mut dyn ReplayTarget>) {}
     shared::<dyn SegmentStore>();
+    shared::<dyn Files>();
+    shared::<dyn OpenFile>();
     shared::<dyn CommitStrategy>();
     shared::<dyn Flush>();
     shared::<dyn Codec<Vec<u8>>>();

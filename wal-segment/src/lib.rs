@@ -35,12 +35,14 @@ mod capped;
 mod file;
 mod kv;
 mod memory;
+mod sync;
 mod tee;
 
 pub use capped::Capped;
 pub use file::{
-    Access, Ahead, Caching, DIRECT_ALIGNMENT, Direct, FileStore, FileSystem, FileSystemKind, Files,
-    Fit, OpenFile, OsFiles, Preparation, Reading, Recycling, Writing,
+    Access, Ahead, Caching, DIRECT_ALIGNMENT, Direct, FileId, FileInfo, FileKind, FileStore,
+    FileSystem, FileSystemKind, Files, Fit, OpenFile, OsFiles, Preparation, Reading, Recycling,
+    Writing,
 };
 pub use kv::{Change, KeyShape, KvStore, Locks, Order, OrderedKv, Persist, Visit};
 pub use memory::MemoryStore;

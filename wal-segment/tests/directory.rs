@@ -89,16 +89,16 @@ fn foreign_files_are_not_listed_and_left_alone() {
     for name in ["README", "1.wal", "00000000000000000001.wal.bak", "x.tmp", "LOCK2"] {
         fs::write(dir.path().join(name), name).unwrap();
     }
-    // A directory of a segment's name is no segment either.
+    // A directory of a segment's name is no segment, and is not passed over either.
     fs::create_dir(dir.path().join("00000000000000000009.wal")).unwrap();
     let before = tree(dir.path());
 
     let store = FileStore::open(dir.path()).unwrap();
-    assert_eq!(store.list().unwrap(), []);
+    assert_eq!(store.list().unwrap(), [SegmentId::new(9)]);
     let error = store.create(SegmentId::new(9), 10).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     made(&store, ONE, 10);
-    assert_eq!(store.list().unwrap(), [ONE]);
+    assert_eq!(store.list().unwrap(), [ONE, SegmentId::new(9)]);
     store.remove(&[ONE]).unwrap();
 
     assert_eq!(tree(dir.path()), before);

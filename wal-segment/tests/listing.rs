@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 use wal_core::{SegmentId, SegmentStore};
-use wal_segment::{Access, FileStore, Files, OpenFile, OsFiles, Recycling};
+use wal_segment::{Access, FileInfo, FileStore, Files, OpenFile, OsFiles, Recycling};
 
 const ONE: SegmentId = SegmentId::FIRST;
 const TWO: SegmentId = SegmentId::new(2);
@@ -47,6 +47,14 @@ impl Files for Counted {
     fn list(&self) -> io::Result<Vec<String>> {
         self.lists.fetch_add(1, Ordering::Relaxed);
         self.files.list()
+    }
+
+    fn look(&self, name: &str) -> io::Result<FileInfo> {
+        self.files.look(name)
+    }
+
+    fn open_dir(&self) -> io::Result<Arc<dyn OpenFile>> {
+        self.files.open_dir()
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

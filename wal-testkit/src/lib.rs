@@ -25,7 +25,8 @@
 //! and tests show that every lie is caught and that every law catches one.
 //!
 //! Around a store, [`Counting`] counts, [`Throttled`] slows down and [`Traced`] writes down.
-//! [`SimStore`] is a plain store on a [`SimDisk`], for trying out a log without files. What the
+//! [`SimStore`] is a plain store on a [`SimDisk`], for trying out a log without files; [`SimFiles`]
+//! puts a store of files on one. What the
 //! disk may lose, and what it never does, is written [there](disk).
 
 mod allocated;
@@ -45,6 +46,7 @@ pub mod power_cut;
 mod pure;
 mod replay_engine_laws;
 mod samples;
+mod sim_files;
 mod sim_store;
 mod store_laws;
 mod tape;
@@ -80,6 +82,7 @@ pub use place::{Harm, Inflicted, OnDisk, Place, Room};
 pub use pure::Pure;
 pub use replay_engine_laws::{REPLAY_ENGINE_LAWS, ReplayEngineLaw};
 pub use samples::{CodecUnderTest, Likeness, Sample, Samples};
+pub use sim_files::{DirectoryLock, SimFiles};
 pub use sim_store::SimStore;
 pub use store_laws::{SEGMENT_STORE_LAWS, SegmentStoreLaw};
 pub use tape::Tape;

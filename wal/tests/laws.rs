@@ -9,14 +9,13 @@ use std::sync::Arc;
 
 use common::StillEnv;
 use common::prepared_ahead::PreparedAhead;
-use common::sim_files::SimFiles;
 use wal::parts::core::{Lsn, Result, SegmentStore};
 use wal::parts::segment::{
     Ahead, Caching, Capped, FileStore, MemoryStore, Preparation, Reading, Recycling, Writing,
 };
 use wal::{Config, Strategy, Wal};
 use wal_testkit::{
-    Atom, Damage, LogUnderTest, OnDisk, Place, Profile, SimStore, Tail, log_laws,
+    Atom, Damage, LogUnderTest, OnDisk, Place, Profile, SimFiles, SimStore, Tail, log_laws,
     segment_store_laws,
 };
 
@@ -91,7 +90,7 @@ fn on_files(
     with: impl Fn(FileStore) -> FileStore + Send + Sync + 'static,
 ) -> impl Place<dyn LogUnderTest> {
     OnDisk::new(profile, move |disk| {
-        let store = with(FileStore::over(Arc::new(SimFiles(disk))));
+        let store = with(FileStore::over(Arc::new(SimFiles::new(disk))));
         Assembled::open(Arc::new(PreparedAhead(store)), Strategy::GroupCommit, alignment)
     })
 }
@@ -157,29 +156,29 @@ log_laws!(
 
 segment_store_laws!(file_store, || {
     OnDisk::new(Profile::STRICT, |disk| {
-        Ok::<_, std::io::Error>(FileStore::over(Arc::new(SimFiles(disk))))
+        Ok::<_, std::io::Error>(FileStore::over(Arc::new(SimFiles::new(disk))))
     })
 });
 
 segment_store_laws!(file_store_bytewise, || {
     OnDisk::new(Profile::STRICT.atom(Atom::Byte).tail(Tail::Zeros), |disk| {
-        let store = FileStore::over(Arc::new(SimFiles(disk)));
+        let store = FileStore::over(Arc::new(SimFiles::new(disk)));
         Ok::<_, std::io::Error>(store.preparation(Preparation::Chunks(4096)))
     })
 });
 
 segment_store_laws!(file_store_recycling, || {
     OnDisk::new(Profile::STRICT, |disk| {
-        let store = FileStore::over(Arc::new(SimFiles(disk)));
+        let store = FileStore::over(Arc::new(SimFiles::new(disk)));
         Ok::<_, std::io::Error>(store.recycling(Recycling::Keep(2)))
     })
 });
 
 segment_store_laws!(file_store_with_everything, || {
     OnDisk::new(Profile::STRICT, |disk| {
-        Ok::<_, std::io::Error>(PreparedAhead(everything(FileStore::over(Arc::new(SimFiles(
-            disk,
-        ))))))
+        Ok::<_, std::io::Error>(PreparedAhead(everything(FileStore::over(Arc::new(
+            SimFiles::new(disk),
+        )))))
     })
 });
 
@@ -200,7 +199,7 @@ segment_store_laws!(
 // A limit that is never met changes nothing.
 segment_store_laws!(capped, || {
     OnDisk::new(Profile::STRICT, |disk| {
-        let store = Arc::new(FileStore::over(Arc::new(SimFiles(disk))));
+        let store = Arc::new(FileStore::over(Arc::new(SimFiles::new(disk))));
         Ok::<_, std::io::Error>(Capped::new(store, 1 << 40))
     })
 });

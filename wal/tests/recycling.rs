@@ -7,17 +7,16 @@ mod common;
 use std::sync::Arc;
 
 use common::StillEnv;
-use common::sim_files::SimFiles;
 use wal::parts::core::{SegmentId, SegmentStore};
 use wal::parts::segment::{FileStore, MemoryStore};
 use wal::{Config, ErrorKind, Lsn, Reader, Recycling, Verdict, Wal};
-use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk};
+use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk, SimFiles};
 
 const ONE: SegmentId = SegmentId::FIRST;
 const SIZE: u64 = 16 * 1024;
 
 fn store(disk: &SimDisk, recycling: Recycling) -> FileStore {
-    FileStore::over(Arc::new(SimFiles(disk.clone()))).recycling(recycling)
+    FileStore::over(Arc::new(SimFiles::new(disk.clone()))).recycling(recycling)
 }
 
 fn write(store: &FileStore, id: SegmentId, byte: u8) {

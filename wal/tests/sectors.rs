@@ -9,16 +9,15 @@ mod common;
 use std::sync::Arc;
 
 use common::StillEnv;
-use common::sim_files::SimFiles;
 use wal::parts::segment::{FileStore, MemoryStore};
 use wal::{Config, Lsn, Wal};
-use wal_testkit::{Atom, CutChoice, Damage, Profile, SimDisk};
+use wal_testkit::{Atom, CutChoice, Damage, Profile, SimDisk, SimFiles};
 
 /// Bytes of a frame header, and of the length before a record of 128 to 16383 bytes.
 const AROUND: usize = 48 + 2;
 
 fn open(disk: &SimDisk, alignment: u32) -> wal::Result<Wal> {
-    let store = FileStore::over(Arc::new(SimFiles(disk.clone())));
+    let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())));
     let mut config = Config::default();
     config.segment_size = 256 * 1024;
     config.alignment = alignment;

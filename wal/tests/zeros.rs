@@ -6,10 +6,9 @@ mod common;
 
 use std::sync::Arc;
 
-use common::sim_files::SimFiles;
 use wal::parts::core::{SegmentId, SegmentStore};
 use wal::parts::segment::{Ahead, FileStore, Preparation};
-use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk};
+use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk, SimFiles};
 
 const ONE: SegmentId = SegmentId::FIRST;
 const SIZE: u64 = 64 * 1024;
@@ -20,7 +19,7 @@ const SIZE: u64 = 64 * 1024;
 fn a_failed_sync_of_zeros_is_one_of_the_segment() {
     for fault in [Fault::Dropped, Fault::Io] {
         let disk = SimDisk::new(Profile::STRICT);
-        let store = FileStore::over(Arc::new(SimFiles(disk.clone())))
+        let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())))
             .preparation(Preparation::ZerosAhead(4096))
             .ahead(Ahead::Caller);
         let mut writer = store.create(ONE, SIZE).unwrap();
@@ -32,7 +31,7 @@ fn a_failed_sync_of_zeros_is_one_of_the_segment() {
         let acknowledged = writer.append(&[8; 100]).and_then(|()| syncer.sync());
         if acknowledged.is_ok() {
             let disk = disk.power_cut(CutChoice::Nothing);
-            let left = FileStore::over(Arc::new(SimFiles(disk)));
+            let left = FileStore::over(Arc::new(SimFiles::new(disk)));
             let mut bytes = [0; 4096];
             left.open(ONE).unwrap().read_at(0, &mut bytes).unwrap();
             assert!(bytes == [7; 4096], "{fault:?}: acknowledged, and lost");

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use wal::parts::core::SegmentStore;
 use wal::parts::segment::{FileStore, Preparation};
 use wal::{Config, Result, Strategy, Wal};
-use wal_testkit::{Atom, Damage, Profile, SimDisk, SimStore, Tail};
+use wal_testkit::{Atom, Damage, Profile, SimDisk, SimFiles, SimStore, Tail};
 
 use crate::input::Input;
 use crate::leader::Leader;
-use crate::sim_files::SimFiles;
 use crate::still::Still;
 use crate::zero_runs::ZeroRuns;
 
@@ -42,7 +41,7 @@ impl Shape {
 
     pub(crate) fn store(self, disk: &SimDisk) -> Arc<dyn SegmentStore> {
         let files = |preparation| {
-            let store = FileStore::over(Arc::new(SimFiles(disk.clone())));
+            let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())));
             Arc::new(store.preparation(preparation)) as Arc<dyn SegmentStore>
         };
         match self.store {

@@ -1,13 +1,14 @@
 //! The reader of a segment that is a file, past the page cache.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use wal_core::SegmentReader;
 
 use super::transfer::uninterrupted;
 use super::writing::Block;
 use super::{DIRECT_ALIGNMENT, OpenFile};
+use crate::sync::{self, Mutex};
 
 /// Bytes that go in one read at the most.
 const PIECE: usize = 2 << 20;
@@ -23,7 +24,7 @@ pub(super) struct DirectReader {
 impl DirectReader {
     /// Reads this file, which was opened for [`ReadDirect`](super::Access::ReadDirect).
     pub(super) fn new(file: Arc<dyn OpenFile>) -> Self {
-        Self { file, spare: Mutex::default() }
+        Self { file, spare: Mutex::new(None) }
     }
 
     fn read_by(&self, block: &mut Block, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
@@ -55,7 +56,7 @@ impl SegmentReader for DirectReader {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let spare = || sync::lock(&self.spare);
         let mut block = spare().take().unwrap_or_default();
         let read = self.read_by(&mut block, offset, buffer);
         *spare() = Some(block);

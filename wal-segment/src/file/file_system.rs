@@ -3,9 +3,9 @@
 use std::fmt;
 use std::io;
 
+use super::platform;
 use super::writing::Block;
-use super::{Access, Ahead, DIRECT_ALIGNMENT, Files, OsFiles, Preparation, Recycling, Writing};
-use super::{name, platform};
+use super::{Ahead, DIRECT_ALIGNMENT, OsFiles, Preparation, Recycling, Writing};
 use crate::FileStore;
 
 /// Zeros are asked for in steps of so many bytes.
@@ -69,10 +69,12 @@ pub struct Fit {
 
 impl FileSystem {
     /// Looks at the file system of these files, for a log that pads its flushes to `alignment` bytes.
-    /// Where those could pass the cache it writes one block so, into a file of its own there, which is
-    /// removed again. That costs a durable write, which may be more than all else about an open.
+    /// Where those could pass the cache it writes one block so, into a file that has no name
+    /// (`O_TMPFILE`): nothing in the directory changes, whether another handle has the log open or
+    /// not. That costs a durable write, which may be more than all else about an open. A file system
+    /// that knows no such files is not tried.
     pub fn of(files: &OsFiles, alignment: u32) -> io::Result<Self> {
-        let kind = platform::kind(files.dir())?;
+        let kind = platform::kind(files.handle())?;
         if (alignment as usize) < DIRECT_ALIGNMENT {
             return Ok(Self { kind, direct: Direct::Untried });
         }
@@ -122,15 +124,9 @@ impl FileStore {
 }
 
 fn try_direct(files: &OsFiles) -> io::Result<()> {
-    // No segment has this number: where the process dies, this is removed with what is unfinished.
-    let name = name::unfinished(wal_core::SegmentId::new(0));
-    drop(files.create_new(&name)?);
-    let tried = files.open(&name, Access::WriteDirect).and_then(|file| {
-        let mut block = Block::default();
-        file.write_at(0, &block.bytes()[..DIRECT_ALIGNMENT])
-    });
-    files.remove(&name)?;
-    match tried? {
+    let file = platform::unnamed_direct(files.handle())?;
+    let mut block = Block::default();
+    match platform::write_at(&file, 0, &block.bytes()[..DIRECT_ALIGNMENT])? {
         DIRECT_ALIGNMENT => Ok(()),
         _ => Err(io::ErrorKind::WriteZero.into()),
     }

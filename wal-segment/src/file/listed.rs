@@ -1,10 +1,11 @@
 //! [`Listed`]: the segments that locking the store has shown.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use wal_core::{SegmentId, StoreLock};
 
 use super::lock::FileLock;
+use crate::sync::{self, Mutex, MutexGuard};
 
 /// The segments there were when the store was locked, for the one who asks next: reading a long
 /// directory is most of what opening a log costs, and locking has just read it.
@@ -29,7 +30,7 @@ impl Listed {
     }
 
     fn ids(&self) -> MutexGuard<'_, Option<Vec<SegmentId>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.0)
     }
 }
 

@@ -1,18 +1,34 @@
 //! [`OsFiles`]: the operating system's files.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{self, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::{Access, Files, OpenFile, directory, platform};
+use wal_core::Fenced;
+
+use super::{Access, FileInfo, Files, OpenFile, directory, platform};
 
 /// The files of one directory of the operating system.
 ///
-/// Errors name the path and repeat what the system said. Where the directory is moved and another one
-/// is made in its place, every call that goes by a name fails, and touches nothing there. Everything goes through the C library, so
+/// Errors name the path and repeat what the system said. Everything goes through the C library, so
 /// that interposed libraries see it.
+///
+/// On Linux every call starts from the handle of the directory: one that is moved is the same
+/// directory still. Where another directory was put in its place, the log has a new home that is not
+/// this one: what makes, renames, removes or lists fails as [`Fenced`], and touches nothing there.
+/// Elsewhere than on Linux calls go by the path, and fail also where the directory was moved.
+///
+/// The lock of the directory ([`open_dir`](Files::open_dir)) is `flock` of its own handle:
+///
+/// | where | that lock |
+/// |---|---|
+/// | ext4, XFS, btrfs, tmpfs and other Linux file systems on this machine | works |
+/// | an overlay, as in a container | works between those that come by the overlay; one that goes to the layer below has another directory |
+/// | NFS, SMB | refused by the system ([`Unsupported`](io::ErrorKind::Unsupported)): a directory cannot be opened for writing, which the server wants |
+/// | macOS and other Unix | works |
+/// | Windows | refused |
 pub struct OsFiles {
     dir: PathBuf,
     handle: File,
@@ -46,79 +62,100 @@ impl OsFiles {
         &self.dir
     }
 
-    /// The path still leads to the directory that was opened. Where that was moved, and another one
-    /// made in its place, the files there are somebody else's.
+    /// The handle of the directory.
+    pub(super) fn handle(&self) -> &File {
+        &self.handle
+    }
+
+    /// No other directory has the path of the one that was opened. Where it has, the files there are
+    /// another log's.
     fn check_place(&self) -> io::Result<()> {
         match platform::is_at(&self.handle, &self.dir) {
             Ok(true) => Ok(()),
             Ok(false) => {
                 let what = format!("{} is another directory by now", self.dir.display());
-                Err(io::Error::other(what))
+                Err(Fenced(what).into())
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.was_moved() => Ok(()),
             Err(error) => Err(cannot("find", &self.dir, &error)),
         }
     }
 
-    fn opened(&self, name: &str, options: &OpenOptions, verb: &str) -> io::Result<OsFile> {
-        self.check_place()?;
-        let path = self.dir.join(name);
-        match options.open(&path) {
-            Ok(file) => Ok(OsFile { file, path, renamed: OnceLock::new() }),
-            Err(error) => Err(cannot(verb, &path, &error)),
-        }
+    /// The directory has no name here any more, and is there all the same.
+    fn was_moved(&self) -> bool {
+        let by_handle = cfg!(target_os = "linux");
+        by_handle && self.handle.metadata().is_ok_and(|dir| platform::info_of(&dir).links > 0)
     }
 
-    fn names(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            // A file that is removed while the directory is read was not there.
-            match entry.file_type() {
-                Ok(kind) if kind.is_file() => names.extend(entry.file_name().into_string().ok()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(names)
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn file(file: File, path: PathBuf) -> Arc<dyn OpenFile> {
+        Arc::new(OsFile { file, path, renamed: OnceLock::new() })
     }
 }
 
 impl Files for OsFiles {
     fn create_new(&self, name: &str) -> io::Result<Arc<dyn OpenFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        Ok(Arc::new(self.opened(name, &options, "create")?))
+        self.check_place()?;
+        let path = self.at(name);
+        match platform::create_new(&self.handle, &path) {
+            Ok(file) => Ok(Self::file(file, path)),
+            Err(error) => Err(cannot("create", &path, &error)),
+        }
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn OpenFile>> {
-        let options = platform::options(access);
-        let options = options.map_err(|error| cannot("open", &self.dir.join(name), &error))?;
-        match self.opened(name, &options, "open") {
+        self.check_place()?;
+        let path = self.at(name);
+        match platform::open(&self.handle, &path, access) {
+            Ok(file) => Ok(Self::file(file, path)),
             // What a file system says that does not know how to pass the cache.
             Err(error) if access.passes_cache() && error.kind() == io::ErrorKind::InvalidInput => {
+                let error = cannot("open", &path, &error);
                 let what = format!("{error}; this file system knows no direct access (O_DIRECT)");
                 Err(io::Error::new(io::ErrorKind::Unsupported, what))
             }
-            opened => Ok(Arc::new(opened?)),
+            Err(error) => Err(cannot("open", &path, &error)),
         }
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
         self.check_place()?;
-        self.names().map_err(|error| cannot("list", &self.dir, &error))
+        let names = platform::names(&self.handle, &self.dir);
+        names.map_err(|error| cannot("list", &self.dir, &error))
+    }
+
+    fn look(&self, name: &str) -> io::Result<FileInfo> {
+        let path = self.at(name);
+        platform::look(&self.handle, &path).map_err(|error| cannot("look at", &path, &error))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.check_place()?;
-        let path = self.dir.join(name);
-        fs::remove_file(&path).map_err(|error| cannot("remove", &path, &error))
+        let path = self.at(name);
+        platform::remove(&self.handle, &path).map_err(|error| cannot("remove", &path, &error))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.check_place()?;
-        let path = self.dir.join(from);
-        fs::rename(&path, self.dir.join(to)).map_err(|error| cannot("rename", &path, &error))
+        let (from, to) = (self.at(from), self.at(to));
+        platform::rename(&self.handle, &from, &to).map_err(|error| {
+            let what = format!("cannot rename {} to {}: {error}", from.display(), to.display());
+            io::Error::new(error.kind(), what)
+        })
+    }
+
+    fn open_dir(&self) -> io::Result<Arc<dyn OpenFile>> {
+        if cfg!(windows) {
+            let unsupported = io::ErrorKind::Unsupported.into();
+            return Err(cannot("lock the directory", &self.dir, &unsupported));
+        }
+        match platform::reopen_dir(&self.handle, &self.dir) {
+            Ok(file) => Ok(Self::file(file, self.dir.clone())),
+            Err(error) => Err(cannot("open", &self.dir, &error)),
+        }
     }
 
     fn sync_dir(&self) -> io::Result<()> {
@@ -144,6 +181,10 @@ impl OsFile {
         self.renamed.get().unwrap_or(&self.path)
     }
 
+    fn is_dir(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.is_dir())
+    }
+
     fn told<T>(&self, verb: &str, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| cannot(verb, self.path(), &error))
     }
@@ -152,6 +193,11 @@ impl OsFile {
 impl OpenFile for OsFile {
     fn size(&self) -> io::Result<u64> {
         self.told("look at", self.file.metadata().map(|metadata| metadata.len()))
+    }
+
+    fn info(&self) -> io::Result<FileInfo> {
+        let metadata = self.file.metadata();
+        self.told("look at", metadata.map(|metadata| platform::info_of(&metadata)))
     }
 
     fn block_size(&self) -> io::Result<u64> {
@@ -207,6 +253,12 @@ impl OpenFile for OsFile {
         self.file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => {
                 cannot("lock", self.path(), &io::ErrorKind::WouldBlock.into())
+            }
+            TryLockError::Error(error) if self.is_dir() => {
+                // NFS says EBADF, since it locks only what is open for writing; others ENOLCK,
+                // EISDIR, EINVAL or EOPNOTSUPP. Whatever it is, this is no way to lock here.
+                let unsupported = io::Error::new(io::ErrorKind::Unsupported, error);
+                cannot("lock the directory", self.path(), &unsupported)
             }
             TryLockError::Error(error) => cannot("lock", self.path(), &error),
         })

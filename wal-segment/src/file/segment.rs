@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use wal_core::{SegmentId, SegmentSpace, SegmentSyncer, SegmentWriter, Unwritten};
@@ -14,6 +13,7 @@ use super::spares::Spares;
 use super::syncs::Syncs;
 use super::writing::Block;
 use super::{Caching, Files, OpenFile, Writing, name, zeros};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// Appends to one file. Refuses once a sync of the file has failed.
 #[derive(Debug)]

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::Duration;
 
 use wal_core::SegmentId;
@@ -12,6 +11,8 @@ use super::preparation::{Prepared, is_full};
 use super::syncs::Syncs;
 use super::zeros::Zeros;
 use super::{Access, Ahead, Files, Preparation, Recycling, name};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{self, Condvar, Mutex, MutexGuard};
 
 /// The files of a store that are no segments: of segments that went, and one that is prepared for
 /// the segment to come. They are this handle's alone, and go with it.
@@ -98,7 +99,7 @@ impl Spares {
         recycling: Recycling,
         ahead: Ahead,
     ) -> Self {
-        let (state, changed) = (Mutex::default(), Condvar::new());
+        let (state, changed) = (Mutex::new(State::default()), Condvar::new());
         Self { files, dir_syncs, preparation, recycling, ahead, state, changed }
     }
 
@@ -326,11 +327,11 @@ impl Spares {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+        sync::wait(&self.changed, state)
     }
 }
 
@@ -360,6 +361,12 @@ mod tests {
         }
         fn list(&self) -> io::Result<Vec<String>> {
             Ok(Vec::new())
+        }
+        fn look(&self, _: &str) -> io::Result<wal_core::FileInfo> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+        fn open_dir(&self) -> io::Result<Arc<dyn super::super::OpenFile>> {
+            Err(io::ErrorKind::Unsupported.into())
         }
         fn remove(&self, _: &str) -> io::Result<()> {
             Ok(())

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
 
 use wal_core::{
     Durability, Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentWriter, StoreLock,
@@ -22,6 +21,7 @@ use super::{
     Access, Ahead, Caching, Files, OsFiles, Preparation, Reading, Recycling, Writing, anchor, name,
     zeros,
 };
+use crate::sync::thread::JoinHandle;
 
 /// No file system in use cuts a file in smaller units than this.
 const BLOCK: u64 = 4096;

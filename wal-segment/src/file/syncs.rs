@@ -1,9 +1,10 @@
 //! [`Syncs`]: one sync at a time, and none after a failure.
 
 use std::io;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use super::preparation::is_full;
+use crate::sync::{self, Mutex};
 
 /// The syncs of one open file, or of one directory.
 ///
@@ -26,7 +27,7 @@ struct Failure {
 impl Syncs {
     /// Waits for its turn and syncs, unless an earlier sync failed.
     pub(super) fn run(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = sync::lock(&self.turn);
         self.check()?;
         sync().map_err(|error| {
             let failure = self.failure.get_or_init(|| Failure::of(&error));

@@ -1,11 +1,12 @@
 //! [`Zeros`]: zeros that are written ahead of a segment's end while it is being written.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::OpenFile;
 use super::syncs::Syncs;
 use super::transfer::write_zeros;
+use crate::sync::{self, Condvar, Mutex, MutexGuard};
 
 /// Bytes that are zeroed and synced at a time: a sync of the segment that comes meanwhile waits for
 /// so many at the most, and so does an append that has caught up.
@@ -73,14 +74,14 @@ impl Zeros {
         let mut state = self.state();
         state.goal = state.done;
         while state.piece == Piece::BeingWritten {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = sync::wait(&self.changed, state);
         }
         state.goal = state.done;
         state
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 }
 
@@ -183,6 +184,8 @@ pub(super) mod tests {
     use std::io;
     use std::thread;
 
+    use wal_core::{FileInfo, FileKind};
+
     use super::*;
 
     /// A file in memory that says so where zeros land on something else.
@@ -223,7 +226,19 @@ pub(super) mod tests {
         fn sync_all(&self) -> io::Result<()> {
             Ok(())
         }
+        fn info(&self) -> io::Result<FileInfo> {
+            Ok(FileInfo::new(None, FileKind::File, 1, self.size()?))
+        }
+        fn forget(&self, _: u64, _: u64) {}
+        fn reads_on(&self) {}
+        fn as_file(&self) -> Option<&std::fs::File> {
+            None
+        }
+        fn is_called(&self, _: &str) {}
         fn try_lock(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn unlock(&self) -> io::Result<()> {
             Ok(())
         }
     }

@@ -1,10 +1,11 @@
 //! [`Disk`]: real files behind a layer that fails when told to and keeps a list of the calls.
 
+use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
-use wal_segment::{Access, Files, OpenFile, OsFiles};
+use wal_segment::{Access, FileInfo, Files, OpenFile, OsFiles};
 
 /// A system call of the store's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,10 +13,13 @@ pub(crate) enum Call {
     CreateNew,
     Open,
     List,
+    Look,
+    OpenDir,
     Remove,
     Rename,
     SyncDir,
     Size,
+    Info,
     BlockSize,
     ReadAt,
     WriteAt,
@@ -212,6 +216,14 @@ impl Files for Disk {
         self.shared.run(Call::List, || self.files.list())
     }
 
+    fn look(&self, name: &str) -> io::Result<FileInfo> {
+        self.shared.run(Call::Look, || self.files.look(name))
+    }
+
+    fn open_dir(&self) -> io::Result<Arc<dyn OpenFile>> {
+        self.shared.run(Call::OpenDir, || self.files.open_dir())
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         self.shared.run(Call::Remove, || self.files.remove(name))
     }
@@ -234,6 +246,10 @@ struct DiskFile {
 impl OpenFile for DiskFile {
     fn size(&self) -> io::Result<u64> {
         self.shared.run(Call::Size, || self.file.size())
+    }
+
+    fn info(&self) -> io::Result<FileInfo> {
+        self.shared.run(Call::Info, || self.file.info())
     }
 
     fn block_size(&self) -> io::Result<u64> {
@@ -281,5 +297,25 @@ impl OpenFile for DiskFile {
 
     fn try_lock(&self) -> io::Result<()> {
         self.shared.run(Call::TryLock, || self.file.try_lock())
+    }
+
+    fn forget(&self, offset: u64, len: u64) {
+        self.file.forget(offset, len);
+    }
+
+    fn reads_on(&self) {
+        self.file.reads_on();
+    }
+
+    fn as_file(&self) -> Option<&File> {
+        self.file.as_file()
+    }
+
+    fn is_called(&self, name: &str) {
+        self.file.is_called(name);
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.file.unlock()
     }
 }

@@ -1,11 +1,14 @@
 //! What the ways ask of the files.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use wal_core::{SegmentReader, SegmentStore};
-use wal_segment::{Access, DIRECT_ALIGNMENT, FileStore, Files, OpenFile, OsFiles, Reading};
+use wal_segment::{
+    Access, DIRECT_ALIGNMENT, FileInfo, FileStore, Files, OpenFile, OsFiles, Reading,
+};
 
 use crate::{ONE, directory};
 
@@ -50,6 +53,14 @@ impl Files for Watched {
         self.files.list()
     }
 
+    fn look(&self, name: &str) -> io::Result<FileInfo> {
+        self.files.look(name)
+    }
+
+    fn open_dir(&self) -> io::Result<Arc<dyn OpenFile>> {
+        self.files.open_dir()
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         self.files.remove(name)
     }
@@ -66,6 +77,10 @@ impl Files for Watched {
 impl OpenFile for WatchedFile {
     fn size(&self) -> io::Result<u64> {
         self.file.size()
+    }
+
+    fn info(&self) -> io::Result<FileInfo> {
+        self.file.info()
     }
 
     fn block_size(&self) -> io::Result<u64> {
@@ -118,6 +133,18 @@ impl OpenFile for WatchedFile {
 
     fn unlock(&self) -> io::Result<()> {
         self.file.unlock()
+    }
+
+    fn forget(&self, offset: u64, len: u64) {
+        self.file.forget(offset, len);
+    }
+
+    fn as_file(&self) -> Option<&File> {
+        self.file.as_file()
+    }
+
+    fn is_called(&self, name: &str) {
+        self.file.is_called(name);
     }
 }
 

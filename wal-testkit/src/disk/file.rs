@@ -123,6 +123,20 @@ impl SimFile {
         Ok(state.inode(self.inode).size())
     }
 
+    /// Which file of its disk it is: a file keeps its number, also over power cuts, whatever it is
+    /// called, and no other gets it.
+    pub fn number(&self) -> u64 {
+        self.inode
+    }
+
+    /// How many names lead to it.
+    pub fn links(&self) -> io::Result<u64> {
+        let state = self.disk.state();
+        state.powered()?;
+        let names = state.directory.names().values();
+        Ok(names.filter(|inode| **inode == self.inode).count() as u64)
+    }
+
     /// Cuts the file to this size, or extends it by zeros that take no space yet.
     pub fn set_len(&self, size: u64) -> io::Result<()> {
         self.operate(Call::SetLen, Some(0..size), |state, operation, _| {

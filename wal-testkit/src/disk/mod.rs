@@ -161,6 +161,23 @@ impl SimDisk {
         })
     }
 
+    /// As [`rename`](Self::rename), but never over anything:
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) where the name is taken, and nothing has
+    /// happened.
+    pub fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to): (Arc<str>, Arc<str>) = (from.into(), to.into());
+        let names = format!("{from} to {to}").into();
+        self.state().operate(Call::Rename, &names, None, |state, operation, _| {
+            let inode = state.find(&from)?;
+            if state.directory.names().contains_key(&to) {
+                return Err(already_exists(&to));
+            }
+            let (from, to) = (Arc::clone(&from), Arc::clone(&to));
+            state.directory.change(operation, directory::Change::Rename { from, to, inode });
+            Ok(())
+        })
+    }
+
     /// Makes all changes of names issued before the call durable.
     pub fn sync_dir(&self) -> io::Result<()> {
         self.state().operate(Call::SyncDir, &Arc::default(), None, |state, _, fault| {

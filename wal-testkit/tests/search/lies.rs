@@ -1,16 +1,16 @@
 //! The product, wrapped in parts that lie.
 
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use wal::parts::segment::{Access, FileStore, Files, OpenFile};
+use wal::parts::segment::{Access, FileInfo, FileStore, Files, OpenFile};
 use wal::{Error, ErrorKind, Lsn, Result};
 use wal_testkit::model::World;
-use wal_testkit::{LogUnderTest, Profile, SimDisk};
+use wal_testkit::{LogUnderTest, Profile, SimDisk, SimFiles};
 
 use crate::product::{Product, Setup};
-use crate::sim_files::SimFiles;
 
 /// A defect of the files under the real file store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(crate) enum Lie {
 /// The real file store on files that lie.
 pub(crate) fn on_lying_files(lie: FileLie) -> World {
     World::new(format!("{lie:?}"), Profile::STRICT, move |disk: SimDisk| {
-        let files = LyingFiles { files: SimFiles(disk.clone()), lie };
+        let files = LyingFiles { files: SimFiles::new(disk.clone()), lie };
         Product::open(&disk, Arc::new(FileStore::over(Arc::new(files))), Setup::PLAIN)
     })
 }
@@ -92,6 +92,14 @@ impl Files for LyingFiles {
         self.files.list()
     }
 
+    fn look(&self, name: &str) -> io::Result<FileInfo> {
+        self.files.look(name)
+    }
+
+    fn open_dir(&self) -> io::Result<Arc<dyn OpenFile>> {
+        self.files.open_dir()
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         self.files.remove(name)
     }
@@ -108,6 +116,10 @@ impl Files for LyingFiles {
 impl OpenFile for LyingFile {
     fn size(&self) -> io::Result<u64> {
         self.file.size()
+    }
+
+    fn info(&self) -> io::Result<FileInfo> {
+        self.file.info()
     }
 
     fn block_size(&self) -> io::Result<u64> {
@@ -148,6 +160,26 @@ impl OpenFile for LyingFile {
     fn try_lock(&self) -> io::Result<()> {
         self.file.try_lock()
     }
+
+    fn forget(&self, offset: u64, len: u64) {
+        self.file.forget(offset, len);
+    }
+
+    fn reads_on(&self) {
+        self.file.reads_on();
+    }
+
+    fn as_file(&self) -> Option<&File> {
+        self.file.as_file()
+    }
+
+    fn is_called(&self, name: &str) {
+        self.file.is_called(name);
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.file.unlock()
+    }
 }
 
 #[derive(Debug)]
@@ -168,7 +200,7 @@ const FAILED: &str = "failed";
 impl Lying {
     fn open(disk: &SimDisk, lie: Lie) -> Result<Self> {
         let open = || {
-            let store = FileStore::over(Arc::new(SimFiles(disk.clone())));
+            let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())));
             Product::open(disk, Arc::new(store), Setup::PLAIN)
         };
         if lie == Lie::StaysOpen {
@@ -200,7 +232,7 @@ impl Lying {
 
 /// Whether a recovery would cut anything.
 fn torn(disk: &SimDisk) -> Result<bool> {
-    let store = FileStore::over(Arc::new(SimFiles(disk.clone())));
+    let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())));
     let survey = wal::parts::replay::survey(&store)?;
     let torn =
         |survey: wal::Survey| matches!(survey.tail.ending, wal::parts::replay::Ending::Torn { .. });

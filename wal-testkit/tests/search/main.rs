@@ -7,8 +7,6 @@
 mod prepared_ahead;
 #[path = "../../src/bin/crash-search/product.rs"]
 mod product;
-#[path = "../../../wal/tests/common/sim_files.rs"]
-mod sim_files;
 
 mod case;
 mod lies;

@@ -1,9 +1,10 @@
 //! [`Failing`]: real files behind a layer that fails as it is told.
 
+use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use wal::parts::segment::{Access, DIRECT_ALIGNMENT, Files, OpenFile, OsFiles};
+use wal::parts::segment::{Access, DIRECT_ALIGNMENT, FileInfo, Files, OpenFile, OsFiles};
 
 /// A system call that can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +154,14 @@ impl Files for Failing {
         self.plan.run(Call::List, || self.files.list())
     }
 
+    fn look(&self, name: &str) -> io::Result<FileInfo> {
+        self.files.look(name)
+    }
+
+    fn open_dir(&self) -> io::Result<Arc<dyn OpenFile>> {
+        self.files.open_dir()
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         self.plan.run(Call::Remove, || self.files.remove(name))
     }
@@ -176,6 +185,10 @@ struct FailingFile {
 impl OpenFile for FailingFile {
     fn size(&self) -> io::Result<u64> {
         self.file.size()
+    }
+
+    fn info(&self) -> io::Result<FileInfo> {
+        self.file.info()
     }
 
     fn block_size(&self) -> io::Result<u64> {
@@ -233,5 +246,21 @@ impl OpenFile for FailingFile {
 
     fn unlock(&self) -> io::Result<()> {
         self.file.unlock()
+    }
+
+    fn forget(&self, offset: u64, len: u64) {
+        self.file.forget(offset, len);
+    }
+
+    fn reads_on(&self) {
+        self.file.reads_on();
+    }
+
+    fn as_file(&self) -> Option<&File> {
+        self.file.as_file()
+    }
+
+    fn is_called(&self, name: &str) {
+        self.file.is_called(name);
     }
 }

@@ -2,7 +2,6 @@
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
 pub(crate) mod prepared_ahead;
-pub(crate) mod sim_files;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

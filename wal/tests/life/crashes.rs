@@ -5,17 +5,16 @@ use std::sync::Arc;
 use wal::parts::core::SegmentStore;
 use wal::parts::segment::{FileStore, Preparation};
 use wal::{ErrorKind, Lsn, Result, Retention, Strategy, Wal};
-use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk};
+use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk, SimFiles};
 
 use crate::common::StillEnv;
-use crate::common::sim_files::SimFiles;
 use crate::fixture::{check, fill};
 
 /// Seeds of power cuts tried after the extremes.
 const SEEDS: u64 = 4;
 
 pub(crate) fn files(disk: &SimDisk) -> Arc<FileStore> {
-    let files = Arc::new(SimFiles(disk.clone()));
+    let files = Arc::new(SimFiles::new(disk.clone()));
     Arc::new(FileStore::over(files).preparation(Preparation::Whole))
 }
 

@@ -14,10 +14,9 @@ mod rotating;
 use std::sync::Arc;
 
 use common::StillEnv;
-use common::sim_files::SimFiles;
 use wal::parts::segment::{FileStore, Preparation};
 use wal::{Lsn, Reader, Result, Strategy, Wal};
-use wal_testkit::{CutChoice, Profile, SimDisk};
+use wal_testkit::{CutChoice, Profile, SimDisk, SimFiles};
 
 fn disk() -> SimDisk {
     SimDisk::new(Profile::STRICT)
@@ -25,7 +24,7 @@ fn disk() -> SimDisk {
 
 /// The file store's own code, on the simulated disk.
 fn files(disk: &SimDisk) -> Arc<FileStore> {
-    let files = Arc::new(SimFiles(disk.clone()));
+    let files = Arc::new(SimFiles::new(disk.clone()));
     Arc::new(FileStore::over(files).preparation(Preparation::Whole))
 }
 

@@ -1,28 +1,22 @@
 //! Linux.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
-use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate, statfs};
+use rustix::fs::{Advice, FallocateFlags, Mode, OFlags, fadvise, fallocate, fstatfs, openat};
 use rustix::io::Errno;
 
-use crate::file::{Access, FileSystemKind};
+use crate::file::FileSystemKind;
 
-/// How a file is opened for this.
-#[expect(clippy::unnecessary_wraps, reason = "the same shape on every system")]
-pub(in crate::file) fn options(access: Access) -> io::Result<OpenOptions> {
-    let (write, flags) = match access {
-        Access::Read => (false, OFlags::empty()),
-        Access::ReadDirect => (false, OFlags::DIRECT),
-        Access::Write => (true, OFlags::empty()),
-        Access::WriteSynced => (true, OFlags::DSYNC),
-        Access::WriteDirect => (true, OFlags::DSYNC | OFlags::DIRECT),
-    };
-    let mut options = OpenOptions::new();
-    options.read(true).write(write).custom_flags(flags.bits().cast_signed());
-    Ok(options)
+/// A file of no name in this directory, past the cache: nothing in the directory changes by it, and
+/// it goes with the handle.
+pub(in crate::file) fn unnamed_direct(dir: &File) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::DSYNC | OFlags::DIRECT | OFlags::CLOEXEC;
+    match openat(dir, ".", flags, Mode::RUSR | Mode::WUSR) {
+        // It knows no files without a name, which says nothing of the cache.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => Err(io::ErrorKind::IsADirectory.into()),
+        opened => Ok(opened?.into()),
+    }
 }
 
 pub(in crate::file) fn allocate(file: &File, offset: u64, len: u64) -> io::Result<()> {
@@ -39,9 +33,9 @@ pub(in crate::file) fn allocate(file: &File, offset: u64, len: u64) -> io::Resul
     }
 }
 
-/// The kind of the file system that `dir` is in, by the number that `statfs` gives, see statfs(2).
-pub(in crate::file) fn kind(dir: &Path) -> io::Result<FileSystemKind> {
-    let number = u64::try_from(statfs(dir)?.f_type).unwrap_or_default() & 0xffff_ffff;
+/// The kind of the file system that `dir` is in, by the number that `fstatfs` gives, see statfs(2).
+pub(in crate::file) fn kind(dir: &File) -> io::Result<FileSystemKind> {
+    let number = u64::try_from(fstatfs(dir)?.f_type).unwrap_or_default() & 0xffff_ffff;
     Ok(match number {
         0xef53 => FileSystemKind::Ext,
         0x5846_5342 => FileSystemKind::Xfs,

@@ -5,6 +5,10 @@
 //! | a sync of a file | `fdatasync`, `fsync` | macOS: `F_FULLFSYNC`; else `fsync` | `FlushFileBuffers` |
 //! | a sync of a directory | `fsync` of it | macOS: `F_FULLFSYNC`; else `fsync` | none: a name rests with the journal of NTFS |
 //! | a directory put in the place of another | seen | seen | not seen |
+//! | names | from the directory's own handle | by its path | by its path |
+//! | a new name that replaces nothing | `renameat2`, else `link` and `unlink` | `link` and `unlink` | `CreateHardLink`, then `DeleteFile` |
+//! | the lock of a directory | `flock` | `flock` | none: the file `LOCK` alone |
+//! | which file it is, how many names it has | said | said | not said |
 //! | taking space | `fallocate` | by writing zeros | by writing zeros |
 //! | writes that sync themselves, or pass the cache | `O_DSYNC`, `O_DIRECT` | refused | refused |
 //! | letting go of cached bytes, reading further ahead | `posix_fadvise` | nothing | nothing |
@@ -15,21 +19,29 @@
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod linux_names;
 #[cfg(all(unix, not(target_os = "linux")))]
 mod other_unix;
+#[cfg(not(target_os = "linux"))]
+mod paths;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{allocate, forget, kind, options, reads_on};
+pub(super) use linux::{allocate, forget, kind, reads_on, unnamed_direct};
+#[cfg(target_os = "linux")]
+pub(super) use linux_names::{create_new, look, names, open, remove, rename, reopen_dir};
 #[cfg(all(unix, not(target_os = "linux")))]
-pub(super) use other_unix::{allocate, forget, kind, options, reads_on};
+pub(super) use other_unix::{allocate, forget, kind, options, reads_on, unnamed_direct};
+#[cfg(not(target_os = "linux"))]
+pub(super) use paths::{create_new, look, names, open, remove, rename, reopen_dir};
 #[cfg(unix)]
-pub(super) use unix::{block_size, is_at, open_dir, read_at, sync_dir, write_at};
+pub(super) use unix::{block_size, info_of, is_at, open_dir, read_at, sync_dir, write_at};
 #[cfg(windows)]
 pub(super) use windows::{
-    allocate, block_size, forget, is_at, kind, open_dir, options, read_at, reads_on, sync_dir,
-    write_at,
+    allocate, block_size, forget, info_of, is_at, kind, open_dir, options, read_at, reads_on,
+    sync_dir, unnamed_direct, write_at,
 };

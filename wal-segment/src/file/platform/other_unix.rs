@@ -2,9 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
 
 use crate::file::{Access, FileSystemKind};
+
+pub(in crate::file) fn unnamed_direct(_dir: &File) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
 
 /// How a file is opened for this.
 pub(in crate::file) fn options(access: Access) -> io::Result<OpenOptions> {
@@ -12,9 +15,7 @@ pub(in crate::file) fn options(access: Access) -> io::Result<OpenOptions> {
     match access {
         Access::Read => options.read(true),
         Access::Write => options.read(true).write(true),
-        Access::ReadDirect | Access::WriteSynced | Access::WriteDirect => {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
+        _ => return Err(io::ErrorKind::Unsupported.into()),
     };
     Ok(options)
 }
@@ -24,7 +25,7 @@ pub(in crate::file) fn allocate(_file: &File, _offset: u64, _len: u64) -> io::Re
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the same shape on every system")]
-pub(in crate::file) fn kind(_dir: &Path) -> io::Result<FileSystemKind> {
+pub(in crate::file) fn kind(_dir: &File) -> io::Result<FileSystemKind> {
     Ok(FileSystemKind::Other)
 }
 

@@ -1,9 +1,22 @@
 //! What every Unix has.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+
+use crate::file::{FileId, FileInfo, FileKind};
+
+pub(in crate::file) fn info_of(metadata: &Metadata) -> FileInfo {
+    let kind = match metadata.file_type() {
+        kind if kind.is_file() => FileKind::File,
+        kind if kind.is_dir() => FileKind::Directory,
+        kind if kind.is_symlink() => FileKind::Link,
+        _ => FileKind::Other,
+    };
+    let id = FileId { device: metadata.dev(), inode: metadata.ino() };
+    FileInfo::new(Some(id), kind, metadata.nlink(), metadata.len())
+}
 
 pub(in crate::file) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     file.read_at(buffer, offset)

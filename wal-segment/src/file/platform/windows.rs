@@ -1,11 +1,11 @@
 //! Windows.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::file::{Access, FileSystemKind};
+use crate::file::{Access, FileInfo, FileKind, FileSystemKind};
 
 /// Without this flag a directory cannot be opened.
 const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
@@ -13,15 +13,28 @@ const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
 /// The unit that NTFS keeps files in unless it was told otherwise.
 const CLUSTER: u64 = 4096;
 
+pub(in crate::file) fn unnamed_direct(_dir: &File) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The standard library does not say which file a handle is of, nor how many names it has.
+pub(in crate::file) fn info_of(metadata: &Metadata) -> FileInfo {
+    let kind = match metadata.file_type() {
+        kind if kind.is_file() => FileKind::File,
+        kind if kind.is_dir() => FileKind::Directory,
+        kind if kind.is_symlink() => FileKind::Link,
+        _ => FileKind::Other,
+    };
+    FileInfo::new(None, kind, 1, metadata.len())
+}
+
 /// How a file is opened for this.
 pub(in crate::file) fn options(access: Access) -> io::Result<OpenOptions> {
     let mut options = OpenOptions::new();
     match access {
         Access::Read => options.read(true),
         Access::Write => options.read(true).write(true),
-        Access::ReadDirect | Access::WriteSynced | Access::WriteDirect => {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
+        _ => return Err(io::ErrorKind::Unsupported.into()),
     };
     Ok(options)
 }
@@ -44,7 +57,7 @@ pub(in crate::file) fn allocate(_file: &File, _offset: u64, _len: u64) -> io::Re
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the same shape on every system")]
-pub(in crate::file) fn kind(_dir: &Path) -> io::Result<FileSystemKind> {
+pub(in crate::file) fn kind(_dir: &File) -> io::Result<FileSystemKind> {
     Ok(FileSystemKind::Other)
 }
 

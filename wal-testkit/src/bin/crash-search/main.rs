@@ -5,8 +5,6 @@ mod args;
 mod prepared_ahead;
 mod product;
 mod search;
-#[path = "../../../../wal/tests/common/sim_files.rs"]
-mod sim_files;
 
 use std::env;
 use std::io::{self, Write};

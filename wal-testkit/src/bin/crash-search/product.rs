@@ -7,10 +7,9 @@ use wal::parts::segment::{Ahead, FileStore, Preparation, Recycling, Writing};
 use wal::{Config, Lsn, Result, Strategy, Wal};
 use wal_core::{CommitStrategy, Env, SegmentStore};
 use wal_testkit::model::{OnWait, World};
-use wal_testkit::{Atom, Damage, LogUnderTest, Profile, SimDisk, SimStore, Tail};
+use wal_testkit::{Atom, Damage, LogUnderTest, Profile, SimDisk, SimFiles, SimStore, Tail};
 
 use crate::prepared_ahead::PreparedAhead;
-use crate::sim_files::SimFiles;
 
 /// The product.
 #[derive(Debug)]
@@ -141,7 +140,7 @@ pub(crate) fn on_files_with(
     with: impl Fn(FileStore) -> FileStore + Send + Sync + 'static,
 ) -> World {
     World::new(name, profile, move |disk: SimDisk| {
-        let store = with(FileStore::over(Arc::new(SimFiles(disk.clone()))));
+        let store = with(FileStore::over(Arc::new(SimFiles::new(disk.clone()))));
         Product::open(&disk, Arc::new(PreparedAhead(store)), setup)
     })
 }
