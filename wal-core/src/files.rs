@@ -65,6 +65,10 @@ pub trait Files: Send + Sync + fmt::Debug {
     /// power cut (`fsync` of the directory). After a failure nothing is known about any of them,
     /// and a later success says nothing about them.
     fn sync_dir(&self) -> io::Result<()>;
+
+    /// 64 bits of chance (`getrandom`), for names that no other handle chooses. A test gives its
+    /// own, and the same test then does the same calls.
+    fn random(&self) -> u64;
 }
 
 /// One open file: an *open file description* in the words of POSIX. All calls are safe from any

@@ -68,6 +68,10 @@ impl Files for Counted {
     fn sync_dir(&self) -> io::Result<()> {
         self.files.sync_dir()
     }
+
+    fn random(&self) -> u64 {
+        self.files.random()
+    }
 }
 
 fn make(store: &FileStore, id: SegmentId) {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wal_core::{Access, DIRECT_ALIGNMENT, FileId, FileInfo, FileKind, Files, OpenFile};
 
+use crate::chance::Chance;
 use crate::{SimDisk, SimFile, SimLock};
 
 /// The files of a [`SimDisk`], for `wal_segment::FileStore::over`: what is tested then is the code
@@ -88,6 +89,11 @@ impl Files for SimFiles {
 
     fn sync_dir(&self) -> io::Result<()> {
         self.disk.sync_dir()
+    }
+
+    /// Another one whenever something was done on the disk meanwhile, and the same in every run.
+    fn random(&self) -> u64 {
+        Chance::new(self.disk.operations()).next()
     }
 }
 

@@ -1,10 +1,13 @@
 //! [`OsFiles`]: the operating system's files.
 
+use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::fs::{File, TryLockError};
+use std::hash::BuildHasher;
 use std::io;
 use std::path::{self, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use wal_core::Fenced;
 
@@ -160,6 +163,13 @@ impl Files for OsFiles {
 
     fn sync_dir(&self) -> io::Result<()> {
         platform::sync_dir(&self.handle).map_err(|error| cannot("sync", &self.dir, &error))
+    }
+
+    /// By way of the standard library, whose hashers take their keys from the system once a thread;
+    /// the time tells two calls of one thread apart.
+    fn random(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        RandomState::new().hash_one((now, std::process::id()))
     }
 }
 

@@ -377,6 +377,9 @@ mod tests {
         fn sync_dir(&self) -> io::Result<()> {
             Ok(())
         }
+        fn random(&self) -> u64 {
+            7
+        }
     }
 
     /// Who needs the segment waits for the one who prepares it, and not for ever.

@@ -235,6 +235,10 @@ impl Files for Disk {
     fn sync_dir(&self) -> io::Result<()> {
         self.shared.run(Call::SyncDir, || Ok(()))
     }
+
+    fn random(&self) -> u64 {
+        self.files.random()
+    }
 }
 
 #[derive(Debug)]

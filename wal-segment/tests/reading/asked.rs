@@ -72,6 +72,10 @@ impl Files for Watched {
     fn sync_dir(&self) -> io::Result<()> {
         self.files.sync_dir()
     }
+
+    fn random(&self) -> u64 {
+        self.files.random()
+    }
 }
 
 impl OpenFile for WatchedFile {

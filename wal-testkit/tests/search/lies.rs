@@ -111,6 +111,10 @@ impl Files for LyingFiles {
     fn sync_dir(&self) -> io::Result<()> {
         if self.lie == FileLie::DirectorySyncDoesNothing { Ok(()) } else { self.files.sync_dir() }
     }
+
+    fn random(&self) -> u64 {
+        self.files.random()
+    }
 }
 
 impl OpenFile for LyingFile {

@@ -173,6 +173,10 @@ impl Files for Failing {
     fn sync_dir(&self) -> io::Result<()> {
         self.plan.run(Call::SyncDir, || Ok(()))
     }
+
+    fn random(&self) -> u64 {
+        self.files.random()
+    }
 }
 
 #[derive(Debug)]
