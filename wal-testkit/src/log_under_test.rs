@@ -44,30 +44,34 @@ pub trait LogUnderTest: Send + Sync + fmt::Debug {
 }
 
 /// A log whose calls are written down in a [`History`].
+///
+/// Records that were there before the law began are not seen by it: the LSNs are those of the law,
+/// from 1 on.
 #[derive(Debug)]
 pub(crate) struct TracedLog {
     log: Box<dyn LogUnderTest>,
+    hidden: u64,
     history: History,
 }
 
 impl TracedLog {
-    pub(crate) fn new(log: Box<dyn LogUnderTest>, history: History) -> Self {
-        Self { log, history }
+    pub(crate) fn new(log: Box<dyn LogUnderTest>, hidden: u64, history: History) -> Self {
+        Self { log, hidden, history }
     }
 
     pub(crate) fn append(&self, payload: &[u8]) -> Result<Lsn> {
-        let lsn = self.log.append(payload);
+        let lsn = self.log.append(payload).map(|lsn| self.seen(lsn));
         self.history.call(numbered(&format!("append {} bytes", payload.len()), &lsn), lsn)
     }
 
     pub(crate) fn append_batch(&self, payloads: &[Vec<u8>]) -> Result<Lsn> {
-        let lsn = self.log.append_batch(payloads);
+        let lsn = self.log.append_batch(payloads).map(|lsn| self.seen(lsn));
         let what = format!("append a batch of {}", payloads.len());
         self.history.call(numbered(&what, &lsn), lsn)
     }
 
     pub(crate) fn wait(&self, lsn: Lsn) -> Result<()> {
-        self.history.call(format!("wait for {lsn}"), self.log.wait(lsn))
+        self.history.call(format!("wait for {lsn}"), self.log.wait(self.real(lsn)))
     }
 
     pub(crate) fn sync(&self) -> Result<()> {
@@ -75,25 +79,36 @@ impl TracedLog {
     }
 
     pub(crate) fn durable_lsn(&self) -> Lsn {
-        self.log.durable_lsn()
+        self.seen(self.log.durable_lsn())
     }
 
     pub(crate) fn entries(&self, from: Lsn) -> Result<Vec<(Lsn, Vec<u8>)>> {
-        let entries = self.log.entries(from);
+        let entries = self.log.entries(self.real(from)).map(|entries| {
+            let seen = entries.into_iter().map(|(lsn, payload)| (self.seen(lsn), payload));
+            seen.collect::<Vec<_>>()
+        });
         let count = entries.as_ref().map_or(0, Vec::len);
         self.history.call(format!("read from {from}: {count} records"), entries)
     }
 
     pub(crate) fn prune_before(&self, lsn: Lsn) -> Result<()> {
-        self.history.call(format!("prune before {lsn}"), self.log.prune_before(lsn))
+        self.history.call(format!("prune before {lsn}"), self.log.prune_before(self.real(lsn)))
     }
 
     pub(crate) fn truncate_after(&self, lsn: Lsn) -> Result<()> {
-        self.history.call(format!("truncate after {lsn}"), self.log.truncate_after(lsn))
+        self.history.call(format!("truncate after {lsn}"), self.log.truncate_after(self.real(lsn)))
     }
 
     pub(crate) fn close(self) -> Result<()> {
         self.history.call("close", self.log.close())
+    }
+
+    fn real(&self, lsn: Lsn) -> Lsn {
+        Lsn::new(lsn.get().saturating_add(self.hidden))
+    }
+
+    fn seen(&self, lsn: Lsn) -> Lsn {
+        Lsn::new(lsn.get().saturating_sub(self.hidden))
     }
 }
 

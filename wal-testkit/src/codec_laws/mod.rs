@@ -3,7 +3,7 @@
 mod hostile;
 mod record;
 
-use crate::law::{Case, Law, Saw, law_table};
+use crate::law::{Case, Front, Law, Saw, law_table};
 use crate::{CodecUnderTest, Sample};
 
 /// A law for the codec seam.
@@ -17,7 +17,7 @@ type Outcome = Result<(), Saw>;
 
 /// Every law for the codec seam, for harnesses of one's own. [`codec_laws!`](crate::codec_laws)
 /// makes a test of each.
-pub const CODEC_LAWS: &[CodecLaw] = crate::__each_codec_law!((law_table)("codec"));
+pub const CODEC_LAWS: &[CodecLaw] = crate::__each_codec_law!((law_table)("codec", Front::NONE));
 
 /// Proves a [`Codec`](wal_core::Codec): makes a module `name` with a test for every law of the
 /// seam.

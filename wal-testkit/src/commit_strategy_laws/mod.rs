@@ -13,7 +13,7 @@ mod stopping;
 
 use wal_core::CommitStrategy;
 
-use crate::law::{Case, Law, Saw, law_table};
+use crate::law::{Case, Front, Law, Saw, law_table};
 
 /// A law for the commit seam.
 pub type CommitStrategyLaw = Law<dyn CommitStrategy>;
@@ -27,7 +27,7 @@ type Outcome = Result<(), Saw>;
 /// Every law for the commit seam, for harnesses of one's own.
 /// [`commit_strategy_laws!`](crate::commit_strategy_laws) makes a test of each.
 pub const COMMIT_STRATEGY_LAWS: &[CommitStrategyLaw] =
-    crate::__each_commit_strategy_law!((law_table)("commit_strategy"));
+    crate::__each_commit_strategy_law!((law_table)("commit_strategy", Front::NONE));
 
 /// Proves a [`CommitStrategy`](wal_core::CommitStrategy): makes a module `name` with a test for
 /// every law of the seam.

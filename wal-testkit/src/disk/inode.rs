@@ -154,6 +154,10 @@ impl Inode {
     /// `versions` goes through all states of the file since its last sync; an atom that reached
     /// the platter is the whole atom as it was right after the write that put it there.
     pub(super) fn after_cut(&self, fates: &mut Fates<'_>) -> Self {
+        if self.pending.is_empty() {
+            let (cache, platter) = (Arc::clone(&self.platter), Arc::clone(&self.platter));
+            return Self { cache, platter, space: self.platter.size, ..self.clone() };
+        }
         let profile = fates.profile();
         let atom = profile.atom.bytes();
         let mut versions = Content::clone(&self.platter);
@@ -167,6 +171,12 @@ impl Inode {
                     let fate = fates.write(*operation, touched.end - touched.start);
                     let written = *offset..*offset + bytes.len() as u64;
                     versions.apply(change);
+                    if fate == Fate::Reached {
+                        image.take_over(&versions, touched.start * atom..touched.end * atom);
+                        (size, natural) = (size.max(written.end), natural.max(written.end));
+                        sizes.push(size);
+                        continue;
+                    }
                     for (index, at) in (0..).zip(touched) {
                         let whole = at * atom..(at + 1) * atom;
                         let part = whole.start.max(written.start)..whole.end.min(written.end);

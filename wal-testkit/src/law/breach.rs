@@ -21,6 +21,7 @@ struct Report {
     history: String,
     choice: Option<CutChoice>,
     seed: Option<u64>,
+    front: u64,
     test: String,
 }
 
@@ -33,7 +34,9 @@ impl Breach {
     ) -> Self {
         let (part, history, choice, seed) = (String::new(), String::new(), None, None);
         let test = law.to_owned();
-        Self(Box::new(Report { family, law, promise, saw, part, history, choice, seed, test }))
+        let front = 0;
+        let report = Report { family, law, promise, saw, part, history, choice, seed, front, test };
+        Self(Box::new(report))
     }
 
     /// It came of a run with this part, after these calls.
@@ -46,6 +49,12 @@ impl Breach {
     ) -> Self {
         (self.0.part, self.0.history) = (part, history.to_string());
         (self.0.choice, self.0.seed) = (choice, seed);
+        self
+    }
+
+    /// It came behind so many bytes.
+    pub(super) fn behind(mut self, front: u64) -> Self {
+        self.0.front = front;
         self
     }
 
@@ -71,6 +80,11 @@ impl Breach {
         self.0.choice
     }
 
+    /// How many bytes were there before the law began.
+    pub fn front(&self) -> u64 {
+        self.0.front
+    }
+
     /// The seed it was seen with, where the law has seeds.
     pub fn seed(&self) -> Option<u64> {
         self.0.seed
@@ -79,13 +93,17 @@ impl Breach {
 
 impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { family, law, promise, saw, part, history, choice, seed, test } = &*self.0;
+        let Report { family, law, promise, saw, part, history, choice, seed, front, test } =
+            &*self.0;
         writeln!(f, "law broken: {family}/{law}")?;
         writeln!(f, "   promise: {promise}")?;
         if !part.is_empty() {
             writeln!(f, "      part: {part}")?;
         }
         writeln!(f, "       saw: {saw}")?;
+        if *front > 0 {
+            writeln!(f, "    behind: {front} bytes that were there before the law began")?;
+        }
         if !history.is_empty() {
             writeln!(f, "     after:")?;
             write!(f, "{history}")?;
@@ -94,6 +112,9 @@ impl fmt::Display for Breach {
             writeln!(f, "      seed: {seed}")?;
         }
         f.write_str("     again: ")?;
+        if *front > 0 {
+            write!(f, "{}={front} ", super::front::FRONT_VARIABLE)?;
+        }
         if let Some(seed) = seed {
             write!(f, "{}={seed} ", super::SEED_VARIABLE)?;
         }

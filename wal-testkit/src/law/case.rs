@@ -4,10 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::ops::Deref;
+use std::sync::Arc;
 
-use wal_core::{Error, SegmentStore, StoreLock};
+use wal_core::{Error, ErrorKind, SegmentStore, StoreLock};
 
-use super::Fresh;
+use super::{At, Fresh};
+use crate::store_laws::{Behind, Synced};
 use crate::{CutChoice, Harm, History, Inflicted, LogUnderTest, Place, Room, Traced, TracedLog};
 
 /// After so many operations a call that is interrupted at each in turn ought to be through.
@@ -20,14 +22,21 @@ const PART_SHOWN: usize = 200;
 pub(crate) struct Case<'a, Part: ?Sized> {
     fresh: Fresh<'a, Part>,
     place: Box<dyn Place<Part>>,
-    choice: CutChoice,
+    at: At,
+    lay: Lay<Part>,
+    /// Records that are in the place before the law begins, and not seen by it.
+    laid: Result<u64, Saw>,
+    synced: Synced,
     history: History,
     part: RefCell<String>,
     seed: Cell<Option<u64>>,
 }
 
+/// Puts so many bytes into a fresh place, in so many records.
+type Lay<Part> = fn(&dyn Place<Part>, u64) -> Result<u64, Saw>;
+
 /// What a law saw that it should not have.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Saw(String);
 
 impl Saw {
@@ -50,10 +59,21 @@ pub(crate) fn saw<T: PartialEq<U> + fmt::Debug, U: fmt::Debug>(
 }
 
 impl<'a, Part: ?Sized> Case<'a, Part> {
-    pub(super) fn new(fresh: Fresh<'a, Part>, choice: CutChoice) -> Self {
+    pub(super) fn new(fresh: Fresh<'a, Part>, at: At, lay: Lay<Part>) -> Self {
         let (place, history) = (fresh(), History::new());
         let (part, seed) = (RefCell::default(), Cell::default());
-        Self { fresh, place, choice, history, part, seed }
+        let (laid, synced) = (lay(&*place, at.front), Synced::default());
+        Self { fresh, place, at, lay, laid, synced, history, part, seed }
+    }
+
+    /// Bytes that lie before the first one of the law.
+    pub(crate) fn front(&self) -> u64 {
+        self.at.front
+    }
+
+    /// The largest block that the part's space may come in.
+    pub(crate) fn block(&self) -> u64 {
+        self.at.unit.unwrap_or(0).max(64 * 1024)
     }
 
     pub(crate) fn history(&self) -> &History {
@@ -96,6 +116,8 @@ impl<'a, Part: ?Sized> Case<'a, Part> {
     pub(crate) fn renew(&mut self) {
         self.place = (self.fresh)();
         self.history = History::new();
+        self.laid = (self.lay)(&*self.place, self.at.front);
+        self.synced = Synced::default();
     }
 
     pub(crate) fn inflict(&self, harm: Harm) -> Result<(), Saw> {
@@ -108,7 +130,7 @@ impl<'a, Part: ?Sized> Case<'a, Part> {
     }
 
     pub(crate) fn crash(&self) -> Result<(), Saw> {
-        self.inflict(Harm::Crash(self.choice))
+        self.inflict(Harm::Crash(self.at.choice))
     }
 
     /// A crash that loses all that may be lost.
@@ -172,7 +194,11 @@ impl Case<'_, dyn SegmentStore> {
     pub(crate) fn open(&self) -> Result<Traced, Saw> {
         let store = self.history.call("OPEN the place", self.place.open())?;
         self.show(&store);
-        Ok(Traced::new(store.into(), self.history.clone()))
+        let store: Arc<dyn SegmentStore> = match self.at.front {
+            0 => store.into(),
+            front => Arc::new(Behind::new(store.into(), front, self.synced.clone())),
+        };
+        Ok(Traced::new(store, self.history.clone()))
     }
 }
 
@@ -203,7 +229,8 @@ impl Case<'_, dyn LogUnderTest> {
     pub(crate) fn open(&self) -> wal_core::Result<TracedLog> {
         let log = self.history.call("OPEN the place", self.place.open())?;
         self.show(&log);
-        Ok(TracedLog::new(log, self.history.clone()))
+        let laid = self.laid.clone().map_err(|saw| Error::new(ErrorKind::Io, saw.0))?;
+        Ok(TracedLog::new(log, laid, self.history.clone()))
     }
 }
 

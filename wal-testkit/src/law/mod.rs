@@ -2,6 +2,7 @@
 
 mod breach;
 mod case;
+mod front;
 
 use std::any::Any;
 use std::fmt;
@@ -9,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use breach::Breach;
 pub(crate) use case::{Case, Saw, Through, saw};
+pub(crate) use front::{Front, about};
 
 use crate::{Call, CutChoice, Fault, FaultRule, Harm, Inflicted, Place, Room};
 
@@ -26,6 +28,7 @@ pub struct Law<Part: ?Sized + 'static> {
     pub(crate) name: &'static str,
     pub(crate) promise: &'static str,
     pub(crate) needs: &'static [Need],
+    pub(crate) front: Front<Part>,
     pub(crate) check: fn(&mut Case<'_, Part>) -> Result<(), Saw>,
 }
 
@@ -87,7 +90,30 @@ impl<Part: ?Sized> Law<Part> {
     /// `without` admits what the place cannot do. Without the admission the law is broken where it
     /// cannot run; with it the law is broken where the place can do it after all. An admission
     /// about the part itself is true where the law, run, is broken.
+    ///
+    /// What lies before the first byte of a law is tried in several lengths, up to 3 MiB: a part
+    /// may be right in the first of the blocks it works in and wrong behind it.
     pub fn run(&self, fresh: Fresh<'_, Part>, without: &[Need]) -> Result<Verdict, Breach> {
+        self.run_at(fresh, without, None)
+    }
+
+    /// As [`run`](Self::run), for a part that works in units of so many bytes inside: the law is
+    /// tried about one of them, and past three.
+    pub fn run_with_unit(
+        &self,
+        fresh: Fresh<'_, Part>,
+        without: &[Need],
+        unit: u64,
+    ) -> Result<Verdict, Breach> {
+        self.run_at(fresh, without, Some(unit))
+    }
+
+    fn run_at(
+        &self,
+        fresh: Fresh<'_, Part>,
+        without: &[Need],
+        unit: Option<u64>,
+    ) -> Result<Verdict, Breach> {
         let mut verdict = Verdict::Holds;
         let mut excused = None;
         for &need in self.needs {
@@ -110,7 +136,12 @@ impl<Part: ?Sized> Law<Part> {
         if verdict == Verdict::Admitted {
             return Ok(verdict);
         }
-        let ran = self.choices()?.into_iter().try_for_each(|choice| self.run_once(fresh, choice));
+        let fronts = self.front.bytes(unit).map_err(|saw| self.breach(saw.to_string()))?;
+        let ran = fronts.into_iter().try_for_each(|front| {
+            let at = At { choice: CutChoice::Everything, front, unit };
+            let mut choices = self.choices(front)?.into_iter();
+            choices.try_for_each(|choice| self.run_once(fresh, At { choice, ..at }))
+        });
         match (excused, ran) {
             (None, ran) => ran.map(|()| Verdict::Holds),
             (Some(_), Err(_)) => Ok(Verdict::Admitted),
@@ -118,7 +149,7 @@ impl<Part: ?Sized> Law<Part> {
         }
     }
 
-    fn choices(&self) -> Result<Vec<CutChoice>, Breach> {
+    fn choices(&self, front: u64) -> Result<Vec<CutChoice>, Breach> {
         if !self.needs.contains(&Need::Crash) {
             return Ok(vec![CutChoice::Everything]);
         }
@@ -128,24 +159,33 @@ impl<Part: ?Sized> Law<Part> {
             })?;
             return Ok(vec![choice]);
         }
-        // A law with interrupts crashes once for every operation of its own.
-        let seeds = if self.needs.contains(&Need::Interrupt) { 16 } else { 64 };
-        Ok(CutChoice::for_laws(6, seeds).collect())
+        Ok(front::choices(self.needs, front))
     }
 
-    fn run_once(&self, fresh: Fresh<'_, Part>, choice: CutChoice) -> Result<(), Breach> {
-        let mut case = Case::new(fresh, choice);
+    fn run_once(&self, fresh: Fresh<'_, Part>, at: At) -> Result<(), Breach> {
+        let mut case = Case::new(fresh, at, self.front.lay);
         let result = catch_unwind(AssertUnwindSafe(|| (self.check)(&mut case)))
             .unwrap_or_else(|panic| Err(Saw::new(format!("a panic: {}", message(&*panic)))));
         result.map_err(|saw| {
-            let crash = self.needs.contains(&Need::Crash).then_some(choice);
-            self.breach(saw.to_string()).in_case(case.part(), case.history(), crash, case.seed())
+            let crash = self.needs.contains(&Need::Crash).then_some(at.choice);
+            let breach = self.breach(saw.to_string());
+            breach.in_case(case.part(), case.history(), crash, case.seed()).behind(at.front)
         })
     }
 
     fn breach(&self, saw: String) -> Breach {
         Breach::new(self.family, self.name, self.promise, saw)
     }
+}
+
+/// Where and how one run of a law takes place.
+#[derive(Clone, Copy, Debug)]
+struct At {
+    choice: CutChoice,
+    /// Bytes before the first one of the law.
+    front: u64,
+    /// The part's inner unit, where its author named one.
+    unit: Option<u64>,
 }
 
 impl<Part: ?Sized> fmt::Debug for Law<Part> {
@@ -235,10 +275,11 @@ pub fn check<Part: ?Sized>(
     test: &str,
     fresh: Fresh<'_, Part>,
     without: &[Need],
+    unit: Option<u64>,
 ) {
     let law = laws.iter().find(|law| law.name == name);
     let law = law.expect("tests and table are made from one list");
-    if let Err(breach) = law.run(fresh, without) {
+    if let Err(breach) = law.run_at(fresh, without, unit) {
         panic!("{}", breach.of_test(test));
     }
 }
@@ -279,11 +320,20 @@ macro_rules! __need {
 macro_rules! __law_tests {
     (
         ($laws:path, $part:ty, $fresh:expr, [$($without:ident),*])
+        $($law:tt)*
+    ) => {
+        $crate::__law_tests!(($laws, $part, $fresh, [$($without),*], None) $($law)*);
+    };
+    (
+        ($laws:path, $part:ty, $fresh:expr, [$($without:ident),*], $unit:expr)
         $($module:ident::$law:ident [$($need:ident),*] $promise:literal;)*
     ) => {
         fn fresh() -> Box<dyn $crate::Place<$part>> {
             Box::new(($fresh)())
         }
+
+        /// The inner unit that the author named.
+        const UNIT: Option<u64> = $unit;
 
         $crate::__law_tests!(@each $laws, &[$($crate::__need!($without)),*], $($law)*);
     };
@@ -292,7 +342,7 @@ macro_rules! __law_tests {
             #[test]
             fn $law() {
                 let test = concat!(module_path!(), "::", stringify!($law));
-                $crate::check_law(&$laws, stringify!($law), test, &fresh, $without);
+                $crate::check_law(&$laws, stringify!($law), test, &fresh, $without, UNIT);
             }
         )*
     };
@@ -301,7 +351,7 @@ macro_rules! __law_tests {
 /// Makes the table of a list.
 macro_rules! law_table {
     (
-        ($family:literal)
+        ($family:literal, $front:expr)
         $($module:ident::$law:ident [$($need:ident),*] $promise:literal;)*
     ) => {
         &[$(Law {
@@ -309,6 +359,7 @@ macro_rules! law_table {
             name: stringify!($law),
             promise: $promise,
             needs: &[$(crate::__need!($need)),*],
+            front: $front,
             check: $module::$law,
         }),*]
     };

@@ -6,6 +6,7 @@
 //! adds a law of her own finds parts here to prove it with, and nothing else: none of them is fit
 //! for use.
 
+mod blocks;
 mod codec;
 mod engine;
 mod log;
@@ -13,6 +14,7 @@ mod store;
 mod strategy;
 mod transform;
 
+pub use blocks::{BlockLie, LyingBlocks};
 pub use codec::{CodecLie, LyingCodec, Note};
 pub use engine::{EngineLie, LyingEngine};
 pub use log::{LogLie, LyingLog};

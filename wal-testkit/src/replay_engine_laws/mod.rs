@@ -6,7 +6,7 @@ mod past;
 
 use wal_core::ReplayEngine;
 
-use crate::law::{Case, Law, Saw, law_table};
+use crate::law::{Case, Front, Law, Saw, law_table};
 
 /// A law for the replay engine seam.
 pub type ReplayEngineLaw = Law<dyn ReplayEngine>;
@@ -20,7 +20,7 @@ type Outcome = Result<(), Saw>;
 /// Every law for the replay engine seam, for harnesses of one's own.
 /// [`replay_engine_laws!`](crate::replay_engine_laws) makes a test of each.
 pub const REPLAY_ENGINE_LAWS: &[ReplayEngineLaw] =
-    crate::__each_replay_engine_law!((law_table)("replay_engine"));
+    crate::__each_replay_engine_law!((law_table)("replay_engine", Front::NONE));
 
 /// Proves a [`ReplayEngine`](wal_core::ReplayEngine): makes a module `name` with a test for every
 /// law of the seam. The closure makes the engine.

@@ -130,7 +130,7 @@ pub(super) fn a_create_without_room_gives_it_back(case: &mut StoreCase<'_>) -> O
     let unit = unit(&store) as u64;
     // The store's own bookkeeping, if it has any, is there already.
     there(&store, ONE, 0)?;
-    case.leave_room(PREPARED * unit)?;
+    case.leave_room(PREPARED * unit + case.front())?;
     for _ in 0..3 {
         match store.create(TWO, 2 * PREPARED * unit) {
             Ok(_) => return Ok(()), // A store that prepares no space needs none.

@@ -2,6 +2,7 @@
 //! hold or not.
 
 mod append;
+mod behind;
 mod create;
 mod lock;
 mod read;
@@ -14,7 +15,9 @@ use std::io;
 use wal_core::{SegmentId, SegmentReader, SegmentStore, SegmentWriter, Unwritten};
 
 use crate::Traced;
-use crate::law::{Case, Law, Saw, law_table, saw};
+use crate::law::{Case, Front, Law, Saw, about, law_table, saw};
+
+pub(crate) use behind::{Behind, Synced};
 
 /// A law for the store seam.
 pub type SegmentStoreLaw = Law<dyn SegmentStore>;
@@ -29,7 +32,11 @@ type Outcome = Result<(), Saw>;
 /// Every law for the store seam, for harnesses of one's own.
 /// [`segment_store_laws!`](crate::segment_store_laws) makes a test of each.
 pub const SEGMENT_STORE_LAWS: &[SegmentStoreLaw] =
-    crate::__each_segment_store_law!((law_table)("segment_store"));
+    crate::__each_segment_store_law!((law_table)("segment_store", FRONT));
+
+/// Laid by [`Behind`], as segments are made.
+const FRONT: Front<dyn SegmentStore> =
+    Front { by_default: Front::<dyn SegmentStore>::USUAL, for_unit: about, lay: |_, _| Ok(0) };
 
 /// Proves a [`SegmentStore`]: makes a module `name` with a test for every law of the seam.
 ///
@@ -41,6 +48,11 @@ pub const SEGMENT_STORE_LAWS: &[SegmentStoreLaw] =
 /// admission that is not true fails, as does a law that cannot run and is not admitted. A place
 /// whose store does not promise [`Durability::Power`](wal_core::Durability::Power) is one that
 /// cannot crash.
+///
+/// Every law is tried from the first byte of its segments on, and behind 64 KiB, a byte less and one
+/// more, three times 64 KiB and three times 1 MiB. `unit = 4096` names the unit that the store works
+/// in inside, such as the length of its blocks: then it is that unit, a byte less and one more, and
+/// past three of them. Space that is given back may come in that unit too.
 ///
 /// ```
 /// use std::io;
@@ -67,13 +79,22 @@ macro_rules! segment_store_laws {
         $crate::segment_store_laws!($name, $fresh, without []);
     };
     ($name:ident, $fresh:expr, without [$($without:ident),* $(,)?] $(,)?) => {
+        $crate::segment_store_laws!(@at None, $name, $fresh, [$($without),*]);
+    };
+    ($name:ident, $fresh:expr, unit = $unit:expr $(,)?) => {
+        $crate::segment_store_laws!(@at Some($unit), $name, $fresh, []);
+    };
+    ($name:ident, $fresh:expr, unit = $unit:expr, without [$($without:ident),* $(,)?] $(,)?) => {
+        $crate::segment_store_laws!(@at Some($unit), $name, $fresh, [$($without),*]);
+    };
+    (@at $unit:expr, $name:ident, $fresh:expr, [$($without:ident),*]) => {
         mod $name {
             #[allow(unused_imports, reason = "what the closure names lies outside")]
             use super::*;
 
             $crate::__each_segment_store_law!(
                 ($crate::__law_tests)
-                ($crate::SEGMENT_STORE_LAWS, $crate::StorePart, $fresh, [$($without),*])
+                ($crate::SEGMENT_STORE_LAWS, $crate::StorePart, $fresh, [$($without),*], $unit)
             );
         }
     };

@@ -5,15 +5,10 @@ use wal_core::{SegmentId, SegmentStore};
 use super::{ONE, Outcome, Store, StoreCase, begins, bytes, content, there, unit};
 use crate::law::{Saw, Through, saw};
 
-/// No store's space comes in larger blocks.
-const LARGEST_BLOCK: u64 = 64 * 1024;
-/// Prepared space, many blocks.
-const PREPARED: u64 = 16 * LARGEST_BLOCK;
-
-/// A segment with much prepared space and synced bytes at its start.
-fn prepared(store: &Store) -> Result<Vec<u8>, Saw> {
+/// A segment with many blocks of prepared space and synced bytes at its start.
+fn prepared(case: &StoreCase<'_>, store: &Store) -> Result<Vec<u8>, Saw> {
     let bytes = bytes(unit(store) * 100, 1);
-    let mut writer = there(store, ONE, PREPARED)?;
+    let mut writer = there(store, ONE, 16 * case.block())?;
     writer.append(&bytes)?;
     writer.syncer().sync()?;
     Ok(bytes)
@@ -21,7 +16,7 @@ fn prepared(store: &Store) -> Result<Vec<u8>, Saw> {
 
 pub(super) fn trim_keeps_what_is_before(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.hold()?;
-    let appended = prepared(&store)?;
+    let appended = prepared(case, &store)?;
     // Also lengths in the middle of an append, of a sector, of a page; then one that cuts none.
     for length in [appended.len(), 777, 512, 1, 0] {
         let length = length.min(appended.len());
@@ -33,9 +28,9 @@ pub(super) fn trim_keeps_what_is_before(case: &mut StoreCase<'_>) -> Outcome {
 
 pub(super) fn trim_gives_back_the_rest(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.hold()?;
-    prepared(&store)?;
+    prepared(case, &store)?;
     store.trim(ONE, 700)?;
-    given_back(&store, 700)
+    given_back(case, &store, 700)
 }
 
 pub(super) fn trim_leaves_a_short_segment_alone(case: &mut StoreCase<'_>) -> Outcome {
@@ -43,7 +38,7 @@ pub(super) fn trim_leaves_a_short_segment_alone(case: &mut StoreCase<'_>) -> Out
     let appended = bytes(unit(&store) * 10, 1);
     there(&store, ONE, 0)?.append(&appended)?;
     let before = content(&store, ONE)?;
-    for length in [before.len() as u64, before.len() as u64 + 1, 10 * LARGEST_BLOCK] {
+    for length in [before.len() as u64, before.len() as u64 + 1, 10 * case.block()] {
         store.trim(ONE, length)?;
         saw("the segment after the trim", content(&store, ONE)? == before, true)?;
     }
@@ -52,18 +47,18 @@ pub(super) fn trim_leaves_a_short_segment_alone(case: &mut StoreCase<'_>) -> Out
 
 pub(super) fn a_trim_survives_a_crash(case: &mut StoreCase<'_>) -> Outcome {
     let store = case.hold()?;
-    let appended = prepared(&store)?;
+    let appended = prepared(case, &store)?;
     store.trim(ONE, 700)?;
     case.crash()?;
     let store = case.hold()?;
     begins(&content(&store, ONE)?, ONE, &appended[..700])?;
-    given_back(&store, 700)
+    given_back(case, &store, 700)
 }
 
 pub(super) fn an_interrupted_trim_keeps_what_is_before(case: &mut StoreCase<'_>) -> Outcome {
     case.at_every_operation(|case, operation| {
         let store = case.hold()?;
-        let appended = prepared(&store)?;
+        let appended = prepared(case, &store)?;
         case.interrupt(operation)?;
         let trimmed = Through::of(&store.trim(ONE, 700));
         case.crash()?;
@@ -74,9 +69,9 @@ pub(super) fn an_interrupted_trim_keeps_what_is_before(case: &mut StoreCase<'_>)
     })
 }
 
-fn given_back(store: &Store, length: u64) -> Outcome {
+fn given_back(case: &StoreCase<'_>, store: &Store, length: u64) -> Outcome {
     let size = store.open(ONE)?.size()?;
-    if size <= length + LARGEST_BLOCK {
+    if size <= length + case.block() {
         return Ok(());
     }
     Err(Saw::new(format!("trimmed to {length} bytes, the segment still has {size}")))

@@ -6,7 +6,7 @@ mod hostile;
 use wal_core::{Applied, Transform};
 
 use crate::chance::Chance;
-use crate::law::{Case, Law, Saw, law_table};
+use crate::law::{Case, Front, Law, Saw, law_table};
 
 /// A law for the transform seam.
 pub type TransformLaw = Law<dyn Transform>;
@@ -19,7 +19,8 @@ type Outcome = Result<(), Saw>;
 
 /// Every law for the transform seam, for harnesses of one's own.
 /// [`transform_laws!`](crate::transform_laws) makes a test of each.
-pub const TRANSFORM_LAWS: &[TransformLaw] = crate::__each_transform_law!((law_table)("transform"));
+pub const TRANSFORM_LAWS: &[TransformLaw] =
+    crate::__each_transform_law!((law_table)("transform", Front::NONE));
 
 /// Proves a [`Transform`](wal_core::Transform): makes a module `name` with a test for every law of
 /// the seam.
