@@ -94,7 +94,7 @@ impl Pipeline {
             let staged = stage.last_lsn();
             drop(stage);
             match when_full {
-                WhenFull::Block => self.flusher().write()?,
+                WhenFull::Block => self.flusher().with_room(|| self.flusher().write())?,
                 WhenFull::Refuse => {
                     self.strategy().waiting(staged, Waiter::Task)?;
                     let what = "more is staged than buffer_size allows";
@@ -102,12 +102,30 @@ impl Pipeline {
                 }
             }
         };
-        self.strategy().staged(lsn).map_err(|error| error.lsn(lsn))?;
+        self.tell_staged(lsn, when_full).map_err(|error| error.lsn(lsn))?;
         if ample && self.written_lsn() < lsn {
             // What goes wrong with it reaches those who do wait.
             self.strategy().waiting(lsn, Waiter::Nobody).ok();
         }
         Ok(lsn)
+    }
+
+    /// Tells the strategy, which may flush by itself. Where there is no room for that, and the settings
+    /// say to wait for some, an append that may block does.
+    fn tell_staged(&self, lsn: Lsn, when_full: WhenFull) -> Result<()> {
+        match self.strategy().staged(lsn) {
+            Err(error)
+                if error.kind() == ErrorKind::StorageFull && when_full == WhenFull::Block =>
+            {
+                let mark = self.acknowledged();
+                let again = || match self.strategy().waiting(lsn, Waiter::Thread) {
+                    Err(_) if mark.get() >= lsn => Ok(()),
+                    told => told,
+                };
+                if self.waits_for_room() { self.flusher().with_room(again) } else { Err(error) }
+            }
+            told => told,
+        }
     }
 
     /// Waits until what is staged now is written: then there was room at some moment.

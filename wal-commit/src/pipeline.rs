@@ -10,14 +10,14 @@ use std::task::{Context, Poll};
 use wal_core::format::Start;
 use wal_core::{
     Acknowledgement, CommitStrategy, Env, Error, ErrorKind, Flush, Lsn, Reached, Result, Resume,
-    SegmentId, SegmentStore, Waiter, Watermark,
+    SegmentId, SegmentStore, StoreLock, Uncut, Waiter, Watermark,
 };
 
-use crate::Options;
 use crate::flusher::{Flusher, closed, lock};
 use crate::patience::Patience;
 use crate::sync::AtomicBool;
 use crate::writer::Writer;
+use crate::{Options, WhenDiskFull};
 
 /// The writing half of a log: append, wait, sync, close. Shared between threads behind an `Arc`.
 pub struct Pipeline {
@@ -35,14 +35,16 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// The log that recovery found in `store`, going on under `strategy`. The caller holds the
-    /// store's lock as long as the pipeline lives.
+    /// The log that recovery found in `store`, going on under `strategy`. The store's `lock` goes
+    /// where the log is given up: by a close, or by the drop of the pipeline; and with an error from
+    /// here.
     pub fn start(
         store: Arc<dyn SegmentStore>,
         env: Arc<dyn Env>,
         strategy: Arc<dyn CommitStrategy>,
         mut options: Options,
         resume: Resume,
+        lock: Box<dyn StoreLock>,
     ) -> Result<Self> {
         options.alignment = options.alignment.max(store.guarantees().alignment);
         options.validate()?;
@@ -54,12 +56,16 @@ impl Pipeline {
             strategy.acknowledges(),
             resume,
         );
-        let flusher =
-            Arc::new(Flusher::new(writer, &options, store.guarantees().overlapping_syncs));
-        strategy.start(Arc::clone(&flusher) as Arc<dyn Flush>)?;
+        let overlapping_syncs = store.guarantees().overlapping_syncs;
+        let flusher = Arc::new(Flusher::new(writer, &options, overlapping_syncs, lock));
         let stopped = AtomicBool::new(false);
         let (patience, unclosed) = (Patience::default(), OnceLock::new());
-        Ok(Self { flusher, strategy, store, env, options, patience, stopped, unclosed })
+        let log = Self { flusher, strategy, store, env, options, patience, stopped, unclosed };
+        log.strategy.start(Arc::clone(&log.flusher) as Arc<dyn Flush>).inspect_err(|_| {
+            // It may drive another log, and does not end with this one.
+            log.stopped.store(true, Ordering::Relaxed);
+        })?;
+        Ok(log)
     }
 
     /// Blocks until `lsn` is acknowledged as the strategy understands it.
@@ -70,7 +76,10 @@ impl Pipeline {
         }
         let waited = mark.wait(lsn, || {
             self.issued(lsn)?;
-            self.strategy.waiting(lsn, Waiter::Thread)?;
+            self.flusher.with_room(|| match self.strategy.waiting(lsn, Waiter::Thread) {
+                Err(_) if mark.get() >= lsn => Ok(()),
+                asked => asked,
+            })?;
             // A strategy that has ended has no threads any more; then it is for whoever waits.
             if self.unclosed.get().is_some() {
                 return self.sync();
@@ -101,7 +110,10 @@ impl Pipeline {
             return Ok(());
         }
         if self.flusher.written() < lsn {
-            self.flusher.write()?;
+            self.flusher.with_room(|| match self.flusher.write() {
+                Err(_) if self.flusher.written() >= lsn => Ok(()),
+                written => written,
+            })?;
         }
         self.flusher.sync_through(lsn)
     }
@@ -152,18 +164,19 @@ impl Pipeline {
     }
 
     /// Records durably that the log begins at `start`; what is before may be deleted after this has
-    /// returned, and not earlier.
+    /// returned, and not earlier. Refused once the log is closed; not behind a close that found no
+    /// room, which this may make.
     pub fn set_start(&self, start: Start) -> Result<()> {
-        if let Some(why) = lock(&self.flusher.stage).closed() {
-            return Err(why.clone());
-        }
         self.flusher.set_start(start)
     }
 
     /// Writes and syncs everything, then has `cut` make a shorter log of it, in a segment of its
-    /// own that cuts off the rest. No record may be appended meanwhile.
-    pub fn truncate(&self, cut: impl FnOnce(Resume) -> Result<Resume>) -> Result<()> {
-        self.sync()?;
+    /// own that cuts off the rest. No record may be appended meanwhile. Does not wait for room.
+    ///
+    /// Where `cut` hands the log back ([`Uncut::log`]), it goes on as it was; any other error of `cut`
+    /// poisons.
+    pub fn truncate(&self, cut: impl FnOnce(Resume) -> Result<Resume, Uncut>) -> Result<()> {
+        self.flusher.write_and_sync()?;
         let again = |resume| {
             Writer::new(
                 Arc::clone(&self.store),
@@ -174,24 +187,33 @@ impl Pipeline {
             )
         };
         let gone = |last: Lsn| Error::new(ErrorKind::Invalid, "the log was truncated").lsn(last);
-        self.flusher.replace(|resume| cut(resume).map(again), gone)
+        self.flusher.replace(cut, again, gone)
     }
 
-    /// Takes no more records, writes and syncs what is staged, seals the segment and ends the
-    /// strategy. Records that are being waited for are acknowledged by it. A second call finds
-    /// nothing to do, and one at the same time returns when that is so.
+    /// Takes no more records, writes and syncs what is staged, seals the segment, ends the strategy
+    /// and gives the store's lock free. Records that are being waited for are acknowledged by it. A
+    /// second call finds nothing to do, and one at the same time returns when that is so.
+    ///
+    /// Waits for every call of the store that is under way, on a poisoned log too: the lock goes
+    /// when nothing of this log can change the store any more, and not before.
     ///
     /// Fails with [`StorageFull`](ErrorKind::StorageFull) where there is no room for what is
     /// staged; that stays in memory, and a close after there is room writes it. Until then a
     /// blocking wait still writes it too; a task's wait fails at once.
     pub fn close(&self) -> Result<()> {
+        self.close_then(|| Ok(()))
+    }
+
+    /// As [`close`](Self::close), and calls `last` once the log is sealed and while the store's lock is
+    /// still held: for a last change of the store.
+    pub fn close_then(&self, last: impl FnOnce() -> Result<()>) -> Result<()> {
         lock(&self.flusher.stage).close(closed());
         self.flusher.end_waiting_for_room();
         // `Relaxed`: it only picks the one who calls.
         if !self.stopped.swap(true, Ordering::Relaxed) {
             self.strategy.stop();
         }
-        let finished = self.flusher.finish();
+        let finished = self.flusher.finish(last);
         if let Err(error) = &finished
             && error.kind() == ErrorKind::StorageFull
         {
@@ -203,10 +225,27 @@ impl Pipeline {
         finished
     }
 
+    /// As [`close`](Self::close), for a log whose last handle goes: where there is no room for what is
+    /// staged, that is given up, and whoever waits for it is told.
+    pub fn give_up(&self) {
+        if let Err(error) = self.close()
+            && error.kind() == ErrorKind::StorageFull
+        {
+            let what = "the log went away before there was room for the record";
+            self.flusher.abandon(Error::new(ErrorKind::StorageFull, what).because(error));
+            self.flusher.give_up();
+        }
+    }
+
     /// The store may have room that it had not before: who waits for some under
     /// [`WhenDiskFull::Wait`](crate::WhenDiskFull::Wait) looks again.
     pub fn room_made(&self) {
         self.flusher.room_made();
+        // For the tasks: the strategy flushes. What goes wrong with it reaches those who wait.
+        let staged = self.flusher.staged();
+        if staged > self.flusher.written() {
+            self.strategy.waiting(staged, Waiter::Task).ok();
+        }
     }
 
     pub(crate) fn flusher(&self) -> &Flusher {
@@ -221,7 +260,11 @@ impl Pipeline {
         &self.options
     }
 
-    fn acknowledged(&self) -> &Arc<Watermark> {
+    pub(crate) fn waits_for_room(&self) -> bool {
+        self.options.when_disk_full == WhenDiskFull::Wait
+    }
+
+    pub(crate) fn acknowledged(&self) -> &Arc<Watermark> {
         match self.strategy.acknowledges() {
             Acknowledgement::Durable => &self.flusher.durable,
             _ => &self.flusher.written,
@@ -249,9 +292,7 @@ impl Pipeline {
 impl Drop for Pipeline {
     /// Closes the log where nobody has; nobody is left to hear how that went.
     fn drop(&mut self) {
-        if !self.stopped.load(Ordering::Relaxed) {
-            self.close().ok();
-        }
+        self.give_up();
     }
 }
 

@@ -1,8 +1,9 @@
 //! [`Room`]: waiting until a full disk has room again.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
-use crate::sync::{Condvar, Mutex, wait_a_while};
+use crate::sync::{AtomicU64, Condvar, Mutex, wait_a_while};
 
 /// Where those wait who found the disk full. Nobody knows who will make room: whoever may have says
 /// so, and after a while they look by themselves.
@@ -10,6 +11,8 @@ use crate::sync::{Condvar, Mutex, wait_a_while};
 pub(crate) struct Room {
     state: Mutex<State>,
     changed: Condvar,
+    /// How many wait. A hint: who is overlooked looks by itself within a second.
+    waiting: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -32,8 +35,17 @@ impl Room {
         if state.closed || state.made != then {
             return !state.closed;
         }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         let state = wait_a_while(&self.changed, state);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         !state.closed
+    }
+
+    /// Something was written: where somebody waits, there is room.
+    pub(crate) fn found(&self) {
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.made();
+        }
     }
 
     /// There may be room now.

@@ -33,6 +33,14 @@ pub(crate) struct StagedFrame {
     pub(crate) count: u32,
 }
 
+impl Staged {
+    /// Forgets the frames, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.buffer.clear();
+        self.frames.clear();
+    }
+}
+
 impl StagedFrame {
     /// Where the frame ends, padding included.
     pub(crate) fn end(&self) -> usize {
@@ -98,8 +106,7 @@ impl Stage {
 
     /// Hands out what is staged and goes on with `spare`, whose memory it reuses.
     pub(crate) fn take(&mut self, mut spare: Staged) -> Staged {
-        spare.buffer.clear();
-        spare.frames.clear();
+        spare.clear();
         spare.last_lsn = self.staged.last_lsn;
         self.pad();
         std::mem::replace(&mut self.staged, spare)

@@ -53,6 +53,9 @@ pub trait Flush: Send + Sync {
 
     /// Writes everything staged before the call, as one or more frames, and moves
     /// [`written`](Self::written). May sync, where a segment ends.
+    ///
+    /// Where there is no room for all of it, what was written has been synced by the time that this
+    /// is told: no room for a record keeps nothing from those before it.
     fn write(&self) -> Result<()>;
 
     /// Syncs once, also where nothing is new, and moves [`durable`](Self::durable) to what was

@@ -35,7 +35,7 @@ pub use files::{Access, DIRECT_ALIGNMENT, FileId, FileInfo, FileKind, Files, Ope
 pub use id::{CodecId, Epoch, LogId, Position, SegmentId, TransformId};
 pub use lsn::Lsn;
 pub use replay::{Applications, ReplayEngine, ReplayReport, ReplayTarget, Scope};
-pub use resume::{CurrentSegment, Resume};
+pub use resume::{CurrentSegment, Resume, Uncut};
 pub use store::{
     Durability, Fenced, Guarantees, MAX_ANCHOR, Naming, SegmentReader, SegmentSpace, SegmentStore,
     SegmentSyncer, SegmentWriter, StoreLock, Unwritten,

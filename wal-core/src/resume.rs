@@ -1,7 +1,7 @@
 //! [`Resume`]: what recovery hands to the pipeline.
 
 use crate::format::{OpenSegment, Predecessor, Start};
-use crate::{Epoch, LogId, Lsn, SegmentId, SegmentWriter};
+use crate::{Epoch, Error, LogId, Lsn, SegmentId, SegmentWriter};
 
 /// Where and how a log goes on: the whole of what the writing half needs to know of the past.
 #[derive(Debug)]
@@ -50,5 +50,22 @@ impl Resume {
             current: None,
             dead: Vec::new(),
         }
+    }
+}
+
+/// A cut that did not come about, or not to its end.
+#[derive(Debug)]
+pub struct Uncut {
+    /// Why.
+    pub error: Error,
+    /// The log as it was, to go on with: where nothing of it was changed, as on a full disk. `None`
+    /// where it is not known what became of it.
+    pub log: Option<Resume>,
+}
+
+impl From<Error> for Uncut {
+    /// It is not known what became of the log.
+    fn from(error: Error) -> Self {
+        Self { error, log: None }
     }
 }

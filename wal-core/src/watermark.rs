@@ -2,10 +2,10 @@
 
 mod sync;
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -34,24 +34,25 @@ pub struct Watermark {
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Sorted by (LSN, ticket). A waiter that gave up leaves its place with no waker in it.
-    waiters: VecDeque<Place>,
-    abandoned: usize,
+    /// By LSN and ticket. A tree, so that waiters who come in any order cost the same.
+    waiters: BTreeMap<(Lsn, u64), Waker>,
     tickets: u64,
     /// Set once and for ever.
     failed: Option<Error>,
-    /// The newest [`Watermark::reject`] and the first ticket it does not concern.
-    rejected: Option<(u64, Error)>,
-    /// The same of [`Watermark::reset`]. Apart, for a rejection says "wait again", and must not be
+    /// The newest [`Watermark::reject`].
+    rejected: Option<Rejection>,
+    /// The newest [`Watermark::reset`]. Apart, for a rejection says "wait again", and must not be
     /// said of a record that is no more.
-    cut: Option<(u64, Error)>,
+    cut: Option<Rejection>,
 }
 
 #[derive(Debug)]
-struct Place {
-    lsn: Lsn,
-    ticket: u64,
-    waker: Option<Waker>,
+struct Rejection {
+    /// The first ticket that it does not concern.
+    next: u64,
+    /// It concerns only waits for what is above this.
+    above: Lsn,
+    error: Error,
 }
 
 impl Watermark {
@@ -80,8 +81,7 @@ impl Watermark {
             return Woken::default();
         }
         self.mark.store(lsn.get(), Ordering::Release);
-        let reached = queue.waiters.partition_point(|place| place.lsn <= lsn);
-        queue.take_front(reached)
+        queue.take_through(lsn)
     }
 
     /// Ends all waiting above the mark, now and for ever, with this error. The first one stays.
@@ -98,10 +98,17 @@ impl Watermark {
     /// Each gets one error: a second rejection before a waiter has looked replaces the first one's.
     /// And the mark comes first: who finds it reached has been waiting successfully.
     pub fn reject(&self, error: Error) {
+        self.reject_above(Lsn::ZERO, error);
+    }
+
+    /// As [`reject`](Self::reject), for those who wait for what is above this LSN; the others wait on.
+    pub fn reject_above(&self, above: Lsn, error: Error) {
         let mut queue = self.lock();
         let next = queue.tickets;
-        queue.rejected = Some((next, error));
-        Self::wake_all(queue);
+        queue.rejected = Some(Rejection { next, above, error });
+        let woken = queue.take_above(above);
+        drop(queue);
+        drop(woken);
     }
 
     /// Puts the mark to `lsn`, also back: for a log whose end was cut off on purpose. Whoever waits
@@ -112,14 +119,19 @@ impl Watermark {
     /// mark has passed its number again is told that it is reached: a log that is cut where
     /// everything was reached before tells the truth by that.
     pub fn reset(&self, lsn: Lsn, error: Error) {
+        drop(self.retreat(lsn, error));
+    }
+
+    /// As [`reset`](Self::reset), but those whose waiting ends wake up when the result is dropped.
+    pub fn retreat(&self, lsn: Lsn, error: Error) -> Woken {
         let mut queue = self.lock();
         if queue.failed.is_some() {
-            return;
+            return Woken::default();
         }
         let next = queue.tickets;
-        queue.cut = Some((next, error));
+        queue.cut = Some(Rejection { next, above: Lsn::ZERO, error });
         self.mark.store(lsn.get(), Ordering::Release);
-        Self::wake_all(queue);
+        queue.take_above(Lsn::ZERO)
     }
 
     /// Resolves when the mark has reached `lsn`, or with the error that ended the waiting. May be
@@ -146,7 +158,10 @@ impl Watermark {
             if let Poll::Ready(result) = reached.as_mut().poll(&mut context) {
                 return result;
             }
-            registered()?;
+            if let Err(error) = registered() {
+                // The record comes first: what went wrong may be another's.
+                return if self.get() >= lsn { Ok(()) } else { Err(error) };
+            }
             loop {
                 if let Poll::Ready(result) = reached.as_mut().poll(&mut context) {
                     return result;
@@ -157,59 +172,42 @@ impl Watermark {
     }
 
     fn wake_all(mut queue: MutexGuard<'_, Queue>) {
-        let all = queue.waiters.len();
-        let woken = queue.take_front(all);
+        let woken = queue.take_above(Lsn::ZERO);
         drop(queue);
         drop(woken);
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // No code of others runs under the lock but a waker's clone; the queue is whole also where
-        // that panicked. A waker's end is kept out: it may be the end of a task that waits here.
+        // No code of others runs under the lock: a waker is cloned before it and dropped behind it,
+        // for its end may be the end of a task that waits here.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Queue {
-    fn take_front(&mut self, count: usize) -> Woken {
+    /// Those who wait for this LSN or an earlier one.
+    fn take_through(&mut self, lsn: Lsn) -> Woken {
         let mut woken = Woken::default();
-        for place in self.waiters.drain(..count) {
-            match (place.waker, &woken.first) {
-                (None, _) => self.abandoned -= 1,
-                (waker, None) => woken.first = waker,
-                (Some(waker), Some(_)) => {
-                    if woken.others.is_empty() {
-                        woken.others.reserve(count - 1);
-                    }
-                    woken.others.push(waker);
-                }
-            }
+        while let Some(first) = self.waiters.first_entry()
+            && first.key().0 <= lsn
+        {
+            woken.push(first.remove());
         }
         woken
     }
 
-    fn find(&self, lsn: Lsn, ticket: u64) -> std::result::Result<usize, usize> {
-        self.waiters.binary_search_by_key(&(lsn, ticket), |place| (place.lsn, place.ticket))
-    }
-
-    /// Gives the waker back, to be dropped without the lock.
-    fn abandon(&mut self, lsn: Lsn, ticket: u64) -> Option<Waker> {
-        let at = self.find(lsn, ticket).ok()?;
-        let waker = self.waiters[at].waker.take();
-        if waker.is_some() {
-            self.abandoned += 1;
-        }
-        // Futures that are made and dropped while the mark stands still must not pile up.
-        if self.abandoned > 32 && self.abandoned * 2 > self.waiters.len() {
-            self.waiters.retain(|place| place.waker.is_some());
-            self.abandoned = 0;
-        }
-        waker
+    /// Those who wait for a later LSN than this.
+    fn take_above(&mut self, lsn: Lsn) -> Woken {
+        let mut woken = Woken::default();
+        let above = self.waiters.split_off(&(lsn.next(), 0));
+        above.into_values().for_each(|waker| woken.push(waker));
+        woken
     }
 }
 
 /// Waiters whose waiting is over; they wake when this is dropped. All of them do, also where a
-/// waker panics; its panic goes on from here.
+/// waker panics: that is the waker's own affair, told by the hook for panics, and ends here. The
+/// thread that wakes is another's most often, and has a log to flush.
 #[derive(Debug, Default)]
 #[must_use = "the waiters wake when this is dropped: say when"]
 pub struct Woken {
@@ -218,19 +216,36 @@ pub struct Woken {
     others: Vec<Waker>,
 }
 
+impl Woken {
+    /// Whether there is nobody to wake.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Takes these along, to wake together.
+    pub fn merge(&mut self, mut more: Self) {
+        if let Some(first) = more.first.take() {
+            self.push(first);
+            self.others.append(&mut more.others);
+        }
+    }
+
+    fn push(&mut self, waker: Waker) {
+        match self.first {
+            None => self.first = Some(waker),
+            Some(_) => self.others.push(waker),
+        }
+    }
+}
+
 impl Drop for Woken {
     fn drop(&mut self) {
-        let mut panic = None;
         for waker in self.first.take().into_iter().chain(self.others.drain(..)) {
             // Nothing of ours is in there: a waker that is broken half-way is nobody else's.
             if let Err(cause) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                panic.get_or_insert(cause);
+                // What was thrown may throw again at its end.
+                std::mem::forget(cause);
             }
-        }
-        if let Some(cause) = panic
-            && !std::thread::panicking()
-        {
-            resume_unwind(cause);
         }
     }
 }
@@ -253,60 +268,62 @@ impl<W: Deref<Target = Watermark> + Unpin> Future for Reached<W> {
         }
         let this = &mut *self;
         let lsn = this.lsn;
+        // The caller's code, and so not under the lock.
+        let waker = context.waker().clone();
         let mut queue = this.watermark.lock();
-        if this.watermark.get() >= lsn {
-            return Poll::Ready(Ok(()));
-        }
-        if let Some(error) = &queue.failed {
-            return Poll::Ready(Err(indeterminate(error, lsn)));
-        }
-        let Some(ticket) = this.ticket else {
-            let ticket = queue.tickets;
-            queue.tickets += 1;
-            let at = queue.find(lsn, ticket).unwrap_or_else(|at| at);
-            let waker = Some(context.waker().clone());
-            queue.waiters.insert(at, Place { lsn, ticket, waker });
-            this.ticket = Some(ticket);
-            return Poll::Pending;
+        let (polled, old) = match queue.look(&this.watermark, lsn, this.ticket) {
+            Some(result) => (Poll::Ready(result), Some(waker)),
+            None => {
+                let ticket = *this.ticket.get_or_insert_with(|| {
+                    queue.tickets += 1;
+                    queue.tickets - 1
+                });
+                (Poll::Pending, queue.waiters.insert((lsn, ticket), waker))
+            }
         };
-        for (next, error) in [&queue.cut, &queue.rejected].into_iter().flatten() {
-            if ticket < *next {
-                return Poll::Ready(Err(error.clone()));
-            }
+        drop(queue);
+        drop(old);
+        polled
+    }
+}
+
+impl Queue {
+    /// Whether the waiting for `lsn` under this ticket is over, and how.
+    fn look(&self, watermark: &Watermark, lsn: Lsn, ticket: Option<u64>) -> Option<Result<()>> {
+        if watermark.get() >= lsn {
+            return Some(Ok(()));
         }
-        match queue.find(lsn, ticket) {
-            Ok(at) => {
-                let place = &mut queue.waiters[at].waker;
-                if !place.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-                    let old = place.replace(context.waker().clone());
-                    drop(queue);
-                    drop(old);
-                }
-            }
-            Err(at) => {
-                let waker = Some(context.waker().clone());
-                queue.waiters.insert(at, Place { lsn, ticket, waker });
-            }
+        if let Some(error) = &self.failed {
+            return Some(Err(indeterminate(error, lsn)));
         }
-        Poll::Pending
+        let ticket = ticket?;
+        let rejections = [&self.cut, &self.rejected].into_iter().flatten();
+        let mut concerning = rejections.filter(|it| ticket < it.next && lsn > it.above);
+        concerning.next().map(|rejection| Err(rejection.error.clone()))
     }
 }
 
 impl<W: Deref<Target = Watermark>> Drop for Reached<W> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let waker = self.watermark.lock().abandon(self.lsn, ticket);
+            let waker = self.watermark.lock().waiters.remove(&(self.lsn, ticket));
             drop(waker);
         }
     }
 }
 
 fn indeterminate(first: &Error, lsn: Lsn) -> Error {
-    if first.kind() == ErrorKind::Invalid {
-        return first.clone().lsn(lsn);
-    }
-    let what = "the log is poisoned; the record is indeterminate, the next recovery tells";
-    Error::new(ErrorKind::Poisoned, what).lsn(lsn).because(first.clone())
+    let (kind, what) = match first.kind() {
+        ErrorKind::Invalid => return first.clone().lsn(lsn),
+        ErrorKind::Fenced => {
+            (ErrorKind::Fenced, "another writer has the log; the record is indeterminate")
+        }
+        _ => {
+            let what = "the log is poisoned; the record is indeterminate, the next recovery tells";
+            (ErrorKind::Poisoned, what)
+        }
+    };
+    Error::new(kind, what).lsn(lsn).because(first.clone())
 }
 
 thread_local! {

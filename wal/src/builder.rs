@@ -151,13 +151,19 @@ impl Builder {
             None => store,
             Some(most) => Arc::new(Capped::new(store, most)),
         };
-        let pipeline =
-            Pipeline::start(Arc::clone(&store), Arc::clone(&self.env), strategy, options, resume)?;
+        let pipeline = Pipeline::start(
+            Arc::clone(&store),
+            Arc::clone(&self.env),
+            strategy,
+            options,
+            resume,
+            lock,
+        )?;
         let transforms = Transforms::new(self.readable);
         let env = self.env;
         let (pipeline, transform) = (Arc::new(pipeline), self.transform);
         let parts = Parts { pipeline, store, env, transforms, transform, recovering, codec, fit };
-        Ok((Wal::assemble(parts, lock), recovery))
+        Ok((Wal::assemble(parts), recovery))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wal_commit::{Pipeline, Wait};
 use wal_core::{
     Acknowledgement, Codec, CodecId, Env, Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore,
-    StoreLock, Transform,
+    Transform, Uncut,
 };
 use wal_replay::{Chain, Cursor, RecoverOptions, Transforms, Until, truncate};
 
@@ -41,8 +41,7 @@ pub(crate) struct Parts {
 
 struct Inner {
     parts: Parts,
-    lock: Mutex<Option<Box<dyn StoreLock>>>,
-    /// One change of the list of segments at a time.
+    /// One change of the list of segments at a time, and none behind a close.
     pruning: Mutex<()>,
     holds: Arc<Holds>,
     truncations: AtomicU64,
@@ -66,10 +65,9 @@ impl Wal {
         Builder::in_store(store)
     }
 
-    pub(crate) fn assemble(parts: Parts, lock: Box<dyn StoreLock>) -> Self {
-        let (lock, pruning) = (Mutex::new(Some(lock)), Mutex::default());
+    pub(crate) fn assemble(parts: Parts) -> Self {
         let (holds, truncations) = (Arc::default(), AtomicU64::new(0));
-        Self { inner: Arc::new(Inner { parts, lock, pruning, holds, truncations }) }
+        Self { inner: Arc::new(Inner { parts, pruning: Mutex::default(), holds, truncations }) }
     }
 
     /// Stages a record and returns its LSN. Under the default strategy this never waits for the
@@ -188,6 +186,10 @@ impl Wal {
     /// Also [`Invalid`](ErrorKind::Invalid): the LSN was never issued, or was pruned.
     pub fn truncate_after(&self, lsn: Lsn) -> Result<()> {
         let Parts { store, env, transforms, recovering, pipeline, .. } = &self.inner.parts;
+        // First without the turn: where this waits for room, it is pruning that makes some.
+        if lsn < pipeline.staged_lsn() {
+            pipeline.sync()?;
+        }
         let _one_at_a_time = self.pruning();
         if lsn > pipeline.staged_lsn() {
             return Err(Error::new(ErrorKind::Invalid, "the LSN was never issued").lsn(lsn));
@@ -200,8 +202,9 @@ impl Wal {
         }
         // Before anything is gone, so that who reads and misses it knows why.
         self.inner.truncations.fetch_add(1, Ordering::SeqCst);
-        pipeline
-            .truncate(|resume| truncate(&**store, &**env, recovering, transforms, resume, lsn))?;
+        pipeline.truncate(|resume| {
+            truncate(&**store, &**env, recovering, transforms, resume, lsn).map_err(Uncut::from)
+        })?;
         self.holds().cut(lsn.next());
         pipeline.room_made();
         Ok(())
@@ -263,11 +266,10 @@ impl Wal {
     /// - Any other error means that something may be missing on disk; the next open recovers what is
     ///   there.
     pub fn close(&self) -> Result<()> {
-        let closed = self.pipeline().close();
-        if !matches!(&closed, Err(error) if error.kind() == ErrorKind::StorageFull) {
-            lock(&self.inner.lock).take();
-        }
-        closed
+        // What prunes removes segments under the store's lock, which goes below. It waits for nothing
+        // but the disk.
+        let _no_pruning = self.pruning();
+        self.pipeline().close()
     }
 
     /// What `look` finds in the chain as it is now, for the records through the last acknowledged
@@ -318,8 +320,9 @@ impl Wal {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Nobody is left to tell; who must know calls `close`.
-        self.parts.pipeline.close().ok();
+        // Nobody is left to tell; who must know calls `close`. A wait that somebody keeps has the
+        // pipeline, which must not write any more when the lock is another's.
+        self.parts.pipeline.give_up();
     }
 }
 

@@ -7,7 +7,7 @@ use wal_commit::{Options, Pipeline};
 use wal_core::format::{MAX_BODY_LEN, Start};
 use wal_core::{
     CodecId, Entry, Env, Error, ErrorKind, LogId, Lsn, Result, Resume, SegmentId, SegmentStore,
-    StoreLock, Transform,
+    Transform,
 };
 
 use crate::builder::lock_store;
@@ -34,7 +34,6 @@ pub(crate) struct Target {
     log: LogId,
     first: Lsn,
     last: Lsn,
-    _lock: Box<dyn StoreLock>,
 }
 
 impl Target {
@@ -75,8 +74,8 @@ impl Target {
         // Writes each frame at once, under its own time, and syncs where a segment ends.
         let strategy = Arc::new(wal_commit::Os::new());
         let env = Arc::clone(&times) as Arc<dyn Env>;
-        let pipeline = Pipeline::start(Arc::clone(&store), env, strategy, options, resume)?;
-        Ok(Self { store, pipeline, times, log, first, last, _lock: lock })
+        let pipeline = Pipeline::start(Arc::clone(&store), env, strategy, options, resume, lock)?;
+        Ok(Self { store, pipeline, times, log, first, last })
     }
 
     /// The identity of the log that comes to be.
@@ -103,8 +102,8 @@ impl Target {
             // No record says where the log begins, and so the segment must.
             self.pipeline.set_start(Start { segment: SegmentId::FIRST, lsn: self.first })?;
         }
-        self.pipeline.close()?;
-        if self.last >= self.first { unmark(&*self.store) } else { Ok(()) }
+        let marked = self.last >= self.first;
+        self.pipeline.close_then(|| if marked { unmark(&*self.store) } else { Ok(()) })
     }
 }
 

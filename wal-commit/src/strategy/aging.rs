@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use wal_core::{ErrorKind, Flush, Lsn, Result};
+use wal_core::{Flush, Lsn, Result};
 
+use super::is_final;
 use super::worker::{Rest, Worker};
 use crate::sync::{AtomicBool, AtomicU64, fence};
-
-/// How long a full disk is left alone at the least.
-const FULL: Duration = Duration::from_millis(10);
 
 /// When a flush is due. Both are triggers and not caps: a flush takes along whatever is staged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +42,15 @@ struct Shared {
     oldest: AtomicU64,
     /// Whether the thread has been told that there are enough records, since it last looked.
     told: AtomicBool,
+    /// Whether a task waits for what is staged to be written.
+    wanted: AtomicBool,
 }
 
 impl Aging {
     pub(super) fn new(trigger: Trigger) -> Self {
-        let (oldest, told) = (AtomicU64::new(0), AtomicBool::new(false));
-        let shared = Shared { trigger, began: Instant::now(), oldest, told };
+        let (oldest, began) = (AtomicU64::new(0), Instant::now());
+        let (told, wanted) = (AtomicBool::new(false), AtomicBool::new(false));
+        let shared = Shared { trigger, began, oldest, told, wanted };
         Self { worker: Worker::default(), shared: Arc::new(shared) }
     }
 
@@ -74,6 +75,17 @@ impl Aging {
         }
     }
 
+    /// Somebody waits.
+    pub(super) fn hurry(&self) {
+        self.worker.hurry();
+    }
+
+    /// A task waits for what is staged to be written, which may block.
+    pub(super) fn write_soon(&self) {
+        self.shared.wanted.store(true, Ordering::Release);
+        self.worker.wake();
+    }
+
     pub(super) fn stop(&self) {
         self.worker.stop();
     }
@@ -95,10 +107,18 @@ impl Shared {
         while !rest.stopping() {
             self.told.store(false, Ordering::Relaxed);
             fence(Ordering::SeqCst);
+            if self.wanted.swap(false, Ordering::AcqRel)
+                && let Err(error) = log.write()
+            {
+                if is_final(&error) {
+                    return;
+                }
+                rest.leave_full_disk();
+            }
             let pending = pending(log);
             if pending == 0 {
                 self.oldest.store(0, Ordering::Relaxed);
-                rest.rest(|| log.staged() > log.durable());
+                rest.rest(|| log.staged() > log.durable() || self.wanted.load(Ordering::Acquire));
                 continue;
             }
             self.note();
@@ -111,11 +131,11 @@ impl Shared {
             self.oldest.store(0, Ordering::Relaxed);
             let flushed = log.write().and_then(|()| log.sync());
             if let Err(error) = flushed {
-                if error.kind() == ErrorKind::Poisoned {
+                if is_final(&error) {
                     return;
                 }
-                // A full disk: those who waited know, and what is staged is tried again in time.
-                rest.pause(self.trigger.age.max(FULL));
+                // A full disk: what is staged is tried again in time.
+                rest.leave_full_disk();
             }
         }
     }

@@ -57,6 +57,7 @@ impl CommitStrategy for FlushThread {
     }
 
     fn waiting(&self, _lsn: Lsn, _waiter: Waiter) -> Result<()> {
+        self.aging.hurry();
         Ok(())
     }
 

@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
 
-use wal_core::{Acknowledgement, CommitStrategy, ErrorKind, Flush, Lsn, Result, Waiter};
+use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
 
 use super::gather::Gather;
+use super::is_final;
 use super::window::{Hold, Window};
 use super::worker::{Rest, Worker};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
@@ -182,8 +183,15 @@ impl Shared {
             let durable = log.durable();
             if wanted.max(ample) > durable {
                 self.helped.store(true, Ordering::Relaxed);
-                let _ = self.lead_in_turn(log, wanted.max(ample));
-                if wanted > durable {
+                if let Err(error) = self.lead_in_turn(log, wanted.max(ample)) {
+                    self.helped.store(false, Ordering::Relaxed);
+                    if is_final(&error) {
+                        return;
+                    }
+                    rest.leave_full_disk();
+                    // Who waits for room goes on waiting, and does not ask again.
+                    self.ample.fetch_max(wanted.max(ample).get(), Ordering::AcqRel);
+                } else if wanted > durable {
                     // At once, and not when one of them asks: he would be taken for all of them.
                     let woken = log.durable().since(durable);
                     self.gather.wait(log, woken, || rest.stopping());
@@ -195,9 +203,11 @@ impl Shared {
             if staged > log.durable() {
                 if staged_at_last_tick > log.durable()
                     && let Err(error) = self.lead_in_turn(log, staged)
-                    && error.kind() == ErrorKind::Poisoned
                 {
-                    return;
+                    if is_final(&error) {
+                        return;
+                    }
+                    rest.leave_full_disk();
                 }
                 staged_at_last_tick = staged;
                 rest.pause(TICK);

@@ -46,9 +46,17 @@ impl CommitStrategy for Interval {
         Ok(())
     }
 
-    // A write goes to the operating system's memory; a task can do that.
-    fn waiting(&self, _lsn: Lsn, _waiter: Waiter) -> Result<()> {
-        self.log.get()?.write()
+    // A write goes to the operating system's memory; but where a segment ends it syncs, and a task must
+    // not wait for that.
+    fn waiting(&self, _lsn: Lsn, waiter: Waiter) -> Result<()> {
+        match waiter {
+            Waiter::Thread => self.log.get()?.write(),
+            Waiter::Task => {
+                self.aging.write_soon();
+                Ok(())
+            }
+            Waiter::Nobody => Ok(()),
+        }
     }
 
     fn stop(&self) {

@@ -31,6 +31,11 @@ use std::sync::{Arc, OnceLock};
 
 use wal_core::{Error, ErrorKind, Flush, Result};
 
+/// Whether a log that failed so will never be flushed again: after everything but a full disk.
+fn is_final(error: &Error) -> bool {
+    error.kind() != ErrorKind::StorageFull
+}
+
 /// The log that a strategy drives, from `start` on.
 #[derive(Default)]
 struct Driven(OnceLock<Arc<dyn Flush>>);

@@ -1,18 +1,26 @@
 //! [`Os`]: the operating system decides.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
 
-use super::Driven;
+use super::worker::{Rest, Worker};
+use super::{Driven, is_final};
+use crate::sync::AtomicBool;
 
 /// Every append is written before it returns and never synced by itself: it survives the death of
 /// the process, and a power cut takes what the operating system had not written back yet, tens of
 /// seconds of it. Segments are synced when they end, so a power cut never takes more than the
 /// segment being written. An explicit sync of the log is durable as ever.
+///
+/// A task that waits, which it does where an append of another thread is under way or failed on a full
+/// disk, has a thread write for it: a write syncs where a segment ends.
 #[derive(Debug, Default)]
 pub struct Os {
     log: Driven,
+    wanted: Arc<AtomicBool>,
+    helper: Worker,
 }
 
 impl Os {
@@ -28,18 +36,44 @@ impl CommitStrategy for Os {
     }
 
     fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
-        self.log.set(log)
+        self.log.set(Arc::clone(&log))?;
+        let wanted = Arc::clone(&self.wanted);
+        self.helper.start("wal-os", log, move |log, rest| help(log, rest, &wanted))
     }
 
     fn staged(&self, _lsn: Lsn) -> Result<()> {
         self.log.get()?.write()
     }
 
-    // Only where an append of another thread is under way, or failed on a full disk. A write goes
-    // to the operating system's memory; a task can do that.
-    fn waiting(&self, _lsn: Lsn, _waiter: Waiter) -> Result<()> {
-        self.log.get()?.write()
+    fn waiting(&self, _lsn: Lsn, waiter: Waiter) -> Result<()> {
+        match waiter {
+            Waiter::Thread => self.log.get()?.write(),
+            Waiter::Task => {
+                self.wanted.store(true, Ordering::Release);
+                self.helper.wake();
+                Ok(())
+            }
+            Waiter::Nobody => Ok(()),
+        }
     }
 
-    fn stop(&self) {}
+    fn stop(&self) {
+        self.helper.stop();
+    }
+}
+
+/// The helper thread. What goes wrong reaches the tasks through the watermark.
+fn help(log: &dyn Flush, rest: &Rest, wanted: &AtomicBool) {
+    while !rest.stopping() {
+        if !wanted.swap(false, Ordering::AcqRel) {
+            rest.rest(|| wanted.load(Ordering::Acquire));
+        } else if let Err(error) = log.write() {
+            if is_final(&error) {
+                return;
+            }
+            // The task that waits for room goes on waiting, and nobody asks again for it.
+            wanted.store(true, Ordering::Release);
+            rest.leave_full_disk();
+        }
+    }
 }

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use wal_core::{Acknowledgement, CommitStrategy, ErrorKind, Flush, Lsn, Result, Waiter};
+use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
 
+use super::is_final;
 use super::worker::{Rest, Worker};
 use crate::sync::AtomicU64;
-
-/// How long a full disk is left alone.
-const FULL: Duration = Duration::from_millis(10);
 
 /// Several threads, each of which writes what is staged and syncs it, while the syncs of the others
 /// are still under way: for a store whose syncs take long and may overlap
@@ -72,6 +69,7 @@ impl CommitStrategy for Parallel {
     fn waiting(&self, _lsn: Lsn, _waiter: Waiter) -> Result<()> {
         // Everything that is staged is on its way.
         self.rouse();
+        self.workers.iter().for_each(Worker::hurry);
         Ok(())
     }
 
@@ -93,8 +91,8 @@ impl Shared {
             self.flushing.fetch_sub(1, Ordering::AcqRel);
             match flushed {
                 Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Poisoned => return,
-                Err(_) => rest.pause(FULL),
+                Err(error) if is_final(&error) => return,
+                Err(_) => rest.leave_full_disk(),
             }
         }
     }

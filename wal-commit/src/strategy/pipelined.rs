@@ -1,14 +1,11 @@
 //! [`Pipelined`]: one thread writes while another syncs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use wal_core::{Acknowledgement, CommitStrategy, ErrorKind, Flush, Lsn, Result, Waiter};
+use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
 
+use super::is_final;
 use super::worker::{Rest, Worker};
-
-/// How long the writer leaves a full disk alone.
-const FULL: Duration = Duration::from_millis(10);
 
 /// A writer thread and a force-write thread: batch n + 1 is written while n is being synced, and
 /// batches that were written during one sync share the next one. Appends and waits do no I/O.
@@ -48,6 +45,7 @@ impl CommitStrategy for Pipelined {
     fn waiting(&self, _lsn: Lsn, _waiter: Waiter) -> Result<()> {
         // Everything that is staged is on its way.
         self.writer.rouse();
+        self.writer.hurry();
         Ok(())
     }
 
@@ -75,8 +73,8 @@ fn write(log: &dyn Flush, rest: &Rest, syncer: &Worker) {
             Ok(()) => {
                 syncer.rouse();
             }
-            Err(error) if error.kind() == ErrorKind::Poisoned => return,
-            Err(_) => rest.pause(FULL),
+            Err(error) if is_final(&error) => return,
+            Err(_) => rest.leave_full_disk(),
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use wal_core::{Acknowledgement, CommitStrategy, ErrorKind, Flush, Lsn, Result, Waiter};
+use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
 
-use super::Driven;
 use super::worker::{Rest, Worker};
+use super::{Driven, is_final};
 use crate::flusher::lock;
 use crate::sync::{AtomicBool, Mutex};
 
@@ -80,10 +80,13 @@ impl Shared {
         while !rest.stopping() {
             if !self.wanted.swap(false, Ordering::AcqRel) {
                 rest.rest(|| self.wanted.load(Ordering::Acquire));
-            } else if let Err(error) = self.commit(log)
-                && error.kind() == ErrorKind::Poisoned
-            {
-                return;
+            } else if let Err(error) = self.commit(log) {
+                if is_final(&error) {
+                    return;
+                }
+                // The task that waits for room goes on waiting, and nobody asks again for it.
+                self.wanted.store(true, Ordering::Release);
+                rest.leave_full_disk();
             }
         }
     }

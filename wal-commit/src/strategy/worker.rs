@@ -26,6 +26,8 @@ pub(super) struct Rest {
     thread: OnceLock<Thread>,
     watch: Watch,
     stopping: AtomicBool,
+    /// Whether it leaves a full disk alone just now. A hint.
+    full: AtomicBool,
 }
 
 impl Worker {
@@ -78,6 +80,13 @@ impl Worker {
         rests
     }
 
+    /// To be called when somebody waits: ends the pause of a thread that leaves a full disk alone.
+    pub(super) fn hurry(&self) {
+        if self.rest.full.load(Ordering::Relaxed) && self.rest.full.swap(false, Ordering::Relaxed) {
+            self.rest.wake();
+        }
+    }
+
     /// Ends a rest or a pause of the thread, now or the next one.
     pub(super) fn wake(&self) {
         self.rest.wake();
@@ -103,6 +112,14 @@ impl Rest {
         if !self.stopping() {
             thread::park_timeout(time);
         }
+    }
+
+    /// Leaves a full disk alone: until somebody waits or makes room, and for a second at the most, for
+    /// others make room, too, and nobody says so.
+    pub(super) fn leave_full_disk(&self) {
+        self.full.store(true, Ordering::Relaxed);
+        self.pause(Duration::from_secs(1));
+        self.full.store(false, Ordering::Relaxed);
     }
 
     fn wake(&self) {

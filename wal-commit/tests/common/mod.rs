@@ -37,7 +37,9 @@ pub(crate) fn start(
     options: Options,
 ) -> Result<Arc<Pipeline>> {
     let env = Arc::new(StillEnv::default());
-    Pipeline::start(Arc::new(store), env, strategy, options, Resume::fresh(LOG)).map(Arc::new)
+    let lock = store.lock().expect("nobody else has the store");
+    let resume = Resume::fresh(LOG);
+    Pipeline::start(Arc::new(store), env, strategy, options, resume, lock).map(Arc::new)
 }
 
 /// Options with one segment for the whole test.

@@ -98,7 +98,7 @@ fn a_failed_truncation_poisons() {
     let (disk, log) = log(GroupCommit::new());
     log.append(b"record").unwrap();
     log.wait(Lsn::FIRST).unwrap();
-    let error = log.truncate(|_| Err(Error::new(ErrorKind::Io, "half cut"))).unwrap_err();
+    let error = log.truncate(|_| Err(Error::new(ErrorKind::Io, "half cut").into())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Poisoned);
     assert!(error.report().contains("half cut"), "{error:?}");
     assert_eq!(log.append(b"more").unwrap_err().kind(), ErrorKind::Poisoned);

@@ -12,10 +12,12 @@ mod failing;
 mod flush_thread;
 mod full_disk;
 mod layout;
+mod lock;
 mod parallel;
 mod room;
 mod strategy;
 mod waiting;
+mod written_is_synced;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, mpsc};

@@ -1,7 +1,7 @@
 //! Waiting, blocking and async, and the watermark that is waited for.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -121,8 +121,9 @@ fn a_waker_that_panics_wakes_the_others() {
         let waker = Waker::from(Arc::clone(bell));
         assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     }
-    let publish = AssertUnwindSafe(|| mark.publish(Lsn::FIRST));
-    assert!(catch_unwind(publish).is_err(), "the panic is not swallowed");
+    // The panic is the waker's own affair, told by the hook for panics: the thread that wakes it is
+    // another's.
+    mark.publish(Lsn::FIRST);
     assert_eq!(bells.map(|bell| bell.0.load(Ordering::SeqCst)), [1, 101, 1, 101, 1]);
     assert_eq!(mark.get(), Lsn::FIRST);
 }

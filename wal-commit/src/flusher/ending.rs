@@ -1,0 +1,99 @@
+//! The end of a log, or of a part of it: closing, giving up, truncating.
+
+use std::sync::PoisonError;
+
+use wal_core::{Error, ErrorKind, Lsn, Result, Resume, Uncut};
+
+use super::{Flusher, closed, lock};
+use crate::stage::Staged;
+use crate::writer::{Ending, Writer};
+
+impl Flusher {
+    /// Writes and syncs what is left, ends the segment and gives the log up. Without room for all of
+    /// it the log stays as it is, and the error says so. A second call finds nothing to do; two at
+    /// once both return when that is done. Calls `last` between the log's end and the lock's.
+    pub(crate) fn finish(&self, last: impl FnOnce() -> Result<()>) -> Result<()> {
+        let finished = self.write_or_sync().and_then(|()| self.end_log()).and_then(|()| last());
+        if !matches!(&finished, Err(error) if error.kind() == ErrorKind::StorageFull) {
+            self.give_up();
+        }
+        finished
+    }
+
+    fn end_log(&self) -> Result<()> {
+        let woken = self.guarded(|| {
+            let mut writing = self.turn_to_write()?;
+            let Some(writer) = &mut writing.writer else { return Ok(None) };
+            // All in one turn: what is written by now is durable before the seal vouches for it.
+            let result = self.end_segment(writer, Ending::OfLog);
+            if result.is_ok() {
+                writing.writer = None;
+            }
+            self.end_turn(writing, result).map(Some)
+        })?;
+        drop(woken);
+        Ok(())
+    }
+
+    /// Lets go of everything that can change the store, and of the store's lock behind it. Waits for
+    /// each call of the store that is under way, on a poisoned log too: one that comes back later would
+    /// change what belongs to the next owner.
+    pub(crate) fn give_up(&self) {
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = self.syncing.all().unwrap_or_else(|turns| turns);
+        writing.writer = None;
+        writing.taken = Staged::default();
+        writing.next = 0;
+        lock(&self.tip).segment = None;
+        writing.lock = None;
+        drop(turns);
+    }
+
+    /// Swaps the written log for another one that ends earlier: everything is written and durable,
+    /// `cut` gets the writer's idea of the log, and what it gives back goes on by `again`. Where there
+    /// was no room for the cut, that is the log as it was.
+    pub(crate) fn replace(
+        &self,
+        cut: impl FnOnce(Resume) -> Result<Resume, Uncut>,
+        again: impl Fn(Resume) -> Writer,
+        gone: impl Fn(Lsn) -> Error,
+    ) -> Result<()> {
+        let woken = self.guarded(|| {
+            let mut writing = self.turn_to_write()?;
+            let turns = self.turn_to_sync(self.syncing.all())?;
+            let mut stage = lock(&self.stage);
+            if stage.len() > 0 || writing.next < writing.taken.frames.len() {
+                let what = "records were appended while the log was being truncated";
+                return Err(Error::new(ErrorKind::Invalid, what));
+            }
+            let Some(writer) = writing.writer.take() else { return Err(closed()) };
+            // Its syncer holds the segment, which the cut may end.
+            lock(&self.tip).segment = None;
+            let (resume, refused) = match cut(writer.into_resume()) {
+                Ok(resume) => (resume, None),
+                Err(Uncut { error, log: Some(resume) }) => (resume, Some(error)),
+                Err(Uncut { error, log: None }) => {
+                    drop(stage);
+                    self.poison(&error);
+                    drop((turns, writing));
+                    return self.poisoned().map(|()| None);
+                }
+            };
+            let writer = again(resume);
+            let last_lsn = writer.last_lsn();
+            writing.install(&mut lock(&self.tip), writer);
+            if let Some(error) = refused {
+                return Err(error);
+            }
+            // All under the lock of the stage: a record appended next has an LSN that the marks
+            // have already been taken back from.
+            stage.reset(last_lsn);
+            let mut woken = self.written.retreat(last_lsn, gone(last_lsn));
+            woken.merge(self.durable.retreat(last_lsn, gone(last_lsn)));
+            drop((stage, turns, writing));
+            Ok(Some(woken))
+        })?;
+        drop(woken);
+        Ok(())
+    }
+}
