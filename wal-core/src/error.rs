@@ -35,7 +35,8 @@ pub enum ErrorKind {
     /// reopen. The first failure is the [`source`](StdError::source). Records that were staged and
     /// not yet acknowledged are *indeterminate*: the next recovery finds each of them or not.
     Poisoned,
-    /// No space left before anything was lost: free some (prune, or a larger disk) and wait or
+    /// No space left before anything was lost, on the disk or in what the process may take of it (a
+    /// quota, a limit on the size of files): free some (prune, or a larger disk or limit) and wait or
     /// append again. What was staged is still staged.
     StorageFull,
     /// Written by a newer version, or with a codec, transform or feature this build does not know; or
@@ -45,7 +46,9 @@ pub enum ErrorKind {
 
 /// What went wrong, where, and why; cheap to clone, since one failed sync fails many waiters.
 ///
-/// `Display` gives one line without the cause; walk [`source`](StdError::source) for that.
+/// `Display` gives one line without the cause; walk [`source`](StdError::source) for that, or take
+/// [`report`](Self::report). Only a [`Poisoned`](ErrorKind::Poisoned) error says its cause by itself:
+/// what happened is in there, and nothing of it in the error that it makes of every later call.
 ///
 /// ```
 /// use wal_core::{Error, ErrorKind, Lsn, SegmentId};
@@ -82,12 +85,15 @@ impl Error {
         }))
     }
 
-    /// The storage refused: [`ErrorKind::StorageFull`] where it says that there is no room,
+    /// The storage refused: [`ErrorKind::StorageFull`] where it says that there is no room, or none
+    /// that this process may take in one file,
     /// [`ErrorKind::NotFound`] where there is nothing of that name, [`ErrorKind::Fenced`] where
     /// another writer has its place ([`Fenced`]), else [`ErrorKind::Io`].
     pub fn io(what: impl Into<Cow<'static, str>>, source: io::Error) -> Self {
         let kind = match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => ErrorKind::StorageFull,
             io::ErrorKind::NotFound => ErrorKind::NotFound,
             _ if Fenced::is_source_of(&source) => ErrorKind::Fenced,
             _ => ErrorKind::Io,
@@ -152,13 +158,23 @@ impl Error {
     /// The whole chain of causes in one line, for a person.
     pub fn report(&self) -> String {
         let mut line = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            line.push_str(": ");
-            line.push_str(&error.to_string());
-            cause = error.source();
+        if !self.says_its_cause() {
+            push_causes(&mut line, self.source());
         }
         line
+    }
+
+    fn says_its_cause(&self) -> bool {
+        self.kind() == ErrorKind::Poisoned
+    }
+}
+
+fn push_causes(line: &mut String, mut cause: Option<&(dyn StdError + 'static)>) {
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        let whole = error.downcast_ref::<Error>().is_some_and(Error::says_its_cause);
+        cause = if whole { None } else { error.source() };
     }
 }
 
@@ -177,6 +193,11 @@ impl fmt::Display for Error {
         }
         if let Some(lsn) = lsn {
             write!(f, "{mark}lsn={lsn}")?;
+        }
+        if self.says_its_cause() {
+            let mut causes = String::new();
+            push_causes(&mut causes, self.source());
+            f.write_str(&causes)?;
         }
         Ok(())
     }

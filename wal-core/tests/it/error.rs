@@ -42,6 +42,7 @@ fn the_kind_of_an_io_error_is_what_to_do_about_it() {
     let cases = [
         (io::ErrorKind::StorageFull, ErrorKind::StorageFull),
         (io::ErrorKind::QuotaExceeded, ErrorKind::StorageFull),
+        (io::ErrorKind::FileTooLarge, ErrorKind::StorageFull),
         (io::ErrorKind::NotFound, ErrorKind::NotFound),
         (io::ErrorKind::PermissionDenied, ErrorKind::Io),
         (io::ErrorKind::UnexpectedEof, ErrorKind::Io),
@@ -62,12 +63,26 @@ fn the_kind_of_an_io_error_is_what_to_do_about_it() {
 #[test]
 fn the_line_is_short_and_the_report_is_whole() {
     let disk = Error::io("cannot sync", io::Error::other("device gone")).segment(SegmentId::new(3));
+    let error = Error::new(ErrorKind::Corrupt, "the log is broken").lsn(Lsn::new(9)).because(disk);
+    assert_eq!(error.to_string(), "the log is broken: lsn=9");
+    let chain = "the log is broken: lsn=9: cannot sync: segment=3: device gone";
+    assert_eq!(error.report(), chain);
+    assert_eq!(format!("{error:?}"), format!("Corrupt({chain})"));
+}
+
+/// Most programs log `{error}` and nothing more: of a poisoned log that said that it is poisoned, and
+/// the failing disk was one level down.
+#[test]
+fn f15_a_poisoned_log_says_why_in_one_line() {
+    let disk = Error::io("cannot sync", io::Error::other("device gone")).segment(SegmentId::new(3));
     let error =
         Error::new(ErrorKind::Poisoned, "the log is poisoned").lsn(Lsn::new(9)).because(disk);
-    assert_eq!(error.to_string(), "the log is poisoned: lsn=9");
     let chain = "the log is poisoned: lsn=9: cannot sync: segment=3: device gone";
-    assert_eq!(error.report(), chain);
-    assert_eq!(format!("{error:?}"), format!("Poisoned({chain})"));
+    assert_eq!(error.to_string(), chain);
+    assert_eq!(error.report(), chain, "and not twice");
+    let outer = Error::new(ErrorKind::Io, "cannot close").because(error);
+    assert_eq!(outer.to_string(), "cannot close");
+    assert_eq!(outer.report(), format!("cannot close: {chain}"));
 }
 
 #[test]

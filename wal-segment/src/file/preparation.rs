@@ -140,7 +140,8 @@ fn allocate(file: &dyn OpenFile, offset: u64, len: u64) -> io::Result<Allocated>
     }
 }
 
-/// Whether there is no room, on the disk or in what the user may take of it.
+/// Whether there is no space, on the disk or in what the user may take of it, in all or in one file.
 pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
