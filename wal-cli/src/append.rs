@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use clap::ValueEnum;
 use wal::{Lsn, Recovery, Wal};
 
 use crate::failure::tell;
+use crate::input::End;
 use crate::out::count;
 use crate::size;
+use crate::stop::Stop;
 
 mod acknowledge;
 mod feed;
@@ -21,6 +24,9 @@ use feed::Feed;
 ///
 /// Exits with 0 only once every record is durable, whatever the strategy. Ends with a one-line
 /// summary on stderr. If something goes wrong on the way, it says which records are durable.
+///
+/// SIGINT and SIGTERM end the input: what was read of it is made durable, the summary is printed, and
+/// then the process ends as the signal would have ended it. A second one does so at once.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory; made if it is missing
@@ -92,20 +98,29 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let before = wal.last_lsn();
     let began = Instant::now();
 
+    let stop = Stop::listen().context("listening for signals failed")?;
     let feed = Feed::new(before);
-    let input = feed::start(&feed, &wal, args.ack)?;
+    let input = feed::start(&feed, &wal, &stop, args.ack)?;
     // Not joined where acknowledging fails: it may wait for a line that never comes.
     let acknowledged = if args.ack { acknowledge(&wal, &feed) } else { Ok(()) };
     let appended = acknowledged.and_then(|()| input.finish());
     let synced = wal.sync().map_err(anyhow::Error::from);
-    summarise(&wal, &feed, before, began);
     let closed = wal.close().map_err(anyhow::Error::from);
 
-    let ended = appended.and(synced).and(closed);
-    if ended.is_err() {
-        tell_durable(&wal, before);
+    let ended = synced.and(closed).and(appended);
+    match &ended {
+        Ok(_) => summarise(&wal, &feed, before, began),
+        Err(_) => tell_durable(&wal, before, began),
     }
-    ended.map(|()| ExitCode::SUCCESS)
+    let Ok(End::Stopped { unfinished }) = ended else {
+        return ended.map(|_| ExitCode::SUCCESS);
+    };
+    if unfinished > 0 {
+        let bytes = count(unfinished as u64, "byte");
+        tell(format_args!("note: {bytes} of a line that had not ended are not appended"));
+    }
+    stop.obey().context("ending by the signal failed")?;
+    Ok(ExitCode::FAILURE)
 }
 
 /// Says what an earlier crash made necessary, if anything was.
@@ -128,32 +143,44 @@ fn tell_recovery(recovery: &Recovery) {
     }
 }
 
+/// Says what this run has appended, all of which is durable.
 fn summarise(wal: &Wal, feed: &Feed, before: Lsn, began: Instant) {
-    let seconds = began.elapsed().as_secs_f64();
-    let (last, bytes, syncs) = (wal.last_lsn(), feed.bytes(), wal.syncs());
-    let records = last.since(before);
-    let range = match records {
+    let last = wal.last_lsn();
+    let records = count(last.since(before), "record");
+    let (bytes, range, took) = (count(feed.bytes(), "byte"), range(before, last), took(wal, began));
+    tell(format_args!("appended: {records}, {bytes}, {range}, {took}"));
+}
+
+/// Says which of this run's records are safe, after something went wrong; calls nothing appended that
+/// may not be there.
+fn tell_durable(wal: &Wal, before: Lsn, began: Instant) {
+    let (durable, last, took) = (wal.durable_lsn(), wal.last_lsn(), took(wal, began));
+    match durable.since(before) {
+        0 if last == before => tell(format_args!("no record was appended, {took}")),
+        0 => tell(format_args!("none of the records of this run is known to be durable, {took}")),
+        records => {
+            let (records, range) = (count(records, "record"), range(before, durable));
+            tell(format_args!("durable: {range}, {records}, {took}"));
+        }
+    }
+    if last > durable {
+        let (first, range) = (durable.next(), range(durable, last));
+        tell(format_args!(
+            "indeterminate: {range}; `wal replay --from {first}` shows which are there"
+        ));
+    }
+}
+
+fn took(wal: &Wal, began: Instant) -> String {
+    format!("{}, {:.3} s", count(wal.syncs(), "sync"), began.elapsed().as_secs_f64())
+}
+
+/// The records behind one through another.
+fn range(before: Lsn, last: Lsn) -> String {
+    match last.since(before) {
         0 => "no LSN".to_owned(),
         1 => format!("LSN {last}"),
         _ => format!("LSN {} to {last}", before.next()),
-    };
-    let [records, bytes, syncs] =
-        [(records, "record"), (bytes, "byte"), (syncs, "sync")].map(|(n, noun)| count(n, noun));
-    tell(format_args!("appended: {records}, {bytes}, {range}, {syncs}, {seconds:.3} s"));
-}
-
-/// Says which of this run's records are safe, after something went wrong.
-fn tell_durable(wal: &Wal, before: Lsn) {
-    let (durable, last) = (wal.durable_lsn(), wal.last_lsn());
-    match durable.since(before) {
-        0 => tell("none of the records of this run is known to be durable"),
-        _ => tell(format_args!("durable: LSN {} to {durable}", before.next())),
-    }
-    if last > durable {
-        let first = durable.next();
-        tell(format_args!(
-            "indeterminate: LSN {first} to {last}; `wal replay --from {first}` shows which are there"
-        ));
     }
 }
 

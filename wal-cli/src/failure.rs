@@ -1,9 +1,11 @@
 //! What went wrong, for a person and for a script.
 
+use std::error::Error as _;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use wal::parts::replay::CopyMark;
 use wal::{Error, ErrorKind};
 
 /// The exit code for a torn tail.
@@ -17,8 +19,11 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if pipe_closed(error) {
         return ExitCode::SUCCESS;
     }
-    tell(format_args!("error: {error:#}"));
     let of_log = error.downcast_ref::<Error>();
+    match of_log {
+        Some(error) => tell(format_args!("error: {}", error.report())),
+        None => tell(format_args!("error: {error:#}")),
+    }
     if let Some(hint) = of_log.and_then(hint) {
         tell(format_args!("hint: {hint}"));
     }
@@ -42,6 +47,10 @@ pub(crate) fn pipe_closed(error: &anyhow::Error) -> bool {
 /// What to do next, for who was woken by it.
 fn hint(error: &Error) -> Option<&'static str> {
     match error.kind() {
+        ErrorKind::Corrupt if error.at_segment() == Some(CopyMark::ID) => Some(
+            "the log that was copied is not hurt. `wal backup` and `wal compact` into this directory \
+             delete what is there of the copy and begin anew",
+        ),
         ErrorKind::Corrupt => Some(
             "nothing in the log was changed; copy the directory, to keep the evidence. `wal verify` \
              lists all damage; `wal replay` prints what is before it, to begin a new log with where \
@@ -57,13 +66,37 @@ fn hint(error: &Error) -> Option<&'static str> {
         ErrorKind::Poisoned => {
             Some("see to the disk, then run again: the log is recovered when it is next opened")
         }
-        ErrorKind::StorageFull => Some(
-            "free some space on that disk, then run again with what is missing; `wal prune` frees \
-             more, once there is room to open the log",
-        ),
+        ErrorKind::StorageFull => Some(match cause_of_no_space(error) {
+            Some(io::ErrorKind::FileTooLarge) => {
+                "a file may not become so large: `ulimit -f` says how large, in this shell. Raise that, \
+                 or take a smaller --segment-size, then run again with what is missing"
+            }
+            Some(io::ErrorKind::QuotaExceeded) => {
+                "your quota on that disk is used up: give some of it back, then run again with what is \
+                 missing; `wal prune` deletes the oldest segments, and `wal backup` copies the log to \
+                 another disk"
+            }
+            _ => {
+                "free some space on that disk, then run again with what is missing. Where `df -h` shows \
+                 that there is some, `df -i` says whether files are used up. `wal prune` deletes the \
+                 oldest segments, also on a full disk, and `wal backup` copies the log to another one"
+            }
+        }),
         ErrorKind::Unsupported => {
             Some("this is no damage: a newer `wal` reads it, or the program that wrote it")
         }
         _ => None,
     }
+}
+
+/// What the system said where there was no space.
+fn cause_of_no_space(error: &Error) -> Option<io::ErrorKind> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        cause = error.source();
+    }
+    None
 }

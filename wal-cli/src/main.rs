@@ -20,6 +20,7 @@ mod replay;
 mod segments;
 mod size;
 mod stat;
+mod stop;
 mod time;
 mod verify;
 mod walk;
@@ -27,5 +28,6 @@ mod walk;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    stop::survive_file_size_limit();
     cli::run().unwrap_or_else(|error| failure::report(&error))
 }

@@ -10,7 +10,9 @@ use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use wal::{Config, Lsn, Wal};
 
-use crate::input::lines;
+use crate::failure::tell;
+use crate::input::{End, lines};
+use crate::stop::Stop;
 
 /// How far the thread that reads stdin has got. It never waits for a sync, except that the log makes
 /// it write once more than the log's buffer is staged; so memory stays bounded however fast the
@@ -74,34 +76,44 @@ impl Feed {
 /// The thread that reads stdin.
 #[derive(Debug)]
 pub(super) struct Reading {
-    thread: JoinHandle<anyhow::Result<()>>,
+    thread: JoinHandle<anyhow::Result<End>>,
     progress: Option<ProgressBar>,
 }
 
-/// Starts to append stdin to `wal`. With `ack` the acknowledgements go to stdout, and where that is
-/// a terminal there is no progress bar between them.
-pub(super) fn start(feed: &Arc<Feed>, wal: &Wal, ack: bool) -> anyhow::Result<Reading> {
+/// Starts to append stdin to `wal`, until a signal ends it. With `ack` the acknowledgements go to stdout,
+/// and where that is a terminal there is no progress bar between them.
+pub(super) fn start(
+    feed: &Arc<Feed>,
+    wal: &Wal,
+    stop: &Stop,
+    ack: bool,
+) -> anyhow::Result<Reading> {
     let progress = progress(ack);
     let (feed, wal, bar) = (Arc::clone(feed), wal.clone(), progress.clone());
+    let input = stop.input().context("taking stdin failed")?;
     let read = move || {
         let _ended = Ended(&feed);
-        let input = BufReader::with_capacity(256 * 1024, io::stdin().lock());
-        lines(input, Config::default().record_limit, |line| {
+        let input = BufReader::with_capacity(256 * 1024, input);
+        let ended = lines(input, Config::default().record_limit, |line| {
             let lsn = wal.append(line)?;
             feed.note(lsn, line.len() as u64);
             if let Some(bar) = &bar {
                 bar.inc(line.len() as u64 + 1);
             }
             Ok(())
-        })
+        })?;
+        if let End::Stopped { .. } = ended {
+            tell("stopping: what was read is made durable; a second signal ends this at once");
+        }
+        Ok(ended)
     };
     let thread = thread::Builder::new().name("wal-append-stdin".into()).spawn(read);
     Ok(Reading { thread: thread.context("starting the thread that reads stdin failed")?, progress })
 }
 
 impl Reading {
-    /// Waits for the end of stdin.
-    pub(super) fn finish(self) -> anyhow::Result<()> {
+    /// Waits for the end of stdin, and says how it ended.
+    pub(super) fn finish(self) -> anyhow::Result<End> {
         let read = self.thread.join();
         if let Some(bar) = self.progress {
             bar.finish_and_clear();

@@ -13,3 +13,5 @@ mod live;
 mod mixed_up;
 mod pipe;
 mod shape;
+#[cfg(unix)]
+mod signals;
