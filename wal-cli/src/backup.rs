@@ -1,26 +1,28 @@
 //! `wal backup`: a log copied, record by record.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::bail;
 use serde::Serialize;
 use wal::parts::core::SegmentStore;
 use wal::parts::segment::FileStore;
-use wal::{Backup, Error, ErrorKind, Reader};
+use wal::{Backup, Error, ErrorKind};
 
 use crate::failure::tell;
 use crate::log::Log;
 use crate::out::Out;
 
-/// Copy a log's records into an empty directory; works beside a writer
+/// Copy a log's records into an empty directory; works beside a writer, also one that prunes
 ///
 /// Every frame is read, verified and written anew, with the same LSNs and times. The copy is a log of
 /// its own with an identity of its own. It has every record that was acknowledged before the start,
 /// and is durable at exit code 0.
 ///
-/// A copy that ends early does not open as a log: delete it, and begin again. One does so where the
-/// log is pruned while it is read.
+/// A copy that ends early does not open as a log: delete it, or copy into the directory again, which
+/// deletes the remains and begins anew.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory
@@ -56,26 +58,71 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Has `copy` make a log in this directory. Where it fails and leaves a part of one, says so.
+/// Has `copy` make a log in this directory. Where it fails and has left a part of one, says so; where it
+/// has left nothing of one, neither stays what was made for it.
 pub(crate) fn fill<T>(
     dir: &Path,
     copy: impl FnOnce(Arc<dyn SegmentStore>) -> wal::Result<T>,
-) -> wal::Result<T> {
-    let store = FileStore::open(dir).map_err(|cause| {
-        Error::io(format!("opening the directory {} failed", dir.display()), cause)
-    })?;
+) -> anyhow::Result<T> {
+    let before = Before::of(dir);
+    let shown = dir.display();
+    let store = FileStore::open(dir)
+        .map_err(|cause| Error::io(format!("opening the directory {shown} failed"), cause))?;
     let store: Arc<dyn SegmentStore> = Arc::new(store);
-    let was_empty = store.list().is_ok_and(|segments| segments.is_empty());
-    copy(Arc::clone(&store)).inspect_err(|error| {
-        // Another process may be making its copy there.
-        let ours = was_empty && error.kind() != ErrorKind::Locked;
-        let survey = || Reader::with_store(store).survey();
-        let unfinished = || matches!(survey(), Err(error) if error.kind() == ErrorKind::Corrupt);
-        if ours && unfinished() {
-            let dir = dir.display();
-            tell(format_args!(
-                "note: the copy in {dir} is not finished; delete it, and begin again"
-            ));
+    let error = match copy(Arc::clone(&store)) {
+        Err(error) => error,
+        Ok(done) => return Ok(done),
+    };
+    if error.kind() == ErrorKind::Locked {
+        // Not the log that is read: that needs no lock.
+        let report = error.report();
+        bail!(
+            "another process writes into {shown}: a copy, or a log of its own; take another: {report}"
+        );
+    }
+    let not_ours = error.kind() == ErrorKind::Invalid && error.at_segment().is_some();
+    if !not_ours && !before.restore(dir, &*store) {
+        tell(format_args!(
+            "note: the copy in {shown} is not finished; delete it, or copy into it again, which begins \
+             anew"
+        ));
+    }
+    Err(error.into())
+}
+
+/// What was there before a copy was begun.
+struct Before {
+    dir: bool,
+    files: [bool; 2],
+}
+
+/// What a store makes of itself.
+const FILES: [&str; 2] = ["LOCK", "ANCHOR"];
+
+impl Before {
+    fn of(dir: &Path) -> Self {
+        let there = |path: &Path| path.symlink_metadata().is_ok();
+        Self { dir: there(dir), files: FILES.map(|name| there(&dir.join(name))) }
+    }
+
+    /// Takes away what was made since, where there is no segment: a directory with a lock file would
+    /// pass for a log that is empty. Says whether there is none.
+    fn restore(&self, dir: &Path, store: &dyn SegmentStore) -> bool {
+        // Nobody else begins a log there meanwhile.
+        let Ok(lock) = store.lock() else { return true };
+        if !store.list().is_ok_and(|segments| segments.is_empty()) {
+            return false;
         }
-    })
+        for (name, was_there) in FILES.iter().zip(self.files) {
+            if !was_there {
+                fs::remove_file(dir.join(name)).ok();
+            }
+        }
+        drop(lock);
+        if !self.dir {
+            // Not where anything else has come.
+            fs::remove_dir(dir).ok();
+        }
+        true
+    }
 }

@@ -17,7 +17,7 @@ use crate::out::Out;
 /// a key is kept. The log is read twice, and every key is in memory once.
 ///
 /// The copy is a log of its own, durable at exit code 0. One that ends early does not open as a log:
-/// delete it, and begin again.
+/// delete it, or copy into the directory again, which deletes the remains and begins anew.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory

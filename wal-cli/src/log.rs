@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use wal::parts::core::SegmentStore;
+use wal::parts::core::format::Start;
 use wal::parts::segment::FileStore;
 use wal::{Error, ErrorKind, Reader, Reading, SegmentId};
 
@@ -36,6 +37,18 @@ impl Log {
             );
         }
         Ok(log)
+    }
+
+    /// Where the log begins by now; `None` where that cannot be told.
+    pub(crate) fn start(&self) -> Option<Start> {
+        self.reader.survey().ok().flatten().map(|survey| survey.chain.start)
+    }
+
+    /// Whether this error may be the work of a process that pruned the log since it began there: a
+    /// segment has gone, or another one has its space. Then the log is worth another look.
+    pub(crate) fn was_pruned(&self, since: Option<Start>, error: &Error) -> bool {
+        let by_pruning = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt);
+        by_pruning && self.start().is_some_and(|start| Some(start) != since)
     }
 
     /// The numbers of all segments there are, ascending.

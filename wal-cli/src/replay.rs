@@ -56,49 +56,68 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Gives every entry there is to `print`. Damage is what ended it, if any did.
+///
+/// Where another process prunes the log meanwhile, it goes on where the log begins by then, and says so
+/// if that leaves out records in the middle.
 fn each(
     log: &Log,
     args: &Args,
     print: &mut dyn FnMut(&Entry) -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Error>> {
     let last = args.to.map_or(Lsn::MAX, Lsn::new);
-    let mut survey = None;
-    let mut damage = None;
-    let mut cursor = match log.reader.survey() {
-        Ok(None) => return Ok(None),
-        Ok(Some(found)) => {
-            let cursor = cursor(log, &found.chain, args.from.map(Lsn::new));
-            survey = Some(found);
-            cursor
-        }
-        Err(error) => Err(error),
-    };
-    let mut next = args.from.map(Lsn::new);
+    let (mut next, mut printed) = (args.from.map(Lsn::new), false);
     loop {
-        let error = match cursor {
+        let survey = match log.reader.survey() {
+            Ok(None) => return Ok(None),
+            Ok(Some(survey)) => survey,
+            Err(error) => return before_damage(log, error, next, last, print),
+        };
+        let start = survey.chain.start;
+        if printed && next.is_some_and(|next| next < start.lsn) {
+            let (first, last) = (next.unwrap_or_default(), start.lsn.previous());
+            tell(format_args!("note: LSN {first} to {last} were pruned while this was reading"));
+            next = Some(start.lsn);
+        }
+        let error = match cursor(log, &survey.chain, next) {
             Ok(mut cursor) => match through(&mut cursor, last, print)? {
                 None => {
-                    mention_tail(&cursor, survey.as_ref());
-                    return Ok(damage);
+                    mention_tail(&cursor, &survey);
+                    return Ok(None);
                 }
                 Some(error) => {
-                    next = Some(cursor.next_lsn());
+                    printed |= cursor.next_lsn() > next.unwrap_or(start.lsn);
+                    next = if printed { Some(cursor.next_lsn()) } else { next };
                     error
                 }
             },
             Err(error) => error,
         };
-        if error.kind() != ErrorKind::Corrupt {
-            return Err(error.into());
+        if !log.was_pruned(Some(start), &error) {
+            return before_damage(log, error, next, last, print);
         }
-        // A cursor looks one segment ahead, so there may still be something before the damage.
-        let first = damage.is_none();
-        damage.get_or_insert(error);
-        let Some(chain) = first.then(|| log.reader.prefix()).transpose()?.flatten() else {
-            return Ok(damage);
-        };
-        survey = None;
-        cursor = self::cursor(log, &chain, next);
+    }
+}
+
+/// Gives what is left before this damage to `print`: a cursor looks one segment ahead, and a survey of
+/// the whole log gives none at all.
+fn before_damage(
+    log: &Log,
+    damage: Error,
+    next: Option<Lsn>,
+    last: Lsn,
+    print: &mut dyn FnMut(&Entry) -> anyhow::Result<()>,
+) -> anyhow::Result<Option<Error>> {
+    if damage.kind() != ErrorKind::Corrupt {
+        return Err(damage.into());
+    }
+    let Some(chain) = log.reader.prefix()? else { return Ok(Some(damage)) };
+    let ended = match cursor(log, &chain, next) {
+        Ok(mut cursor) => through(&mut cursor, last, print)?,
+        Err(error) => Some(error),
+    };
+    match ended {
+        Some(error) if error.kind() != ErrorKind::Corrupt => Err(error.into()),
+        _ => Ok(Some(damage)),
     }
 }
 
@@ -142,15 +161,14 @@ fn json(out: &mut Out, entry: &Entry) -> anyhow::Result<()> {
 
 /// Says so where the entries ended at a torn tail. Not where a writer has gone on since: then it was
 /// a write under way.
-fn mention_tail(cursor: &Cursor, survey: Option<&Survey>) {
-    if let Some(survey) = survey
-        && let Ending::Torn { offset, bytes } = survey.tail.ending
+fn mention_tail(cursor: &Cursor, survey: &Survey) {
+    if let Ending::Torn { offset, bytes } = survey.tail.ending
         && cursor.next_lsn() == survey.last_lsn().next()
     {
         let segment = survey.newest.id;
         tell(format_args!(
-            "note: the log ends in a torn tail of {bytes} bytes: segment={segment} offset={offset}; \
-             no record before it is hurt"
+            "note: the log ends in a torn tail, {bytes} bytes that nothing vouches for: \
+             segment={segment} offset={offset}; no record before it is hurt"
         ));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use wal::parts::replay::{Ending, Finding, SegmentVerdict};
-use wal::{ErrorKind, Reading, Verdict, Verification};
+use wal::{Reading, Verdict, Verification};
 
 use crate::failure::{CORRUPT, TORN, pipe_closed, tell};
 use crate::log::Log;
@@ -58,20 +58,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// How the log is, beside a writer too: a write under way looks torn, and a pruned segment can go
-/// while the log is read, so such a look counts only once it is confirmed by a second one.
+/// while the log is read, or another one have its space. So such a look counts only once it is
+/// confirmed by a second one, or the log was not pruned since it began.
 pub(crate) fn look(log: &Log) -> wal::Result<Verification> {
     let mut before: Option<Verification> = None;
-    for _ in 0..4 {
+    for _ in 0..16 {
+        let start = log.start();
         let found = match log.reader.verify(|_| {}) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) if log.was_pruned(start, &error) => continue,
             found => found?,
         };
         let confirmed = before.is_some_and(|before| before.findings == found.findings);
-        if found.verdict != Verdict::Torn || confirmed {
-            return Ok(found);
+        match found.verdict {
+            Verdict::Torn if !confirmed => thread::sleep(Duration::from_millis(50)),
+            Verdict::Corrupt if !confirmed && log.start() != start => {}
+            _ => return Ok(found),
         }
         before = Some(found);
-        thread::sleep(Duration::from_millis(50));
     }
     log.reader.verify(|_| {})
 }

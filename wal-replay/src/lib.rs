@@ -39,6 +39,7 @@ mod sequential;
 mod survey;
 mod transforms;
 mod truncation;
+mod unfinished;
 mod verify;
 
 pub use chain::Chain;
@@ -51,4 +52,5 @@ pub use sequential::Sequential;
 pub use survey::{Survey, survey};
 pub use transforms::Transforms;
 pub use truncation::truncate;
+pub use unfinished::CopyMark;
 pub use verify::{Finding, SegmentVerdict, Verdict, Verification, verify};

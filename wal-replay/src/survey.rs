@@ -6,6 +6,7 @@ use wal_core::{Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore};
 use crate::chain::{Chain, follows, listed};
 use crate::scan::{Ending, Scan};
 use crate::segment::{Opened, Segment};
+use crate::unfinished::CopyMark;
 
 /// A log as it lies there. Only its newest segment was read, and headers where numbers leave a gap.
 #[derive(Clone, Debug)]
@@ -84,7 +85,7 @@ pub(crate) fn look(
     present: &[SegmentId],
 ) -> Result<Option<(Survey, Segment)>> {
     let mut dead = Vec::new();
-    let (mut relied_on, mut relying) = (Lsn::ZERO, SegmentId::default());
+    let (mut relied_on, mut relying) = (Lsn::ZERO, None);
     for &id in present.iter().rev() {
         let Opened::Sound(segment) = Segment::open(store, id)? else {
             dead.push(id);
@@ -97,13 +98,13 @@ pub(crate) fn look(
             // to carry may never have been durable; what it found vouched for was.
             let before = segment.header.predecessor.map_or(Lsn::ZERO, |before| before.last_lsn);
             if before > relied_on {
-                (relied_on, relying) = (before, id);
+                (relied_on, relying) = (before, Some(segment.header));
             }
             dead.push(id);
             continue;
         }
         if tail.last_lsn < relied_on {
-            return Err(gone(relying, relied_on));
+            return Err(gone(relying.as_ref(), relied_on));
         }
         let begins = tail.start;
         if begins.segment == id && begins.lsn != segment.header.first_lsn {
@@ -119,12 +120,16 @@ pub(crate) fn look(
         return Ok(Some((Survey { chain, newest, tail, dead, highest }, segment)));
     }
     if relied_on > Lsn::ZERO {
-        return Err(gone(relying, relied_on));
+        return Err(gone(relying.as_ref(), relied_on));
     }
     Ok(None)
 }
 
-fn gone(relying: SegmentId, lsn: Lsn) -> Error {
-    let what = "records are gone that an interrupted recovery, or a copy never finished, relied on";
-    Error::new(ErrorKind::Corrupt, what).segment(relying).lsn(lsn)
+fn gone(relying: Option<&SegmentHeader>, lsn: Lsn) -> Error {
+    if let Some(mark) = relying.and_then(CopyMark::read) {
+        return mark.error();
+    }
+    let what = "records are gone that an interrupted recovery relied on";
+    let id = relying.map_or(SegmentId::default(), |header| header.id);
+    Error::new(ErrorKind::Corrupt, what).segment(id).lsn(lsn)
 }

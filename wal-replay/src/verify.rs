@@ -1,6 +1,8 @@
 //! [`verify`]: every byte of a log, read and judged, and nothing changed.
 
 use std::cmp::Reverse;
+use std::error::Error as _;
+use std::io;
 
 use wal_core::format::{FrameHeader, FrameKind, Predecessor, Records, SegmentHeader};
 use wal_core::{Error, ErrorKind, Lsn, Position, Result, SegmentId, SegmentStore, TransformId};
@@ -10,6 +12,7 @@ use crate::frames::Frame;
 use crate::scan::{Ending, FrameNote, Scan};
 use crate::segment::Segment;
 use crate::survey::{Survey, survey};
+use crate::unfinished::CopyMark;
 
 /// What [`verify`] found.
 #[derive(Clone, Debug)]
@@ -75,8 +78,9 @@ pub struct Finding {
 /// Reads every byte of the log in `store` and says how it is; changes nothing, needs no lock, and
 /// may be called beside a writer. `visit` gets every sound frame, oldest first.
 ///
-/// Damage is a finding, not an error. An error is what keeps it from reading: the storage, or a
-/// format version that this build does not know.
+/// Damage is a finding, not an error, and so is what the medium cannot read any more. An error is what
+/// keeps it from reading at all: the list of segments, a lack of rights, or a format version that this
+/// build does not know.
 pub fn verify(store: &dyn SegmentStore, visit: &mut dyn FnMut(&FrameNote)) -> Result<Verification> {
     let mut found = Verification {
         verdict: Verdict::Clean,
@@ -89,10 +93,12 @@ pub fn verify(store: &dyn SegmentStore, visit: &mut dyn FnMut(&FrameNote)) -> Re
     match survey(store) {
         Ok(Some(survey)) => found.log(store, &survey, visit)?,
         Ok(None) => found.begun(&listed(store)?),
-        // Damage keeps it from being a log: each segment by itself, then.
+        // Damage keeps it from being a log: each segment by itself, then. The mark of a copy is none.
         Err(error) => {
             found.note(&error)?;
-            found.segments(store, &listed(store)?, visit)?;
+            let mut there = listed(store)?;
+            there.retain(|&id| id != CopyMark::ID || error.at_segment() != Some(id));
+            found.segments(store, &there, visit)?;
         }
     }
     found.findings.sort_by_key(|finding| Reverse(finding.verdict));
@@ -191,7 +197,7 @@ impl Verification {
         if let Some(Ending::Torn { offset, bytes }) = scan.as_ref().map(|scan| scan.ending) {
             let what = match bound {
                 Some(_) => "the seal is damaged; no record is hurt".to_owned(),
-                None => format!("torn tail: {bytes} bytes that no sync had covered"),
+                None => format!("torn tail: {bytes} bytes that nothing vouches for"),
             };
             self.torn(what, id, Some(offset));
         }
@@ -203,7 +209,7 @@ impl Verification {
     /// Beginnings of segments that a crash interrupted.
     fn begun(&mut self, ids: &[SegmentId]) {
         for &id in ids {
-            let what = "a crash interrupted the making of this segment; nothing is lost with it";
+            let what = "a segment whose making was interrupted: there is nothing in it";
             self.torn(what.to_owned(), id, None);
         }
     }
@@ -216,13 +222,15 @@ impl Verification {
 
     /// Takes damage as a finding, once, and passes on what is none.
     fn note(&mut self, error: &Error) -> Result<()> {
-        if error.kind() != ErrorKind::Corrupt {
-            return Err(error.clone());
-        }
+        let what = match error.kind() {
+            ErrorKind::Corrupt => error.what().to_owned(),
+            ErrorKind::Io if is_unreadable(error) => unreadable(error),
+            _ => return Err(error.clone()),
+        };
         self.verdict = Verdict::Corrupt;
         let finding = Finding {
             verdict: Verdict::Corrupt,
-            what: error.what().to_owned(),
+            what,
             segment: error.at_segment(),
             offset: error.at_offset(),
             lsn: error.at_lsn(),
@@ -232,6 +240,24 @@ impl Verification {
         }
         Ok(())
     }
+}
+
+/// Whether the medium did not give the bytes of a segment, as a worn sector does: so they are gone as
+/// wrong ones are, and the others are not. What the system refuses to this process says nothing of them.
+fn is_unreadable(error: &Error) -> bool {
+    use io::ErrorKind::{Interrupted, InvalidInput, OutOfMemory, PermissionDenied, Unsupported};
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    let refused = |cause: &io::Error| {
+        let kinds = [Interrupted, InvalidInput, OutOfMemory, PermissionDenied, Unsupported];
+        // Too many open files.
+        kinds.contains(&cause.kind()) || matches!(cause.raw_os_error(), Some(23 | 24))
+    };
+    error.at_segment().is_some() && cause.is_some_and(|cause| !refused(cause))
+}
+
+fn unreadable(error: &Error) -> String {
+    let cause = error.source().map_or(String::new(), |cause| format!(" ({cause})"));
+    format!("cannot be read: {}{cause}", error.what())
 }
 
 /// Checks that a body which went through no transform is the records it counts.

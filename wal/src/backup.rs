@@ -35,12 +35,14 @@ impl Wal {
     ///
     /// **A backup that ends early does not pass for a whole one**, whether it ends with an error, a
     /// crash or the power: from before the first record until the last one is durable, opening,
-    /// surveying or verifying the copy gives [`Corrupt`](wal_core::ErrorKind::Corrupt), records that
-    /// were relied on being gone, with the LSN through which there should be some. (One that ends
-    /// even before that leaves an empty store.) Delete what is there, and begin again.
+    /// surveying or verifying the copy gives [`Corrupt`](wal_core::ErrorKind::Corrupt):
+    /// an unfinished copy, with the LSN through which there should be records. (One that ends even
+    /// before that leaves an empty store.) The next copy into that store, a backup or a compaction,
+    /// deletes the remains, and begins again.
     ///
-    /// - [`Invalid`](wal_core::ErrorKind::Invalid): `store` has segments already, and nothing was
-    ///   done; or the log was [truncated](Self::truncate_after) meanwhile.
+    /// - [`Invalid`](wal_core::ErrorKind::Invalid): `store` has segments already which are not the
+    ///   remains of a copy, and nothing was done; or the log was [truncated](Self::truncate_after)
+    ///   meanwhile.
     /// - [`Locked`](wal_core::ErrorKind::Locked): `store` is open for writing.
     /// - Other errors are the source's or the target's storage.
     pub fn backup_to(&self, store: Arc<dyn SegmentStore>) -> Result<Backup> {
@@ -50,13 +52,13 @@ impl Wal {
 
 impl Reader {
     /// As [`Wal::backup_to`], of a log as it lies there, through the last record that can be read:
-    /// what a recovery would return. Also beside a process that writes it, which may prune under the
-    /// copy; that ends it with an error.
+    /// what a recovery would return. Also beside a process that writes it: where that prunes the log
+    /// under the copy, it is begun again, with what is there by then.
     ///
     /// The copy gets segments of the [default size](crate::Config::segment_size). **What went
     /// through a transform comes out plain.**
     pub fn backup_to(&self, store: Arc<dyn SegmentStore>) -> Result<Backup> {
-        copy(&Source::of_reader(self)?, store)
+        Source::settled(self, |source| copy(source, Arc::clone(&store)))
     }
 }
 

@@ -66,7 +66,8 @@ impl Wal {
         store: Arc<dyn SegmentStore>,
         key: impl FnMut(&Entry) -> Key,
     ) -> Result<Compaction> {
-        compact(&Source::of_log(self, "compaction")?, store, key)
+        let mut key = key;
+        compact(&Source::of_log(self, "compaction")?, store, &mut key)
     }
 }
 
@@ -78,14 +79,15 @@ impl Reader {
         store: Arc<dyn SegmentStore>,
         key: impl FnMut(&Entry) -> Key,
     ) -> Result<Compaction> {
-        compact(&Source::of_reader(self)?, store, key)
+        let mut key = key;
+        Source::settled(self, |source| compact(source, Arc::clone(&store), &mut key))
     }
 }
 
 fn compact(
     source: &Source,
     store: Arc<dyn SegmentStore>,
-    mut key: impl FnMut(&Entry) -> Key,
+    key: &mut dyn FnMut(&Entry) -> Key,
 ) -> Result<Compaction> {
     let blame = |error| source.blame(error);
     let (mut latest, mut plain, mut dropped) = (HashMap::new(), 0_u64, 0_u64);

@@ -3,12 +3,24 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use wal_core::{Error, Lsn, Result, SegmentStore};
+use wal_core::format::Start;
+use wal_core::{Error, ErrorKind, Lsn, Result, SegmentStore};
 use wal_replay::{
     Chain, Cursor, FrameNote, SegmentInfo, Survey, Transforms, Until, Verification, prefix, survey,
     verify,
 };
 use wal_segment::{FileStore, Reading};
+
+/// How often a log that changes is looked at before it is taken for what it seems.
+const LOOKS: usize = 16;
+
+fn by_pruning(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt)
+}
+
+fn start(survey: Option<&Survey>) -> Option<Start> {
+    survey.map(|survey| survey.chain.start)
+}
 
 /// A log read as it lies there, without a lock and without changing a byte: also while another
 /// process writes it, and also when it is damaged. For tools and for the curious.
@@ -62,19 +74,43 @@ impl Reader {
 
     /// All segments of the log, oldest first. Some reads a segment, whatever its size.
     pub fn list_segments(&self) -> Result<Vec<SegmentInfo>> {
-        match self.survey()? {
+        self.settled(|survey| match survey {
             None => Ok(Vec::new()),
             Some(survey) => survey.chain.list(&*self.store, survey.last_lsn()),
-        }
+        })
     }
 
     /// The entries from this LSN on, to the end of what can be read. A torn tail ends them; damage
     /// is an error.
+    ///
+    /// Beside a process that prunes the log, the segments that the cursor comes to may be gone by then:
+    /// that is [`NotFound`](ErrorKind::NotFound), and a cursor from where the log begins by now reads on.
     pub fn read_from(&self, lsn: Lsn) -> Result<Cursor> {
-        match self.survey()? {
+        self.settled(|survey| match survey {
             None => Ok(Cursor::empty(Arc::clone(&self.store))),
             Some(survey) => self.read_chain(&survey.chain, lsn),
+        })
+    }
+
+    /// What `look` makes of the log, which another process may prune meanwhile: where that fails, and
+    /// the log begins elsewhere by now, it looks again.
+    pub(crate) fn settled<T>(
+        &self,
+        mut look: impl FnMut(Option<&Survey>) -> Result<T>,
+    ) -> Result<T> {
+        let mut survey = self.survey()?;
+        for _ in 0..LOOKS {
+            let error = match look(survey.as_ref()) {
+                Err(error) if by_pruning(&error) => error,
+                looked => return looked,
+            };
+            let again = self.survey()?;
+            if start(survey.as_ref()) == start(again.as_ref()) {
+                return Err(error);
+            }
+            survey = again;
         }
+        look(survey.as_ref())
     }
 
     /// As [`read_from`](Self::read_from), over a chain that a [`survey`](Self::survey) or a

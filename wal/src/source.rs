@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use wal_core::{CodecId, Error, ErrorKind, Lsn, Result, SegmentStore};
-use wal_replay::{Chain, Cursor, Transforms, Until};
+use wal_core::{CodecId, Error, ErrorKind, LogId, Lsn, Result, SegmentStore};
+use wal_replay::{Chain, Cursor, Survey, Transforms, Until};
 
 use crate::log::Parts;
 use crate::target::Plan;
+use crate::unfinished::header;
 use crate::{Config, Hold, Reader, SystemEnv, Wal};
 
 /// The part of a log that is being copied: as it was at one moment, to be read as often as it takes.
@@ -16,6 +17,8 @@ pub(crate) struct Source {
     chain: Option<Chain>,
     pub(crate) first: Lsn,
     pub(crate) last: Lsn,
+    /// Its identity; zeros where it has no segment.
+    log: LogId,
     codec: CodecId,
     live: Option<Live>,
 }
@@ -38,32 +41,45 @@ impl Source {
         let (chain, last) = found.map_or((None, first.previous()), |(chain, last)| {
             (Some(chain), last.max(first.previous()))
         });
+        let newest = chain.as_ref().and_then(|chain| chain.segments.last());
+        let header = newest.map(|&id| header(&**store, id)).transpose()?.flatten();
+        let log = header.map_or(LogId([0; 16]), |header| header.log);
         let live = Some(Live { wal: wal.clone(), _hold: hold, truncations });
         let (store, transforms) = (Arc::clone(store), transforms.clone());
-        Ok(Self { store, transforms, chain, first, last, codec: *codec, live })
+        Ok(Self { store, transforms, chain, first, last, log, codec: *codec, live })
     }
 
-    /// The records of a log as it lies there.
-    pub(crate) fn of_reader(reader: &Reader) -> Result<Self> {
-        let survey = reader.survey()?;
+    /// What `copy` makes of the records of a log as it lies there. Where it fails and the log was pruned
+    /// meanwhile, it is called again with what is there by then: what it has left of a copy is a
+    /// beginning.
+    pub(crate) fn settled<T>(
+        reader: &Reader,
+        mut copy: impl FnMut(&Self) -> Result<T>,
+    ) -> Result<T> {
+        reader.settled(|survey| copy(&Self::of_reader(reader, survey)))
+    }
+
+    fn of_reader(reader: &Reader, survey: Option<&Survey>) -> Self {
         let (store, transforms) = (Arc::clone(reader.store()), reader.known_transforms().clone());
-        let first = survey.as_ref().map_or(Lsn::FIRST, |survey| survey.chain.start.lsn);
-        let last = survey.as_ref().map_or(Lsn::ZERO, wal_replay::Survey::last_lsn);
-        let codec = survey.as_ref().map_or(CodecId::RAW, |survey| survey.newest.codec);
-        let chain = survey.map(|survey| survey.chain);
-        Ok(Self { store, transforms, chain, first, last, codec, live: None })
+        let first = survey.map_or(Lsn::FIRST, |survey| survey.chain.start.lsn);
+        let last = survey.map_or(Lsn::ZERO, Survey::last_lsn);
+        let codec = survey.map_or(CodecId::RAW, |survey| survey.newest.codec);
+        let log = survey.map_or(LogId([0; 16]), |survey| survey.newest.log);
+        let chain = survey.map(|survey| survey.chain.clone());
+        Self { store, transforms, chain, first, last, log, codec, live: None }
     }
 
     /// How a copy is written that is like the source.
     pub(crate) fn plan(&self) -> Plan {
-        let codec = self.codec;
+        let (source, codec) = (self.log, self.codec);
         let Some(live) = &self.live else {
             let Config { segment_size, alignment, .. } = Config::default();
             let env = Arc::new(SystemEnv);
-            return Plan { codec, segment_size, alignment, transform: None, env };
+            return Plan { source, codec, segment_size, alignment, transform: None, env };
         };
         let Parts { recovering, transform, env, .. } = live.wal.parts();
         Plan {
+            source,
             codec,
             segment_size: recovering.segment_size,
             alignment: recovering.alignment,

@@ -9,12 +9,15 @@ use wal_core::{
     CodecId, Entry, Env, Error, ErrorKind, LogId, Lsn, Result, Resume, SegmentId, SegmentStore,
     Transform,
 };
+use wal_replay::CopyMark;
 
 use crate::builder::lock_store;
-use crate::unfinished::{mark, unmark};
+use crate::unfinished::{clear, mark, unmark};
 
 /// How the copy is written.
 pub(crate) struct Plan {
+    /// The log that is copied.
+    pub(crate) source: LogId,
     pub(crate) codec: CodecId,
     /// In bytes.
     pub(crate) segment_size: u64,
@@ -37,8 +40,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Begins a log of its own identity in `store`, which is empty, for the records from `first`
-    /// through `last`.
+    /// Begins a log of its own identity in `store`, which is empty, or holds the remains of such a copy,
+    /// for the records from `first` through `last`.
     pub(crate) fn begin(
         store: Arc<dyn SegmentStore>,
         plan: Plan,
@@ -46,19 +49,14 @@ impl Target {
         last: Lsn,
     ) -> Result<Self> {
         let lock = lock_store(&*store)?;
-        let there = store.list();
-        let there = there.map_err(|cause| Error::io("listing the segments failed", cause))?;
-        if let Some(&id) = there.first() {
-            let what = "the store to copy into is not empty";
-            return Err(Error::new(ErrorKind::Invalid, what).segment(id));
-        }
-        let Plan { codec, segment_size, alignment, transform, env } = plan;
+        clear(&*store)?;
+        let Plan { source, codec, segment_size, alignment, transform, env } = plan;
         let mut log = [0; 16];
         log[..8].copy_from_slice(&env.random().to_le_bytes());
         log[8..].copy_from_slice(&env.random().to_le_bytes());
         let log = LogId(log);
         if last >= first {
-            mark(&*store, &*env, log, last)?;
+            mark(&*store, &CopyMark { source, copy: log, last_lsn: last })?;
         }
         let times = Arc::new(Times { now: AtomicU64::new(env.now()), chance: env });
         let mut resume = Resume::fresh(log);

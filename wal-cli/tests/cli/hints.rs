@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use crate::fixture::{Log, Ran, Writer, flip, numbered, wal};
 
@@ -91,29 +92,51 @@ fn a_pruned_record_is_told_with_where_to_look() {
     log.run("replay", &["--from", &first]).exits(0);
 }
 
-/// The copy must not be taken for one, and what is no copy must not be told to be deleted.
+/// The copy must not be taken for one, and what is no copy must not be told to be deleted. It was told as
+/// records that an interrupted recovery relied on, and copying there again as a store that is not empty.
 #[test]
-fn a_copy_that_ended_early_is_told_as_that() {
+fn a9_a_copy_that_ended_early_is_told_as_that_and_its_directory_is_used_again() {
     let log = Log::of(&numbered(1000));
+    let identity = log.run("stat", &["--json"]).exits(0).json()[0]["newest"]["log"].clone();
+    let identity = identity.as_str().unwrap();
     let root = tempfile::tempdir().unwrap();
     let whole = root.path().join("whole").to_str().unwrap().to_owned();
     log.run("backup", &[&whole]).exits(0);
-    flip(&log.segments()[1], 8000);
+    let damaged = log.segments()[1].clone();
+    let sound = fs::read(&damaged).unwrap();
+    flip(&damaged, 8000);
     let copy = root.path().join("copy").to_str().unwrap().to_owned();
     let told = log.run("backup", &[&copy]).exits(4).stderr;
     let note = format!("note: the copy in {copy} is not finished; delete it");
     assert!(told.contains(&note), "{told}");
     assert!(told.contains("hint: nothing in the log was changed"), "{told}");
-    let found = Ran::of(wal(["verify", &copy]).output().unwrap()).exits(4).text();
-    assert!(found.contains("a copy never finished"), "{found}");
+
+    let what =
+        format!("an unfinished copy of log {identity} through LSN 1000: delete it and begin again");
+    let third = root.path().join("third").to_str().unwrap().to_owned();
+    for args in [
+        ["verify", &copy].as_slice(),
+        &["replay", &copy],
+        &["stat", &copy],
+        &["segments", &copy],
+        &["dump", &copy],
+        &["append", &copy],
+        &["prune", &copy, "--keep-segments", "1"],
+        &["backup", &copy, &third],
+        &["compact", &copy, &third, "--key-bytes", "1"],
+    ] {
+        let ran = Ran::of(wal(args).stdin(Stdio::null()).output().unwrap()).exits(4);
+        let said = format!("{}{}", ran.text(), ran.stderr);
+        assert!(said.contains(&what), "{args:?}: {said}");
+        assert!(!said.contains("segment is missing"), "{args:?}: {said}");
+    }
+    assert!(!Path::new(&third).exists(), "a copy of a copy was begun");
 
     let fresh = root.path().join("fresh").to_str().unwrap().to_owned();
     let key = ["--key-bytes", "1"].as_slice();
     // A compaction has read all of the log before it writes anything.
     for (verb, target, args, code, what) in [
-        ("backup", &copy, [].as_slice(), 1, "not empty"),
-        ("compact", &copy, key, 4, "segment=2"),
-        ("backup", &whole, &[], 1, "not empty"),
+        ("backup", &whole, [].as_slice(), 1, "not empty"),
         ("compact", &whole, key, 4, "segment=2"),
         ("compact", &fresh, key, 4, "segment=2"),
     ] {
@@ -121,4 +144,26 @@ fn a_copy_that_ended_early_is_told_as_that() {
         assert!(told.contains(what), "{verb} {target}: {told}");
         assert!(!told.contains("delete it"), "{verb} {target}: {told}");
     }
+
+    // The mark proves that the remains are those of a copy: so the next one begins anew by itself.
+    log.run("backup", &[&copy]).exits(4);
+    fs::write(&damaged, sound).unwrap();
+    log.run("backup", &[&copy]).exits(0);
+    let copied = Ran::of(wal(["replay", &copy]).output().unwrap()).exits(0);
+    assert_eq!(copied.stdout, log.run("replay", &[]).exits(0).stdout);
+    Ran::of(wal(["verify", &copy]).output().unwrap()).exits(0);
+    log.run("backup", &[&copy]).exits(1);
+}
+
+/// Two copies into one directory: the hint was that every command but append and prune works.
+#[test]
+fn f15_a_copy_into_a_directory_that_is_in_use_is_told_so() {
+    let log = Log::of(&numbered(10));
+    let target = Log::new();
+    let mut writer = Writer::start(&target, &[]);
+    writer.commit("one");
+    let told = log.run("backup", &[target.dir.to_str().unwrap()]).exits(1).stderr;
+    assert!(told.contains("another process writes into"), "{told}");
+    assert!(told.contains(target.dir.to_str().unwrap()), "{told}");
+    assert!(!told.contains("every command but"), "{told}");
 }
