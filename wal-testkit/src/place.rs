@@ -1,5 +1,6 @@
 //! [`Place`]: where a part under test lives, is opened, and comes to harm.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -17,6 +18,10 @@ use crate::{CutChoice, FaultRule, LogUnderTest, Profile, SimDisk};
 pub trait Place<Part: ?Sized> {
     /// Opens the part as a new process would, on what is there.
     fn open(&self) -> Result<Box<Part>>;
+
+    /// The files of the place by name, or whatever it keeps its bytes in, as they are now; `None`
+    /// where it cannot tell. A place that has them suffers a [`Stranger`].
+    fn files(&self) -> Option<BTreeMap<String, Vec<u8>>>;
 
     /// Does this harm, or says that it cannot. Parts that are open keep running; what they do
     /// after a crash must not reach what [`open`](Self::open) opens next.
@@ -41,6 +46,25 @@ pub enum Harm {
     Fault(FaultRule),
     /// The storage has room for so many bytes more.
     Room(Room),
+    /// Somebody else does this to the files, durably.
+    Stranger(Stranger),
+}
+
+/// What is done to the files of a place from outside: by an operator, by a script, by a restore that
+/// went wrong. The names are those of [`Place::files`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stranger {
+    /// A file of this name and with these bytes is there, in place of what was.
+    Puts(String, Vec<u8>),
+    /// The file goes.
+    Removes(String),
+    /// The two trade places.
+    Swaps(String, String),
+    /// The file of the first name has the second too.
+    Links(String, String),
+    /// Nothing is done.
+    Nothing,
 }
 
 /// How much room a storage has left.
@@ -71,6 +95,19 @@ impl fmt::Display for Harm {
             Self::Fault(rule) => write!(f, "FAULT, {rule}"),
             Self::Room(Room::Bytes(bytes)) => write!(f, "ROOM for {bytes} bytes more"),
             Self::Room(Room::Plenty) => f.write_str("ROOM in plenty"),
+            Self::Stranger(stranger) => write!(f, "STRANGER {stranger}"),
+        }
+    }
+}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Puts(name, bytes) => write!(f, "puts {} bytes into {name}", bytes.len()),
+            Self::Removes(name) => write!(f, "removes {name}"),
+            Self::Swaps(one, other) => write!(f, "swaps {one} and {other}"),
+            Self::Links(from, to) => write!(f, "links {from} as {to}"),
+            Self::Nothing => f.write_str("does nothing"),
         }
     }
 }
@@ -82,6 +119,10 @@ where
 {
     fn open(&self) -> Result<Box<dyn SegmentStore>> {
         Ok(Box::new(self().map_err(cannot_open)?))
+    }
+
+    fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+        None
     }
 
     fn inflict(&self, _: Harm) -> Inflicted {
@@ -96,6 +137,10 @@ where
 {
     fn open(&self) -> Result<Box<dyn LogUnderTest>> {
         Ok(Box::new(self()?))
+    }
+
+    fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+        None
     }
 
     fn inflict(&self, _: Harm) -> Inflicted {
@@ -139,6 +184,9 @@ impl<O> OnDisk<O> {
             Harm::Fault(rule) => disk.fail(rule),
             Harm::Room(Room::Bytes(bytes)) => disk.set_room(Some(bytes)),
             Harm::Room(Room::Plenty) => disk.set_room(None),
+            Harm::Stranger(stranger) => {
+                disk.meddle(&stranger).expect("a law names files that are there");
+            }
         }
     }
 }
@@ -150,6 +198,10 @@ where
 {
     fn open(&self) -> Result<Box<dyn SegmentStore>> {
         Ok(Box::new((self.open)(self.disk()).map_err(cannot_open)?))
+    }
+
+    fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+        self.disk().contents().ok()
     }
 
     fn inflict(&self, harm: Harm) -> Inflicted {
@@ -165,6 +217,10 @@ where
 {
     fn open(&self) -> Result<Box<dyn LogUnderTest>> {
         Ok(Box::new((self.open)(self.disk())?))
+    }
+
+    fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+        self.disk().contents().ok()
     }
 
     fn inflict(&self, harm: Harm) -> Inflicted {

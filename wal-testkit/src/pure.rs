@@ -1,5 +1,6 @@
 //! [`Pure`]: the place of a part that keeps nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use wal_core::{CommitStrategy, ReplayEngine, Result, Transform};
@@ -27,6 +28,10 @@ macro_rules! pure_place {
         {
             fn open(&self) -> Result<Box<dyn $seam>> {
                 Ok(Box::new((self.0)()))
+            }
+
+            fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+                None
             }
 
             fn inflict(&self, _: Harm) -> Inflicted {

@@ -8,6 +8,7 @@ use wal_core::{
     SegmentWriter, StoreLock, Unwritten,
 };
 
+use crate::life::Life;
 use crate::{SimDisk, SimFile, SimLock};
 
 /// Keeps every segment in one file of a [`SimDisk`].
@@ -17,12 +18,13 @@ use crate::{SimDisk, SimFile, SimLock};
 #[derive(Clone, Debug)]
 pub struct SimStore {
     disk: SimDisk,
+    life: Arc<Life>,
 }
 
 impl SimStore {
     /// The store that is on this disk; an empty disk is an empty store.
     pub fn new(disk: SimDisk) -> Self {
-        Self { disk }
+        Self { disk, life: Arc::default() }
     }
 
     /// The disk below.
@@ -37,7 +39,7 @@ impl SegmentStore for SimStore {
     }
 
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
-        Ok(Box::new(Lock { _lock: self.disk.lock("LOCK")? }))
+        Ok(Box::new(Lock { _lock: self.life.begin(self.disk.lock("LOCK")?) }))
     }
 
     fn list(&self) -> io::Result<Vec<SegmentId>> {
@@ -56,7 +58,7 @@ impl SegmentStore for SimStore {
             let _ = self.disk.remove(&name).and_then(|()| self.disk.sync_dir());
             return Err(error);
         }
-        Ok(Box::new(Writer { file, size, end: 0 }))
+        Ok(Box::new(Writer { file, size, end: 0, life: self.life.share() }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -73,14 +75,17 @@ impl SegmentStore for SimStore {
     }
 
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
+        let mut first = Ok(());
         for &id in ids {
             match self.disk.remove(&name_of(id)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    first = first.and(Err(error))
+                }
                 // Also where it is gone: an earlier removal may have failed at its sync.
                 _ => self.disk.sync_dir()?,
             }
         }
-        Ok(())
+        first
     }
 
     fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
@@ -104,7 +109,7 @@ fn segment_of(name: &str) -> Option<SegmentId> {
 
 #[derive(Debug)]
 struct Lock {
-    _lock: SimLock,
+    _lock: Arc<SimLock>,
 }
 
 impl StoreLock for Lock {}
@@ -114,6 +119,8 @@ struct Writer {
     file: SimFile,
     size: u64,
     end: u64,
+    /// Keeps the store from the next owner.
+    life: Option<Arc<SimLock>>,
 }
 
 impl SegmentWriter for Writer {
@@ -132,13 +139,14 @@ impl SegmentWriter for Writer {
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {
-        Arc::new(Syncer { file: self.file.clone() })
+        Arc::new(Syncer { file: self.file.clone(), _life: self.life.clone() })
     }
 }
 
 #[derive(Debug)]
 struct Syncer {
     file: SimFile,
+    _life: Option<Arc<SimLock>>,
 }
 
 impl SegmentSyncer for Syncer {

@@ -25,7 +25,7 @@ log_laws!(
         let disk = SimDisk::new(Profile::STRICT);
         move || LyingLog::open(disk.clone(), LogLie::None)
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );
 
 #[test]

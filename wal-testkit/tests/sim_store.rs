@@ -26,5 +26,5 @@ segment_store_laws!(
         let disk = SimDisk::new(Profile::STRICT);
         move || Ok::<_, io::Error>(SimStore::new(disk.clone()))
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );

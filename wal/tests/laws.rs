@@ -151,7 +151,7 @@ log_laws!(
         let store = MemoryStore::new();
         move || Assembled::open(Arc::new(store.clone()), Strategy::GroupCommit, 8)
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );
 
 segment_store_laws!(file_store, || {
@@ -193,7 +193,7 @@ segment_store_laws!(
             )
         }
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );
 
 // A limit that is never met changes nothing.
@@ -210,7 +210,7 @@ segment_store_laws!(
         let store = MemoryStore::new();
         move || Ok::<_, std::io::Error>(store.clone())
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );
 
 segment_store_laws!(
@@ -219,7 +219,7 @@ segment_store_laws!(
         let dir = tempfile::tempdir().unwrap();
         move || FileStore::open(dir.path())
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );
 
 segment_store_laws!(
@@ -228,7 +228,7 @@ segment_store_laws!(
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         move || FileStore::open(dir.path()).map(|store| everything(store).ahead(Ahead::Thread))
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );
 
 segment_store_laws!(
@@ -237,7 +237,7 @@ segment_store_laws!(
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         move || FileStore::open(dir.path()).map(|store| store.reading(Reading::Direct))
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );
 
 #[cfg(feature = "mmap")]
@@ -247,7 +247,7 @@ segment_store_laws!(
         let dir = tempfile::tempdir().unwrap();
         move || FileStore::open(dir.path()).map(|store| store.reading(Reading::Mapped))
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );
 
 // Written past the cache, and read through a map of it.
@@ -262,5 +262,5 @@ segment_store_laws!(
             Ok::<_, std::io::Error>(store)
         }
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );

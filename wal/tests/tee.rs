@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -15,11 +16,11 @@ use wal_testkit::{
 };
 
 // Power goes for both halves at once; what else may happen, happens to one.
-log_laws!(first_harmed, || TwoDisks::new(Half::First));
+log_laws!(first_harmed, || TwoDisks::new(Half::First), without[stranger]);
 
 // A half that is full while the other took the bytes is no want of room but the end of the handle,
 // so that the second half is given room.
-log_laws!(second_harmed, || TwoDisks::new(Half::Second), without[room]);
+log_laws!(second_harmed, || TwoDisks::new(Half::Second), without [room, stranger]);
 
 fn open(store: io::Result<TeeStore>) -> Result<Wal> {
     let store = store.map_err(|cause| match Mismatch::of(&cause) {
@@ -133,6 +134,10 @@ impl TwoDisks {
 impl Place<dyn LogUnderTest> for TwoDisks {
     fn open(&self) -> Result<Box<dyn LogUnderTest>> {
         Ok(Box::new(Assembled(open(tee(&self.disks.lock().unwrap(), OnLoss::Fail))?)))
+    }
+
+    fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+        None
     }
 
     fn inflict(&self, harm: Harm) -> Inflicted {

@@ -1,5 +1,6 @@
 //! The laws of a segment store, over redb on a real file and on the kit's simulated disk.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -21,7 +22,7 @@ segment_store_laws!(
             KvStore::open(kv.clone(), "log", KeyShape::Digits20)
         }
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );
 
 // On a simulated one the power fails, after every one of redb's operations, and any part of what
@@ -29,7 +30,7 @@ segment_store_laws!(
 // redb writes its header in place with every commit, and does not open where that is garbled.
 // Faults and a full disk are not tried: after either redb refuses everything until it is opened
 // again, so that nothing of that handle can be repeated.
-segment_store_laws!(redb_simulated, InSimDisk::new, without [fault, room]);
+segment_store_laws!(redb_simulated, InSimDisk::new, without [fault, room, stranger]);
 
 /// A disk with a redb database on it, open until the next harm.
 struct InSimDisk(Mutex<(SimDisk, Option<RedbKv>)>);
@@ -49,6 +50,10 @@ impl Place<dyn SegmentStore> for InSimDisk {
         };
         let store = opened.and_then(|kv| KvStore::open(Arc::new(kv), "log", KeyShape::BigEndian));
         Ok(Box::new(store.map_err(|cause| Error::io("the store does not open", cause))?))
+    }
+
+    fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+        None
     }
 
     fn inflict(&self, harm: Harm) -> Inflicted {

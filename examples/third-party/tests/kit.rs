@@ -16,7 +16,7 @@ segment_store_laws!(
         let dir = tempfile::tempdir().expect("a temporary directory");
         move || FileMedium::open(dir.path().join("segments")).map(OneFile::new)
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );
 
 // On a simulated one everything can.

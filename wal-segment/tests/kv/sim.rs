@@ -270,6 +270,10 @@ impl Place<dyn SegmentStore> for InSimKv {
         Ok(Box::new(store.map_err(|cause| Error::io("the store does not open", cause))?))
     }
 
+    fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+        None
+    }
+
     fn inflict(&self, harm: Harm) -> Inflicted {
         let mut kv = self.kv.lock().unwrap();
         match harm {

@@ -18,13 +18,13 @@ use wal_testkit::{SimDisk, SimStore, segment_store_laws};
 const ONE: SegmentId = SegmentId::FIRST;
 const TWO: SegmentId = SegmentId::new(2);
 
-segment_store_laws!(two_disks, || TwoDisks::new(OnLoss::Fail));
+segment_store_laws!(two_disks, || TwoDisks::new(OnLoss::Fail), without[stranger]);
 
 // What would fail costs a half instead, and is done.
 segment_store_laws!(
     two_disks_going_on,
     || TwoDisks::new(OnLoss::GoOn),
-    without [interrupt, fault, room]
+    without [interrupt, fault, room, stranger]
 );
 
 segment_store_laws!(
@@ -36,7 +36,7 @@ segment_store_laws!(
             TeeStore::open(first, second, OnLoss::GoOn)
         }
     },
-    without [crash, kill, interrupt, fault, room]
+    without [crash, kill, interrupt, fault, room, stranger]
 );
 
 /// Appends bytes to a new segment and syncs it.

@@ -1,5 +1,6 @@
 //! [`TwoDisks`]: a place whose segments are on two simulated disks.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use wal_core::{Error, SegmentStore};
@@ -24,6 +25,10 @@ impl Place<dyn SegmentStore> for TwoDisks {
     fn open(&self) -> wal_core::Result<Box<dyn SegmentStore>> {
         let store = tee(&self.disks.lock().unwrap(), self.on_loss);
         Ok(Box::new(store.map_err(|cause| Error::io("the pair does not open", cause))?))
+    }
+
+    fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+        None
     }
 
     fn inflict(&self, harm: Harm) -> Inflicted {

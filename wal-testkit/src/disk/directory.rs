@@ -78,6 +78,12 @@ impl Directory {
         self.platter.insert(Arc::clone(name), inode);
     }
 
+    /// The name is gone, and ever has been.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.cache.remove(name);
+        self.platter.remove(name);
+    }
+
     pub(super) fn forget_pending(&mut self) {
         self.pending.clear();
     }

@@ -53,6 +53,18 @@ impl Inode {
         }
     }
 
+    /// A file that is on the platter with these bytes.
+    pub(super) fn durable(name: Arc<str>, bytes: &[u8]) -> Self {
+        let content = Arc::new(Content { bytes: bytes.to_vec(), size: bytes.len() as u64 });
+        let (cache, platter) = (Arc::clone(&content), content);
+        Self { cache, platter, space: bytes.len() as u64, ..Self::new(name) }
+    }
+
+    /// Fills the buffer, also with what the medium does not give back any more.
+    pub(super) fn read_whole(&self, buffer: &mut [u8]) {
+        self.cache.read(0, buffer);
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.cache.size
     }

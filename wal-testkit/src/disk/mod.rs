@@ -63,6 +63,7 @@ mod profile;
 mod state;
 mod trace;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -76,7 +77,7 @@ pub use file::{SimFile, SimLock};
 pub use profile::{Atom, Damage, DirectoryOrder, EntrySync, Profile, Space, Tail};
 pub use trace::{Counts, Event, Operation, Trace};
 
-use crate::Tape;
+use crate::{Stranger, Tape};
 use choice::{Fates, Fixed};
 use inode::Inode;
 use state::State;
@@ -275,6 +276,48 @@ impl SimDisk {
         state.inodes.insert(number, copy);
         state.directory.redirect(&to.into(), number);
         state.trace.push(Event::Mishap(format!("{to} is a copy of {from}")));
+        Ok(())
+    }
+
+    /// The bytes of every file, as the processes see them.
+    pub fn contents(&self) -> io::Result<BTreeMap<String, Vec<u8>>> {
+        let read = |name: String| {
+            let file = self.open(&name)?;
+            let mut bytes = vec![0; usize::try_from(file.size()?).map_err(io::Error::other)?];
+            self.state().inode(file.number()).read_whole(&mut bytes);
+            Ok((name, bytes))
+        };
+        self.list()?.into_iter().map(read).collect()
+    }
+
+    /// Somebody else does this, durably: it is no operation of the part under test, and no fault
+    /// strikes it.
+    pub(crate) fn meddle(&self, stranger: &Stranger) -> io::Result<()> {
+        let mut state = self.state();
+        match stranger {
+            Stranger::Puts(name, bytes) => {
+                let number = state.next_inode;
+                state.next_inode += 1;
+                let inode = Inode::durable(name.as_str().into(), bytes);
+                state.inodes.insert(number, inode);
+                state.directory.redirect(&name.as_str().into(), number);
+            }
+            Stranger::Removes(name) => {
+                state.find(name)?;
+                state.directory.forget(name);
+            }
+            Stranger::Swaps(one, other) => {
+                let (first, second) = (state.find(one)?, state.find(other)?);
+                state.directory.redirect(&one.as_str().into(), second);
+                state.directory.redirect(&other.as_str().into(), first);
+            }
+            Stranger::Links(from, to) => {
+                let inode = state.find(from)?;
+                state.directory.redirect(&to.as_str().into(), inode);
+            }
+            Stranger::Nothing => {}
+        }
+        state.trace.push(Event::Mishap(format!("a stranger {stranger}")));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! [`Case`]: one run of a law on a fresh place.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
@@ -10,7 +11,9 @@ use wal_core::{Error, ErrorKind, SegmentStore, StoreLock};
 
 use super::{At, Fresh};
 use crate::store_laws::{Behind, Synced};
-use crate::{CutChoice, Harm, History, Inflicted, LogUnderTest, Place, Room, Traced, TracedLog};
+use crate::{
+    CutChoice, Harm, History, Inflicted, LogUnderTest, Place, Room, Stranger, Traced, TracedLog,
+};
 
 /// After so many operations a call that is interrupted at each in turn ought to be through.
 const MOST_INTERRUPTS: u64 = 5_000;
@@ -34,6 +37,9 @@ pub(crate) struct Case<'a, Part: ?Sized> {
 
 /// Puts so many bytes into a fresh place, in so many records.
 type Lay<Part> = fn(&dyn Place<Part>, u64) -> Result<u64, Saw>;
+
+/// Bytes by name.
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// What a law saw that it should not have.
 #[derive(Clone, Debug)]
@@ -127,6 +133,16 @@ impl<'a, Part: ?Sized> Case<'a, Part> {
             Inflicted::Done => Ok(()),
             Inflicted::Cannot => Err(Saw(format!("the place could not do it: {what}"))),
         }
+    }
+
+    /// The files of the place, without the one that is locked.
+    pub(crate) fn files(&self) -> Result<Files, Saw> {
+        let files = self.place.files().ok_or_else(|| Saw::new("the place has no files to show"))?;
+        Ok(files.into_iter().filter(|(name, _)| name != "LOCK").collect())
+    }
+
+    pub(crate) fn stranger(&self, does: Stranger) -> Result<(), Saw> {
+        self.inflict(Harm::Stranger(does))
     }
 
     pub(crate) fn crash(&self) -> Result<(), Saw> {

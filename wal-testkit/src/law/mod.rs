@@ -9,10 +9,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use breach::Breach;
-pub(crate) use case::{Case, Saw, Through, saw};
+pub(crate) use case::{Case, Files, Saw, Through, saw};
 pub(crate) use front::{Front, about};
 
-use crate::{Call, CutChoice, Fault, FaultRule, Harm, Inflicted, Place, Room};
+use crate::{Call, CutChoice, Fault, FaultRule, Harm, Inflicted, Place, Room, Stranger};
 
 /// Set to a [`CutChoice`], lets crash laws try that one alone.
 const CHOICE_VARIABLE: &str = "WAL_CRASH";
@@ -46,6 +46,8 @@ pub enum Need {
     Fault,
     /// [`Harm::Room`].
     Room,
+    /// [`Harm::Stranger`], and [`Place::files`].
+    Stranger,
     /// Of a codec: its records know where they end, so that a part of one is not a record. One that
     /// takes any bytes for a record does without.
     End,
@@ -208,6 +210,7 @@ impl Need {
                 Probe::Harm(Harm::Fault(FaultRule::next(Call::Sync, Fault::Io).times(0)))
             }
             Self::Room => Probe::Harm(Harm::Room(Room::Plenty)),
+            Self::Stranger => Probe::Harm(Harm::Stranger(Stranger::Nothing)),
             Self::End | Self::Tasks => Probe::Law,
             Self::Allocations => Probe::Kit(cfg!(feature = "allocations")),
         }
@@ -221,6 +224,7 @@ impl Need {
             Self::Interrupt => "interrupt",
             Self::Fault => "fault",
             Self::Room => "room",
+            Self::Stranger => "stranger",
             Self::End => "end",
             Self::Tasks => "tasks",
             Self::Allocations => "allocations",
@@ -302,6 +306,9 @@ macro_rules! __need {
     };
     (room) => {
         $crate::Need::Room
+    };
+    (stranger) => {
+        $crate::Need::Stranger
     };
     (end) => {
         $crate::Need::End

@@ -6,10 +6,12 @@
 //! adds a law of her own finds parts here to prove it with, and nothing else: none of them is fit
 //! for use.
 
+mod anchor;
 mod blocks;
 mod codec;
 mod engine;
 mod log;
+mod named;
 mod store;
 mod strategy;
 mod transform;
@@ -18,6 +20,7 @@ pub use blocks::{BlockLie, LyingBlocks};
 pub use codec::{CodecLie, LyingCodec, Note};
 pub use engine::{EngineLie, LyingEngine};
 pub use log::{LogLie, LyingLog};
+pub use named::{LyingNames, NameLie};
 pub use store::{LyingStore, StoreLie};
 pub use strategy::{LyingStrategy, StrategyLie};
 pub use transform::{LyingTransform, TransformLie};

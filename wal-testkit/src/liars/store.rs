@@ -9,9 +9,11 @@ use std::thread::{self, ThreadId};
 
 use wal_core::{
     Durability, Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer,
-    SegmentWriter, StoreLock,
+    SegmentWriter, StoreLock, Unwritten,
 };
 
+use super::anchor;
+use crate::life::Life;
 use crate::{SimDisk, SimFile, SimLock};
 
 /// The one way in which a [`LyingStore`] lies.
@@ -22,6 +24,18 @@ pub enum StoreLie {
     None,
     /// It declares an alignment that is no power of two.
     AlignmentOfThree,
+    /// A damaged anchor reads as none.
+    AnchorDamageIsNone,
+    /// The anchor is overwritten in place.
+    AnchorHasOneSlot,
+    /// Only the first hundred bytes of an anchor are kept.
+    AnchorIsCutShort,
+    /// The anchor is written anew each time, beside the old one.
+    AnchorNeedsRoom,
+    /// The anchor stays with the handle.
+    AnchorStaysWithItsHandle,
+    /// The anchor is not synced.
+    AnchorSkipsSync,
     /// Appended bytes stay with the writer until a sync.
     AppendsAreBuffered,
     /// Every second append lands before the one before it.
@@ -50,6 +64,8 @@ pub enum StoreLie {
     ListShowsTheLock,
     /// The lock is a file that stays when its holder dies.
     LockIsAFile,
+    /// The lock is free when the store's handle goes.
+    LockGoesWithItsHandle,
     /// A dropped lock is still held.
     LockIsNeverFreed,
     /// Everyone gets the lock.
@@ -70,10 +86,16 @@ pub enum StoreLie {
     RemoveStopsAtTheMissing,
     /// One directory sync is to keep the order of several removals.
     RemoveSyncsOnceForAll,
+    /// A segment that cannot be deleted keeps those behind it.
+    RemoveStopsAtAFailure,
     /// A short read is taken for the end.
     ShortReadsAreTakenForWhole,
     /// A short write is taken for a whole one.
     ShortWritesAreTakenForWhole,
+    /// Space that was not prepared is promised.
+    SpaceIsOverstated,
+    /// What may be anything is said to be zeros.
+    SpaceSaysZeros,
     /// A sync does nothing.
     SyncDoesNothing,
     /// A failed sync is taken for done.
@@ -92,12 +114,20 @@ pub enum StoreLie {
     TrimRewrites,
     /// A trim is not synced.
     TrimSkipsSync,
+    /// A writer goes on when another handle has the lock.
+    WriterOutlivesItsLock,
 }
 
 impl StoreLie {
     /// Every lie, with the laws that are there to catch it. A lie may break others too.
     pub const ALL: &[(Self, &[&str])] = &[
         (Self::AlignmentOfThree, &["guarantees_make_sense"]),
+        (Self::AnchorDamageIsNone, &["a_damaged_anchor_is_not_none"]),
+        (Self::AnchorHasOneSlot, &["an_interrupted_anchor_is_the_old_or_the_new"]),
+        (Self::AnchorIsCutShort, &["an_anchor_is_read_back"]),
+        (Self::AnchorNeedsRoom, &["an_anchor_is_replaced_on_a_full_disk"]),
+        (Self::AnchorStaysWithItsHandle, &["an_anchor_survives_the_death_of_its_process"]),
+        (Self::AnchorSkipsSync, &["an_anchor_survives_a_crash"]),
         (Self::AppendsAreBuffered, &["readers_see_appends_at_once"]),
         (Self::AppendsTradePlaces, &["appends_keep_their_order"]),
         (Self::CreateKeepsItsRoom, &["a_create_without_room_gives_it_back"]),
@@ -115,6 +145,7 @@ impl StoreLie {
         ),
         (Self::ListShowsTheLock, &["only_segments_are_listed"]),
         (Self::LockIsAFile, &["a_lock_dies_with_its_holder"]),
+        (Self::LockGoesWithItsHandle, &["a_second_lock_is_refused"]),
         (Self::LockIsNeverFreed, &["a_dropped_lock_is_free"]),
         (Self::LockLetsTwoIn, &["a_second_lock_is_refused"]),
         (Self::OpenMakesTheSegment, &["a_missing_segment_is_not_found"]),
@@ -124,9 +155,12 @@ impl StoreLie {
         (Self::RemoveDoesNothing, &["removed_segments_are_gone"]),
         (Self::RemoveSkipsDirectorySync, &["a_removal_survives_a_crash"]),
         (Self::RemoveStopsAtTheMissing, &["remove_passes_over_the_missing"]),
+        (Self::RemoveStopsAtAFailure, &["remove_goes_past_what_cannot_be_deleted"]),
         (Self::RemoveSyncsOnceForAll, &["an_interrupted_removal_leaves_the_last"]),
         (Self::ShortReadsAreTakenForWhole, &["short_reads_are_finished"]),
         (Self::ShortWritesAreTakenForWhole, &["short_writes_are_finished"]),
+        (Self::SpaceIsOverstated, &["promised_space_is_there_after_a_crash"]),
+        (Self::SpaceSaysZeros, &["space_reads_as_its_writer_says"]),
         (Self::SyncDoesNothing, &["synced_bytes_survive_a_crash"]),
         (Self::SyncErrorsAreSwallowed, &["a_failed_sync_is_reported"]),
         (Self::SyncWorksOnItsThreadOnly, &["syncs_run_beside_appends"]),
@@ -136,6 +170,7 @@ impl StoreLie {
         (Self::TrimExtends, &["trim_leaves_a_short_segment_alone"]),
         (Self::TrimRewrites, &["an_interrupted_trim_keeps_what_is_before"]),
         (Self::TrimSkipsSync, &["a_trim_survives_a_crash"]),
+        (Self::WriterOutlivesItsLock, &["nothing_changes_under_the_next_owner"]),
     ];
 }
 
@@ -145,18 +180,25 @@ pub struct LyingStore {
     disk: SimDisk,
     lie: StoreLie,
     own: Mutex<Vec<SegmentId>>,
+    life: Arc<Life>,
+    /// The lock, where it goes with the handle.
+    kept: Mutex<Option<Arc<SimLock>>>,
+    anchor: Mutex<Option<Vec<u8>>>,
 }
 
 impl LyingStore {
     /// The store that is on this disk.
     pub fn new(disk: SimDisk, lie: StoreLie) -> Self {
-        Self { disk, lie, own: Mutex::default() }
+        let (own, life, anchor) = (Mutex::default(), Arc::default(), Mutex::default());
+        Self { disk, lie, own, life, kept: Mutex::default(), anchor }
     }
 
     fn prepare(&self, file: &SimFile, size: u64) -> io::Result<()> {
         let garbage = vec![0xdb; size as usize];
         match self.lie {
-            StoreLie::PreparedSpaceIsGarbage => file.write_all_at(0, &garbage)?,
+            StoreLie::PreparedSpaceIsGarbage | StoreLie::SpaceSaysZeros => {
+                file.write_all_at(0, &garbage)?
+            }
             StoreLie::CreateRecyclesUnsynced => {
                 file.write_all_at(0, &garbage)?;
                 file.sync_data()?;
@@ -183,12 +225,21 @@ fn name_of(id: SegmentId) -> String {
 impl SegmentStore for LyingStore {
     fn guarantees(&self) -> Guarantees {
         let honest = Guarantees::new(Durability::Power);
-        if self.lie == StoreLie::AlignmentOfThree { honest.alignment(3) } else { honest }
+        match self.lie {
+            StoreLie::AlignmentOfThree => honest.alignment(3),
+            StoreLie::SpaceSaysZeros => honest.unwritten(Unwritten::Anything),
+            _ => honest,
+        }
     }
 
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
         match self.lie {
             StoreLie::LockLetsTwoIn => return Ok(Box::new(Lock { file: None, _lock: None })),
+            StoreLie::LockGoesWithItsHandle => {
+                let lock = self.life.begin(self.disk.lock("LOCK")?);
+                self.kept.lock().unwrap_or_else(PoisonError::into_inner).replace(lock);
+                return Ok(Box::new(Lock { file: None, _lock: None }));
+            }
             StoreLie::LockIsAFile => {
                 let taken = |_| io::Error::from(io::ErrorKind::WouldBlock);
                 self.disk.create_new("LOCK").map_err(taken)?;
@@ -204,7 +255,7 @@ impl SegmentStore for LyingStore {
             std::mem::forget(lock);
             return Ok(Box::new(Lock { file: None, _lock: None }));
         }
-        Ok(Box::new(Lock { file: None, _lock: Some(lock) }))
+        Ok(Box::new(Lock { file: None, _lock: Some(self.life.begin(lock)) }))
     }
 
     fn list(&self) -> io::Result<Vec<SegmentId>> {
@@ -247,7 +298,12 @@ impl SegmentStore for LyingStore {
         lock(&self.own).push(id);
         let end = if self.lie == StoreLie::EndCountsPreparedSpace { size } else { 0 };
         let lie = self.lie;
-        Ok(Box::new(Writer { file, lie, end, buffer: Arc::default(), held: Vec::new() }))
+        let life = match lie {
+            StoreLie::WriterOutlivesItsLock => None,
+            _ => self.life.share(),
+        };
+        let (buffer, held) = (Arc::default(), Vec::new());
+        Ok(Box::new(Writer { file, lie, size, end, buffer, held, life }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -283,15 +339,17 @@ impl SegmentStore for LyingStore {
         if self.lie == StoreLie::RemoveDoesNothing {
             return Ok(());
         }
+        let mut first = Ok(());
         for &id in ids {
             match self.disk.remove(&name_of(id)) {
-                Err(error)
-                    if error.kind() != io::ErrorKind::NotFound
-                        || self.lie == StoreLie::RemoveStopsAtTheMissing =>
-                {
-                    return Err(error);
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    if self.lie == StoreLie::RemoveStopsAtTheMissing {
+                        return Err(error);
+                    }
                 }
-                _ => {}
+                Err(error) if self.lie == StoreLie::RemoveStopsAtAFailure => return Err(error),
+                Err(error) => first = first.and(Err(error)),
+                Ok(()) => {}
             }
             if !matches!(
                 self.lie,
@@ -300,22 +358,42 @@ impl SegmentStore for LyingStore {
                 self.disk.sync_dir()?;
             }
         }
-        if self.lie == StoreLie::RemoveSyncsOnceForAll { self.disk.sync_dir() } else { Ok(()) }
+        if self.lie == StoreLie::RemoveSyncsOnceForAll {
+            self.disk.sync_dir()?;
+        }
+        first
     }
 
     fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
-        self.disk.anchor()
+        match self.lie {
+            StoreLie::AnchorHasOneSlot | StoreLie::AnchorNeedsRoom | StoreLie::AnchorSkipsSync => {
+                anchor::read(&self.disk)
+            }
+            StoreLie::AnchorStaysWithItsHandle => Ok(lock(&self.anchor).clone()),
+            StoreLie::AnchorDamageIsNone => self.disk.anchor().or(Ok(None)),
+            _ => self.disk.anchor(),
+        }
     }
 
     fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
-        self.disk.set_anchor(bytes)
+        match self.lie {
+            StoreLie::AnchorHasOneSlot => anchor::write_in_place(&self.disk, bytes, true),
+            StoreLie::AnchorSkipsSync => anchor::write_in_place(&self.disk, bytes, false),
+            StoreLie::AnchorNeedsRoom => anchor::write_anew(&self.disk, bytes),
+            StoreLie::AnchorStaysWithItsHandle => {
+                *lock(&self.anchor) = Some(bytes.to_vec());
+                Ok(())
+            }
+            StoreLie::AnchorIsCutShort => self.disk.set_anchor(&bytes[..bytes.len().min(100)]),
+            _ => self.disk.set_anchor(bytes),
+        }
     }
 }
 
 #[derive(Debug)]
 struct Lock {
     file: Option<SimDisk>,
-    _lock: Option<SimLock>,
+    _lock: Option<Arc<SimLock>>,
 }
 
 impl StoreLock for Lock {}
@@ -335,9 +413,12 @@ type Buffer = Arc<Mutex<Vec<(u64, Vec<u8>)>>>;
 struct Writer {
     file: SimFile,
     lie: StoreLie,
+    size: u64,
     end: u64,
     buffer: Buffer,
     held: Vec<u8>,
+    /// Keeps the store from the next owner.
+    life: Option<Arc<SimLock>>,
 }
 
 impl SegmentWriter for Writer {
@@ -383,13 +464,17 @@ impl SegmentWriter for Writer {
     }
 
     fn space(&self) -> SegmentSpace {
-        SegmentSpace::default()
+        let durable_len = match self.lie {
+            StoreLie::SpaceIsOverstated => 2 * self.size,
+            _ => self.size,
+        };
+        SegmentSpace { durable_len, unwritten: Unwritten::Zeros }
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {
         let (file, lie, buffer) = (self.file.clone(), self.lie, Arc::clone(&self.buffer));
         let (thread, synced) = (thread::current().id(), AtomicBool::new(false));
-        Arc::new(Syncer { file, lie, buffer, thread, synced })
+        Arc::new(Syncer { file, lie, buffer, thread, synced, _life: self.life.clone() })
     }
 }
 
@@ -400,6 +485,7 @@ struct Syncer {
     buffer: Buffer,
     thread: ThreadId,
     synced: AtomicBool,
+    _life: Option<Arc<SimLock>>,
 }
 
 impl SegmentSyncer for Syncer {

@@ -1,12 +1,16 @@
 //! The laws for the store seam: a law for every sentence of [`SegmentStore`] that can be seen to
 //! hold or not.
 
+mod anchor;
 mod append;
 mod behind;
 mod create;
 mod lock;
+mod naming;
 mod read;
 mod remove;
+mod space;
+mod stranger;
 mod sync;
 mod trim;
 
@@ -44,7 +48,7 @@ const FRONT: Front<dyn SegmentStore> =
 /// closure that opens the store there, as a new process would. What must stay as long as the place,
 /// such as a temporary directory, belongs into that inner closure; for a store in memory, so do the
 /// segments. `without` admits what the place cannot do: `crash`, `kill`, `interrupt`, `fault`,
-/// `room`. An
+/// `room`, `stranger`. An
 /// admission that is not true fails, as does a law that cannot run and is not admitted. A place
 /// whose store does not promise [`Durability::Power`](wal_core::Durability::Power) is one that
 /// cannot crash.
@@ -69,7 +73,7 @@ const FRONT: Front<dyn SegmentStore> =
 ///         let disk = SimDisk::new(Profile::STRICT);
 ///         move || Ok::<_, io::Error>(SimStore::new(disk.clone()))
 ///     },
-///     without [crash, kill, interrupt, fault, room]
+///     without [crash, kill, interrupt, fault, room, stranger]
 /// );
 /// # fn main() {}
 /// ```
@@ -112,6 +116,10 @@ macro_rules! __each_segment_store_law {
             "while one handle holds the store, locking it fails with WouldBlock";
         lock::a_dropped_lock_is_free []
             "dropping the lock gives the store free";
+        lock::a_refused_lock_changes_nothing []
+            "while another handle has the store, trying to lock it changes nothing";
+        lock::nothing_changes_under_the_next_owner []
+            "a writer keeps the store from the next owner, or has stopped; with the last it is free";
         lock::a_lock_dies_with_its_holder [kill]
             "a dead process's lock is free";
         lock::segments_are_listed_in_order []
@@ -132,6 +140,16 @@ macro_rules! __each_segment_store_law {
             "before its first sync nothing of a segment need remain, and what remains reads as zeros";
         create::a_create_without_room_gives_it_back [room]
             "a create that fails with StorageFull gives back the space it had taken";
+        naming::a_segment_is_there_from_when_it_says []
+            "of a store that names at the first sync: before it a segment is not there";
+        naming::an_interrupted_naming_leaves_all_or_nothing [crash, interrupt]
+            "of a store that names at the first sync: a segment is there with all appended before it";
+        naming::nothing_is_left_of_a_writer_that_went_away []
+            "of a store that names at the first sync: before it a writer that goes leaves nothing";
+        space::space_reads_as_its_writer_says []
+            "what a writer says of its space is constant, and is what a reader sees";
+        space::promised_space_is_there_after_a_crash [crash]
+            "from the first sync on a segment has the space promised, also after a crash";
         read::a_missing_segment_is_not_found []
             "opening a segment that is not there fails with NotFound";
         read::reads_stop_only_at_the_end []
@@ -178,8 +196,28 @@ macro_rules! __each_segment_store_law {
             "a segment that is not there is passed over";
         remove::a_removal_survives_a_crash [crash]
             "a removal is durable when it returns";
+        remove::remove_goes_past_what_cannot_be_deleted [fault]
+            "a segment that cannot be deleted does not keep those behind it, and is an error";
         remove::an_interrupted_removal_leaves_the_last [crash, interrupt]
             "segments are removed in the order given: those still there after a crash are the last";
+        anchor::an_anchor_is_read_back []
+            "the anchor is what was written last, whole, up to 512 bytes, and no segment";
+        anchor::an_anchor_survives_the_death_of_its_process [kill]
+            "the anchor of a dead process is there";
+        anchor::an_anchor_survives_a_crash [crash]
+            "an anchor is durable when its write returns";
+        anchor::an_interrupted_anchor_is_the_old_or_the_new [crash, interrupt]
+            "after a crash in the middle of a write the anchor is the one before or the new one";
+        anchor::an_anchor_is_replaced_on_a_full_disk [room]
+            "an anchor that is there is replaced by one as long without room";
+        anchor::a_damaged_anchor_is_not_none [fault]
+            "a damaged anchor is InvalidData where the store can tell, and never none";
+        stranger::what_has_a_segments_name_is_never_replaced [stranger]
+            "what has the name of a segment to come stays as it is, whenever it came there";
+        stranger::what_it_did_not_make_is_left_alone [stranger]
+            "files that the store did not make stay as they are, whatever is done to segments";
+        stranger::what_cannot_be_read_is_not_passed_over [stranger]
+            "a segment that was emptied, cut or overwritten is listed, or listing fails";
     } };
 }
 

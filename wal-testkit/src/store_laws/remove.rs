@@ -4,6 +4,7 @@ use wal_core::{SegmentId, SegmentStore};
 
 use super::{Outcome, Store, StoreCase, bytes, holds, listed, there, unit};
 use crate::law::{Saw, Through, saw};
+use crate::{Call, Fault, FaultRule, Harm};
 
 fn ids(numbers: &[u64]) -> Vec<SegmentId> {
     numbers.iter().copied().map(SegmentId::new).collect()
@@ -47,6 +48,23 @@ pub(super) fn a_removal_survives_a_crash(case: &mut StoreCase<'_>) -> Outcome {
     case.crash()?;
     let store = case.hold()?;
     saw("segments after the crash", listed(&store)?, vec![4, 5, 6])?;
+    ids(&[4, 5, 6]).into_iter().try_for_each(|id| holds(&store, id, &bytes))
+}
+
+/// One file that an operator had made immutable kept every obsolete segment for ever.
+pub(super) fn remove_goes_past_what_cannot_be_deleted(case: &mut StoreCase<'_>) -> Outcome {
+    let store = case.hold()?;
+    let bytes = six(&store)?;
+    case.inflict(Harm::Fault(FaultRule::next(Call::Remove, Fault::Io)))?;
+    let removed = store.remove(&ids(&[1, 2, 3]));
+    // A store that deletes in another way has not failed.
+    let wanted = if removed.is_ok() { vec![4, 5, 6] } else { vec![1, 4, 5, 6] };
+    let left = listed(&store)?;
+    let behind: Vec<_> = left.iter().copied().filter(|&number| number > 1).collect();
+    saw("segments behind the one that could not be deleted", behind, vec![4, 5, 6])?;
+    saw("all are gone, or there was an error", left.len() <= wanted.len(), true)?;
+    store.remove(&ids(&[1, 2, 3]))?;
+    saw("segments after another try", listed(&store)?, vec![4, 5, 6])?;
     ids(&[4, 5, 6]).into_iter().try_for_each(|id| holds(&store, id, &bytes))
 }
 

@@ -59,11 +59,12 @@ impl SegmentStore for Traced {
     }
 
     fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
-        self.store.read_anchor()
+        self.history.call("read the anchor", self.store.read_anchor())
     }
 
     fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
-        self.store.write_anchor(bytes)
+        let what = format!("write an anchor of {} bytes", bytes.len());
+        self.history.call(what, self.store.write_anchor(bytes))
     }
 }
 
