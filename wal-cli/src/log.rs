@@ -53,7 +53,9 @@ impl Log {
 
     /// The numbers of all segments there are, ascending.
     pub(crate) fn segments(&self) -> wal::Result<Vec<SegmentId>> {
-        self.store.list().map_err(|cause| Error::io("listing the segments failed", cause))
+        let listed = self.store.list();
+        let listed = listed.map_err(|cause| Error::io("listing the segments failed", cause))?;
+        Ok(listed.into_iter().filter(|id| id.is_of_log()).collect())
     }
 
     /// The bytes that a segment takes up, prepared space included; `None` where it is gone.

@@ -28,6 +28,11 @@ impl SegmentId {
     /// The first segment of a new log.
     pub const FIRST: Self = Self(1);
 
+    /// The last number that a segment of a log can have. Those behind it are for what a store keeps
+    /// under numbers of its own, as a pair of stores keeps its marks: no part of any log, and left
+    /// alone by what reads one.
+    pub const LAST: Self = Self((1 << 63) - 1);
+
     /// The segment with this number.
     pub const fn new(number: u64) -> Self {
         Self(number)
@@ -36,6 +41,11 @@ impl SegmentId {
     /// The plain number.
     pub const fn get(self) -> u64 {
         self.0
+    }
+
+    /// Whether a segment of a log can have this number.
+    pub const fn is_of_log(self) -> bool {
+        self.0 <= Self::LAST.0
     }
 
     /// The number after this one.

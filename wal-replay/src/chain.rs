@@ -120,9 +120,12 @@ fn gap(
     }
 }
 
-/// The segments in the store.
+/// The segments in the store; what it keeps under numbers of its own is none.
 pub(crate) fn listed(store: &dyn SegmentStore) -> Result<Vec<SegmentId>> {
-    store.list().map_err(|cause| Error::io("listing the segments failed", cause))
+    let mut listed =
+        store.list().map_err(|cause| Error::io("listing the segments failed", cause))?;
+    listed.retain(|id| id.is_of_log());
+    Ok(listed)
 }
 
 /// Checks that `successor` follows `segment`, and not another one of that number.

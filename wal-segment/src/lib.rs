@@ -46,7 +46,7 @@ pub use file::{
 };
 pub use kv::{Change, KeyShape, KvStore, Locks, Order, OrderedKv, Persist, Visit};
 pub use memory::MemoryStore;
-pub use tee::{Half, Mismatch, OnLoss, TeeStore};
+pub use tee::{Half, Kept, Mismatch, OnLoss, TeeStore};
 
 /// Every store can be shared between threads, and the layer below can be a trait object.
 const _: () = {

@@ -70,10 +70,15 @@ pub enum Mismatch {
     Blank(Half),
     /// This half was being rebuilt, and that was not finished.
     Unfinished(Half),
-    /// This segment's bytes differ, and it is older than the last two, which are all that a crash
-    /// may leave different; or the first half has no segment at all, and the second has this one
-    /// and at least two more. One of the halves is damaged. Nothing has been changed.
+    /// This segment differs between the halves by more than a crash can leave, and neither half is whole
+    /// and holds what the other does. Nothing has been changed.
     Damaged(SegmentId),
+    /// The anchor of this half says that the log went further than either half does: its newest
+    /// segments vanished. Nothing has been changed.
+    Short(Half),
+    /// This mark of this half cannot be read: what it said of the other half is not known. Nothing has
+    /// been changed.
+    DamagedMark(Half, SegmentId),
     /// There are segments, and neither half has a history: no pair was ever opened for writing here.
     NoHistory,
     /// Each half has a history that the other does not know: each went on alone, or they are halves
@@ -95,6 +100,13 @@ impl fmt::Display for Mismatch {
             Self::Blank(half) => write!(f, "{half} is blank, and the other half is not"),
             Self::Unfinished(half) => write!(f, "{half} is rebuilt in part"),
             Self::Damaged(id) => write!(f, "segment {id} differs between the halves"),
+            Self::Short(half) => {
+                write!(
+                    f,
+                    "the anchor of {half} says that the log went further than either half does"
+                )
+            }
+            Self::DamagedMark(half, id) => write!(f, "mark {id} of {half} is damaged"),
             Self::NoHistory => f.write_str("there are segments, and they are of no pair"),
             Self::Diverged => f.write_str("the halves have different histories"),
         }

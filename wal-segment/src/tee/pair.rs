@@ -4,11 +4,13 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wal_core::{Guarantees, SegmentStore, Unwritten};
+use wal_core::{Guarantees, Naming, SegmentStore, Unwritten};
 
-use super::copy::{self, Difference};
+use super::copy;
 use super::history::{History, Standing};
 use super::relation::Relation;
+use super::verdict::Verdict;
+use super::view::Word;
 use super::{Half, Mismatch, OnLoss};
 
 pub(super) struct Pair {
@@ -36,13 +38,21 @@ impl Pair {
             .unwritten(match first.unwritten {
                 Unwritten::Zeros => second.unwritten,
                 anything => anything,
+            })
+            .naming(match first.naming {
+                Naming::AtSync => second.naming,
+                _ => Naming::AtCreate,
             });
         let state = State { lost: None, source: Half::First, locked: false };
         let stores = stores.map(Some);
         let pair = Self { stores, on_loss, guarantees, state: Mutex::new(state) };
         match pair.relation() {
             Ok(Relation::Rebuilding(good)) => pair.state().source = good,
-            Ok(Relation::Together | Relation::Fresh) => {}
+            Ok(Relation::Together) => {
+                let source = pair.further()?;
+                pair.state().source = source;
+            }
+            Ok(Relation::Fresh) => {}
             // It can be read. It cannot be written, since `lock` looks again.
             Err(error) if Mismatch::of(&error) == Some(Mismatch::NoHistory) => {}
             Err(error) => pair.without_the_one_behind(error)?,
@@ -51,8 +61,8 @@ impl Pair {
     }
 
     pub(super) fn alone(store: Arc<dyn SegmentStore>, half: Half) -> io::Result<Self> {
-        let last = History::read(&*store)?.last();
-        if last.is_some_and(|last| last.standing() == Standing::Unfinished) {
+        let history = History::read_whatever(&*store)?;
+        if history.last().is_some_and(|last| last.standing() == Standing::Unfinished) {
             return Err(Mismatch::Unfinished(half).into());
         }
         let guarantees = store.guarantees();
@@ -177,26 +187,38 @@ impl Pair {
         let Some(relation) = relation else {
             return copy::alone(self.source_store()?).map(drop);
         };
-        let [first, second] = self.both()?;
+        let stores @ [first, second] = self.both()?;
         match relation {
-            Relation::Together => {
-                let difference = Difference::between(first, second)?;
-                if let Some(id) = difference.damaged() {
-                    return Err(Mismatch::Damaged(id).into());
-                }
-                if difference.is_none() {
-                    return Ok(());
-                }
-                copy::rebuild(first, second)
-            }
-            Relation::Fresh | Relation::Rebuilding(Half::First) => copy::rebuild(first, second),
+            Relation::Fresh => copy::advance(first, second),
+            Relation::Rebuilding(Half::First) => copy::rebuild(first, second),
             Relation::Rebuilding(Half::Second) => copy::rebuild(second, first),
-        }
+            Relation::Together => {
+                let (verdict, views) = Verdict::between(stores)?;
+                copy::settle_anchors(stores, &views, verdict)?;
+                match verdict {
+                    Verdict::Same => copy::advance(first, second),
+                    Verdict::Good(Half::First) => copy::rebuild(first, second),
+                    Verdict::Good(Half::Second) => copy::rebuild(second, first),
+                }
+            }
+        }?;
+        self.state().source = Half::First;
+        Ok(())
+    }
+
+    /// The half whose anchor says that the log goes further; the first where neither does. One that was
+    /// put back from an older copy is so known without a lock.
+    fn further(&self) -> io::Result<Half> {
+        let [first, second] = self.both()?.map(Word::read);
+        let end = |word| match word {
+            Word::Log(anchor) => Some((anchor.newest, anchor.last_lsn)),
+            _ => None,
+        };
+        Ok(if end(second?) > end(first?) { Half::Second } else { Half::First })
     }
 
     fn relation(&self) -> io::Result<Relation> {
-        let [first, second] = self.both()?;
-        Relation::between(first, second)
+        Relation::between(self.both()?)
     }
 
     fn both(&self) -> io::Result<[&dyn SegmentStore; 2]> {

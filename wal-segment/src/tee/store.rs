@@ -3,10 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use wal_core::{Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentWriter, StoreLock};
+use wal_core::{
+    Guarantees, Naming, SegmentId, SegmentReader, SegmentStore, SegmentWriter, StoreLock,
+};
 
 use super::copy::{rebuild, segments};
-use super::history::{History, Standing, is_mark};
+use super::history::{History, Standing, is_reserved};
+use super::kept::{self, Kept, KeptReader};
 use super::pair::Pair;
 use super::segment::{TeeReader, TeeWriter};
 use super::{Half, Mismatch, OnLoss};
@@ -93,11 +96,31 @@ impl TeeStore {
     ///   done again.
     pub fn rebuild(from: &dyn SegmentStore, to: &dyn SegmentStore) -> io::Result<()> {
         let _locks = (from.lock()?, to.lock()?);
-        let last = History::read(from)?.last();
-        if last.is_some_and(|last| last.standing() == Standing::Unfinished) {
+        let history = History::read_whatever(from)?;
+        if history.last().is_some_and(|last| last.standing() == Standing::Unfinished) {
             return Err(Mismatch::Unfinished(Half::First).into());
         }
         rebuild(from, to)
+    }
+
+    /// What was replaced in this half of a pair, or taken away, because the other half was whole, or was
+    /// vouched for by the caller of [`rebuild`](Self::rebuild), and did not hold it: the bytes are in
+    /// the half still, under numbers that are not listed. [`open_kept`](Self::open_kept) gives them
+    /// back; [`discard_kept`](Self::discard_kept) gives their space back.
+    pub fn kept(half: &dyn SegmentStore) -> io::Result<Vec<Kept>> {
+        kept::all(half)
+    }
+
+    /// Reads what was replaced, as it was.
+    pub fn open_kept(half: &dyn SegmentStore, kept: &Kept) -> io::Result<Box<dyn SegmentReader>> {
+        Ok(Box::new(KeptReader::open(half, kept)?))
+    }
+
+    /// Deletes what is [kept](Self::kept) in this half of a pair. Fails with
+    /// [`io::ErrorKind::WouldBlock`] where it is open for writing.
+    pub fn discard_kept(half: &dyn SegmentStore) -> io::Result<()> {
+        let _lock = half.lock()?;
+        kept::discard(half)
     }
 
     /// The half that is neither written nor read any more, if there is one. A handle that does not
@@ -132,7 +155,7 @@ impl SegmentStore for TeeStore {
     }
 
     fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
-        if is_mark(id) {
+        if is_reserved(id) {
             let what = format!("a pair keeps the number {id} for itself");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
@@ -142,16 +165,19 @@ impl SegmentStore for TeeStore {
             Some(created.inspect(|_| made.push(half)))
         });
         let writers = created.inspect_err(|_| {
-            // What one half made is not the other's; where this fails too, it is empty.
+            // What one half made is not the other's; where this fails too, it is empty. Where a segment
+            // is there from its first sync on, it is gone with its writer.
             for store in made.iter().filter_map(|half| self.pair.store(*half)) {
-                store.remove(&[id]).ok();
+                if store.guarantees().naming == Naming::AtCreate {
+                    store.remove(&[id]).ok();
+                }
             }
         })?;
         Ok(Box::new(TeeWriter::new(Arc::clone(&self.pair), writers)))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
-        if is_mark(id) {
+        if is_reserved(id) {
             let what = format!("the number {id} is no segment's");
             return Err(io::Error::new(io::ErrorKind::NotFound, what));
         }
@@ -163,12 +189,14 @@ impl SegmentStore for TeeStore {
     }
 
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
-        let ids: Vec<_> = ids.iter().copied().filter(|id| !is_mark(*id)).collect();
+        let ids: Vec<_> = ids.iter().copied().filter(|id| !is_reserved(*id)).collect();
         self.pair.each(|half| Some(self.pair.store(half)?.remove(&ids))).map(drop)
     }
 
     fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
-        self.pair.source_store()?.read_anchor()
+        // No bytes are left in a half that was made the same as one without an anchor.
+        let read = self.pair.source_store()?.read_anchor()?;
+        Ok(read.filter(|bytes| !bytes.is_empty()))
     }
 
     fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod cases;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
