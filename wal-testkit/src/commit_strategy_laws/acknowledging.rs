@@ -3,10 +3,10 @@
 use std::sync::mpsc::channel;
 use std::thread;
 
-use wal_core::{Acknowledgement, Flush, Lsn, Result};
+use wal_core::{Acknowledgement, Flush, Lsn, Result, Waiter};
 
-use super::patience::{patiently, patiently_for};
-use super::run::Run;
+use super::patience::patiently;
+use super::run::{Run, Told};
 use super::{Outcome, StrategyCase};
 use crate::law::{Saw, saw};
 
@@ -14,19 +14,30 @@ pub(super) fn what_it_acknowledges_is_constant(case: &mut StrategyCase<'_>) -> O
     let before = case.part_opened()?.acknowledges();
     let run = Run::start(case)?;
     saw("what it acknowledges once started", run.strategy.acknowledges(), before)?;
+    // Nothing is waited for: whether what was asked for comes is a matter of other laws.
     for _ in 0..3 {
-        run.commit_patiently()?.1?;
+        let told = run.clone();
+        let asked = patiently("staging and telling of a waiter", move || {
+            let (lsn, _) = told.append(1);
+            drop(told.strategy.waiting(lsn, Waiter::Thread));
+        });
         saw("what it acknowledges at work", run.strategy.acknowledges(), before)?;
+        if asked.is_err() {
+            return Ok(());
+        }
     }
-    run.stop()?;
-    saw("what it acknowledges once stopped", run.strategy.acknowledges(), before)
+    let stopped = run.stop();
+    saw("what it acknowledges once stopped", run.strategy.acknowledges(), before)?;
+    // A stop that hangs is what the laws about the end are for.
+    drop(stopped);
+    Ok(())
 }
 
 /// Many threads at once, so that some wait while another one's flush runs.
 pub(super) fn every_wait_ends(case: &mut StrategyCase<'_>) -> Outcome {
     let run = Run::start(case)?;
     let committing = run.clone();
-    let last = patiently("a wait of one of 6 threads", move || {
+    let last = run.patiently("a wait of one of 6 threads", Told::Yes, move || {
         let commits = |run: Run| -> Result<Lsn> {
             let mut last = Lsn::ZERO;
             for _ in 0..15 {
@@ -50,7 +61,7 @@ pub(super) fn every_wait_ends(case: &mut StrategyCase<'_>) -> Outcome {
         threads.into_iter().map(join).try_fold(Lsn::ZERO, |last, lsn| Ok(last.max(lsn?)))
     })?;
     let last: Lsn = last.map_err(|saw: Saw| saw)?;
-    let kept = match run.strategy.acknowledges() {
+    let kept = match run.promised {
         Acknowledgement::Durable => ("records after a power cut", run.log.after_power_cut()),
         _ => ("records after the death of the process", run.log.after_kill()),
     };
@@ -71,7 +82,7 @@ pub(super) fn a_wait_needs_no_further_call(case: &mut StrategyCase<'_>) -> Outco
 
 pub(super) fn a_weak_acknowledgement_waits_for_no_sync(case: &mut StrategyCase<'_>) -> Outcome {
     let run = Run::start(case)?;
-    if run.strategy.acknowledges() != Acknowledgement::Durable {
+    if run.promised != Acknowledgement::Durable {
         run.log.gate().close();
         run.history.note("syncs hang from here on");
         let committed = run.commit_patiently();
@@ -85,13 +96,13 @@ pub(super) fn a_weak_acknowledgement_waits_for_no_sync(case: &mut StrategyCase<'
 /// never synced, and "durable within the window" was not true.
 pub(super) fn the_loss_window_is_bounded(case: &mut StrategyCase<'_>) -> Outcome {
     let run = Run::start(case)?;
-    if let Acknowledgement::Buffered(window) = run.strategy.acknowledges() {
+    if let Acknowledgement::Buffered(_) = run.promised {
         for _ in 0..3 {
             let (lsn, committed) = run.commit_patiently()?;
             committed?;
             let log = run.log.clone();
             let durable = move || log.durable.wait(lsn, || Ok(()));
-            patiently_for(window, "waiting for the loss window to end", durable)??;
+            run.patiently("waiting for the loss window to end", Told::No, durable)??;
             saw("records after a power cut", run.log.after_power_cut() >= lsn, true)?;
         }
     }

@@ -1,6 +1,7 @@
 //! [`DrivenLog`]: a log small enough to see through, for a strategy to drive.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 
 use wal_core::{Error, ErrorKind, Flush, Lsn, Result, Watermark};
 
@@ -22,6 +23,14 @@ pub(super) struct DrivenLog {
     pub(super) durable: Arc<Watermark>,
     failed: OnceLock<Error>,
     gate: Gate,
+    calls: Mutex<Calls>,
+}
+
+/// What a strategy has asked of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Calls {
+    pub(super) writes: u64,
+    pub(super) syncs: u64,
 }
 
 impl DrivenLog {
@@ -38,6 +47,7 @@ impl DrivenLog {
             durable: Arc::new(Watermark::new(Lsn::ZERO)),
             failed: OnceLock::new(),
             gate: Gate::default(),
+            calls: Mutex::default(),
         })
     }
 
@@ -48,6 +58,11 @@ impl DrivenLog {
     /// Syncs wait behind it while it is closed.
     pub(super) fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// The calls that the strategy has made so far, also those that are not over.
+    pub(super) fn calls(&self) -> Calls {
+        *lock(&self.calls)
     }
 
     /// Stages so many records, and gives the LSN of the last.
@@ -95,6 +110,7 @@ impl Flush for DrivenLog {
     }
 
     fn write(&self) -> Result<()> {
+        lock(&self.calls).writes += 1;
         self.poisoned()?;
         let _writing = lock(&self.writing);
         let (from, to) = (self.written.get().get(), self.staged().get());
@@ -119,6 +135,7 @@ impl Flush for DrivenLog {
     }
 
     fn sync_then(&self, moved: &mut dyn FnMut()) -> Result<()> {
+        lock(&self.calls).syncs += 1;
         self.poisoned()?;
         let _syncing = lock(&self.syncing);
         self.gate.pass();
@@ -153,6 +170,8 @@ fn last_record(disk: &SimDisk) -> Lsn {
 pub(super) struct Gate {
     state: Mutex<Door>,
     moved: Condvar,
+    /// The thread that came last, if it waits.
+    waits: Mutex<Option<ThreadId>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -172,9 +191,15 @@ impl Gate {
         self.moved.notify_all();
     }
 
+    /// A thread that waits behind the closed gate, if there is one.
+    pub(super) fn waits(&self) -> Option<ThreadId> {
+        *lock(&self.waits)
+    }
+
     fn pass(&self) {
         let state = lock(&self.state);
         let closed = |door: &mut Door| *door == Door::Closed;
+        *lock(&self.waits) = (*state == Door::Closed).then(|| thread::current().id());
         drop(self.moved.wait_while(state, closed).unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -4,8 +4,7 @@ use std::thread;
 
 use wal_core::{Acknowledgement, ErrorKind, Lsn, Result};
 
-use super::patience::{patiently, patiently_for};
-use super::run::Run;
+use super::run::{Run, Told};
 use super::{Outcome, StrategyCase};
 use crate::law::{Saw, saw};
 use crate::{Call, Fault, FaultRule};
@@ -16,34 +15,35 @@ pub(super) fn a_failed_sync_ends_every_wait(case: &mut StrategyCase<'_>) -> Outc
         let run = Run::start(case)?;
         let (before, committed) = run.commit_patiently()?;
         committed?;
-        match run.strategy.acknowledges() {
+        match run.promised {
             // It never syncs by itself.
             Acknowledgement::Written => return run.stop(),
-            Acknowledgement::Buffered(window) => {
+            Acknowledgement::Buffered(_) => {
                 // The record of before may still have to be synced.
                 let log = run.log.clone();
                 let durable = move || log.durable.wait(before, || Ok(()));
-                patiently_for(window, "waiting for the loss window to end", durable)??;
+                run.patiently("waiting for the loss window to end", Told::No, durable)??;
                 fail_syncs(&run, fault);
                 run.commit_patiently()?.1.ok();
                 let log = run.log.clone();
                 let ended = move || log.durable.wait(before.next(), || Ok(()));
-                let ended = patiently_for(window, "waiting for the failure", ended)?;
+                let ended = run.patiently("waiting for the failure", Told::No, ended)?;
                 saw("the record is durable", ended.is_ok(), false)?;
             }
             _ => {
                 fail_syncs(&run, fault);
                 let waiting = run.clone();
-                let ended = patiently("a wait through a failed sync", move || {
-                    let wait = |_| {
-                        thread::spawn({
-                            let run = waiting.clone();
-                            move || run.commit().1
-                        })
-                    };
-                    let threads: Vec<_> = (0..4).map(wait).collect();
-                    threads.into_iter().map(thread::JoinHandle::join).collect::<Vec<_>>()
-                })?;
+                let ended =
+                    run.patiently("a wait through a failed sync", Told::Yes, move || {
+                        let wait = |_| {
+                            thread::spawn({
+                                let run = waiting.clone();
+                                move || run.commit().1
+                            })
+                        };
+                        let threads: Vec<_> = (0..4).map(wait).collect();
+                        threads.into_iter().map(thread::JoinHandle::join).collect::<Vec<_>>()
+                    })?;
                 for waited in ended {
                     let waited: Result<()> =
                         waited.map_err(|_| Saw::new("a panic in a wait through a failed sync"))?;

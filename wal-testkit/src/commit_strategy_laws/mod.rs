@@ -122,6 +122,8 @@ macro_rules! __each_commit_strategy_law {
             "a full disk is an error for who waits, and with room again the next wait succeeds";
         stopping::a_stop_ends_all_threads []
             "a stop returns, ends every thread of the strategy, and leaves nobody with the log";
+        stopping::a_stop_waits_for_what_is_under_way []
+            "a stop returns when no thread of the strategy is at work any more";
         stopping::calls_after_a_stop_return []
             "calls that come after the stop return, and do not panic";
     } };

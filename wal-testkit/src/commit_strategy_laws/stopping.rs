@@ -1,9 +1,11 @@
 //! Laws about the end.
 
-use wal_core::Waiter;
+use std::thread;
 
-use super::patience::patiently;
-use super::run::Run;
+use wal_core::{Acknowledgement, Flush, Waiter};
+
+use super::patience::{done_before, patiently};
+use super::run::{Run, Told};
 use super::{Outcome, StrategyCase};
 use crate::law::saw;
 
@@ -22,6 +24,46 @@ pub(super) fn a_stop_ends_all_threads(case: &mut StrategyCase<'_>) -> Outcome {
         saw("someone still has the log", handed_out.upgrade().is_some(), false)?;
     }
     Ok(())
+}
+
+/// One whose thread ends a moment after the stop has returned writes into a log that the next owner
+/// has opened. What is under way here cannot end before it is let go on.
+pub(super) fn a_stop_waits_for_what_is_under_way(case: &mut StrategyCase<'_>) -> Outcome {
+    let run = Run::start(case)?;
+    if run.promised == Acknowledgement::Written {
+        // It never syncs by itself.
+        return run.stop();
+    }
+    run.log.gate().close();
+    run.history.note("syncs hang from here on");
+    let committing = run.clone();
+    let committer = thread::spawn(move || committing.commit().1);
+    let (log, own) = (run.log.clone(), committer.thread().id());
+    let syncing = run.patiently("a sync", Told::No, move || {
+        loop {
+            if let Some(thread) = log.gate().waits() {
+                return thread;
+            }
+            thread::yield_now();
+        }
+    });
+    // On the caller's own thread it is the caller who knows that it is under way.
+    let theirs = syncing.as_ref().is_ok_and(|thread| *thread != own);
+    let (strategy, log) = (run.strategy.clone(), run.log.clone());
+    let let_go = move || log.gate().open();
+    let (early, ()) = if theirs {
+        done_before("a stop", move || strategy.stop(), let_go)?
+    } else {
+        let_go();
+        (false, run.stop()?)
+    };
+    run.history.note("stop, and syncs go on");
+    syncing?;
+    saw("the stop returned while a thread of the strategy was syncing", early, false)?;
+    // Whether the record is acknowledged is the strategy's choice; the pipeline flushes what is left.
+    drop(run.log.write().and_then(|()| run.log.sync()));
+    let ended = patiently("the wait, after the stop", move || committer.join())?;
+    saw("a panic in the wait", ended.is_err(), false)
 }
 
 pub(super) fn calls_after_a_stop_return(case: &mut StrategyCase<'_>) -> Outcome {

@@ -22,6 +22,8 @@ pub enum StrategyLie {
     DiesOnAFullDisk,
     /// Only every second wait has a flush.
     FlushesEveryOtherTime,
+    /// A stop tells the thread to end, and does not wait for it.
+    EndsAMomentLater,
     /// A stop leaves the thread running.
     LeavesItsThread,
     /// Records are written and never synced.
@@ -42,6 +44,7 @@ impl StrategyLie {
         (Self::BlocksTasks, &["a_task_is_not_blocked"]),
         (Self::ChangesItsMind, &["what_it_acknowledges_is_constant"]),
         (Self::DiesOnAFullDisk, &["a_full_disk_is_told_and_survived"]),
+        (Self::EndsAMomentLater, &["a_stop_waits_for_what_is_under_way"]),
         (Self::FlushesEveryOtherTime, &["a_wait_needs_no_further_call"]),
         (Self::LeavesItsThread, &["a_stop_ends_all_threads"]),
         (Self::NeverSyncs, &["every_wait_ends"]),
@@ -166,7 +169,9 @@ impl CommitStrategy for LyingStrategy {
     fn stop(&self) {
         if self.lie != StrategyLie::LeavesItsThread {
             self.orders.give(Order::Stop);
-            if let Some(thread) = lock(&self.thread).take() {
+            if let Some(thread) = lock(&self.thread).take()
+                && self.lie != StrategyLie::EndsAMomentLater
+            {
                 // A panic of the thread has been seen by whoever waited.
                 let _ = thread.join();
             }
