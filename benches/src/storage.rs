@@ -226,12 +226,13 @@ fn stream(
 
 /// A segment of 64 MiB, from nothing to its first durable block, against the same without any space.
 fn making(scratch: &Scratch, effort: Effort, way: &Way) -> Result<Row> {
-    let bare = FileStore::open(scratch.path())?.preparation(Preparation::None);
-    let store = FileStore::open(scratch.path())?
+    let bare = FileStore::open(scratch.path().join("bare"))?.preparation(Preparation::None);
+    let store = FileStore::open(scratch.path().join("ours"))?
         .preparation(way.preparation)
         .recycling(way.recycling)
         .ahead(Ahead::Caller)
         .writing(way.writing);
+    let _locks = (bare.lock()?, store.lock()?);
     let (mut bare_id, mut id) = (SegmentId::FIRST, SegmentId::FIRST);
     let [floor, ours] = interleaved(
         effort.rounds(9),

@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use wal_core::{SegmentId, SegmentStore, SegmentWriter};
+use wal_core::{SegmentId, SegmentStore};
 use wal_segment::{FileStore, OsFiles, Preparation};
+
+use common::{held, made};
 
 const ONE: SegmentId = SegmentId::FIRST;
 const FIRST_FILE: &str = "00000000000000000001.wal";
@@ -18,18 +22,11 @@ fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     entries.map(|path| (path.clone(), fs::read(path).unwrap_or_default())).collect()
 }
 
-/// A segment that is there.
-fn made(store: &FileStore, id: SegmentId, size: u64) -> Box<dyn SegmentWriter> {
-    let writer = store.create(id, size).unwrap();
-    writer.syncer().sync().unwrap();
-    writer
-}
-
 #[test]
 fn open_makes_the_directory_and_all_above_it() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("a/b/c");
-    made(&FileStore::open(&dir).unwrap(), ONE, 10);
+    made(&*held(FileStore::open(&dir).unwrap()), ONE, 10);
     assert!(dir.join(FIRST_FILE).is_file());
     assert_eq!(FileStore::open(&dir).unwrap().list().unwrap(), [ONE]);
     assert_eq!(OsFiles::open(&dir).unwrap().dir(), dir);
@@ -64,7 +61,7 @@ fn a_path_that_is_a_file_is_no_directory() {
 #[test]
 fn reading_only_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    made(&FileStore::open(dir.path()).unwrap(), ONE, 9000).append(b"kept").unwrap();
+    made(&*held(FileStore::open(dir.path()).unwrap()), ONE, 9000).append(b"kept").unwrap();
     let before = tree(dir.path());
 
     let store = FileStore::open_read_only(dir.path()).unwrap();
@@ -91,13 +88,17 @@ fn foreign_files_are_not_listed_and_left_alone() {
     }
     // A directory of a segment's name is no segment, and is not passed over either.
     fs::create_dir(dir.path().join("00000000000000000009.wal")).unwrap();
+    drop(held(FileStore::open(dir.path()).unwrap()));
     let before = tree(dir.path());
 
-    let store = FileStore::open(dir.path()).unwrap();
+    let store = held(FileStore::open(dir.path()).unwrap());
     assert_eq!(store.list().unwrap(), [SegmentId::new(9)]);
+    let error = store.open(SegmentId::new(9)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert!(error.to_string().contains("a directory"), "{error}");
     let error = store.create(SegmentId::new(9), 10).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
-    made(&store, ONE, 10);
+    made(&*store, ONE, 10);
     assert_eq!(store.list().unwrap(), [ONE, SegmentId::new(9)]);
     store.remove(&[ONE]).unwrap();
 
@@ -112,11 +113,10 @@ fn a_directory_that_vanished_is_an_error_at_every_call() {
     fs::remove_dir(&dir).unwrap();
     let kinds = [
         store.list().unwrap_err().kind(),
-        store.create(ONE, 10).unwrap_err().kind(),
         store.open(ONE).unwrap_err().kind(),
         store.lock().unwrap_err().kind(),
     ];
-    assert_eq!(kinds, [ErrorKind::NotFound; 4]);
+    assert_eq!(kinds, [ErrorKind::NotFound; 3]);
     assert!(!dir.exists());
 }
 
@@ -125,8 +125,8 @@ fn the_file_is_as_long_as_its_preparation_says() {
     const STEP: u64 = 16 * 1024;
     let lengths = |preparation: Preparation, size: u64| {
         let dir = tempfile::tempdir().unwrap();
-        let store = FileStore::open(dir.path()).unwrap().preparation(preparation);
-        let mut writer = made(&store, ONE, size);
+        let store = held(FileStore::open(dir.path()).unwrap().preparation(preparation));
+        let mut writer = made(&*store, ONE, size);
         let len = || fs::metadata(dir.path().join(FIRST_FILE)).unwrap().len();
         [0, 1, STEP - 1, 1, 3 * STEP].map(|more| {
             writer.append(&vec![7; usize::try_from(more).unwrap()]).unwrap();
@@ -146,30 +146,53 @@ fn the_file_is_as_long_as_its_preparation_says() {
 #[test]
 fn a_size_beyond_every_file_is_refused_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let store = FileStore::open(dir.path()).unwrap();
+    let store = held(FileStore::open(dir.path()).unwrap());
     let error = store.create(ONE, u64::MAX).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::FileTooLarge);
     assert_eq!(store.list().unwrap(), []);
+    let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["LOCK"]);
 }
 
-/// A process that died while it made a segment leaves a file that is none. It does not stand in the
-/// way of that number, is not taken for a segment, and goes when the store is next locked.
+/// A process that died while it made a segment leaves a file that is none: it is not taken for a
+/// segment, and goes when the store is next locked. Only a file of exactly such a name goes.
 #[test]
-fn what_is_left_of_an_unfinished_segment_is_in_nobodys_way() {
+fn what_is_left_of_an_unfinished_segment_goes_with_the_next_lock() {
     let dir = tempfile::tempdir().unwrap();
+    let own = "spare-00c0ffee00c0ffee-7-2f0eb967.tmp";
+    let others = [
+        "00000000000000000001.new",
+        "00000000000000000001.old",
+        "spare-00c0ffee00c0ffee-7-2f0eb968.tmp",
+        "spare-mine.tmp",
+        "mine.new",
+    ];
+    for name in others.into_iter().chain([own]) {
+        fs::write(dir.path().join(name), b"garbage").unwrap();
+    }
     let store = FileStore::open(dir.path()).unwrap();
-    let left = dir.path().join("00000000000000000001.new");
-    fs::write(&left, b"garbage").unwrap();
     assert!(store.list().unwrap().is_empty());
-    let mut writer = made(&store, ONE, 4096);
-    writer.append(b"sound").unwrap();
+    let store = held(store);
+    assert!(!dir.path().join(own).exists());
+    made(&*store, ONE, 4096).append(b"sound").unwrap();
     let mut bytes = [0; 7];
     assert!(store.open(ONE).unwrap().read_at(0, &mut bytes).unwrap() >= 5);
     assert_eq!(&bytes, b"sound\0\0");
-    let left = dir.path().join("00000000000000000002.new");
-    fs::write(&left, b"garbage").unwrap();
-    fs::write(dir.path().join("mine.new"), b"left alone").unwrap();
-    drop(store.lock().unwrap());
-    assert!(!left.exists());
-    assert!(dir.path().join("mine.new").exists());
+    for name in others {
+        assert_eq!(fs::read(dir.path().join(name)).unwrap(), b"garbage", "{name}");
+    }
+}
+
+/// What has a spare's name and is no file of ours is left alone: nothing is removed by name only.
+#[test]
+fn a_spares_name_with_something_else_behind_it_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = dir.path().join("spare-00c0ffee00c0ffee-7-2f0eb967.tmp");
+    std::os::unix::fs::symlink("/nowhere", &name).unwrap();
+    drop(held(FileStore::open(dir.path()).unwrap()));
+    assert!(fs::symlink_metadata(&name).is_ok());
+    fs::remove_file(&name).unwrap();
+    fs::create_dir(&name).unwrap();
+    drop(held(FileStore::open(dir.path()).unwrap()));
+    assert!(name.is_dir());
 }

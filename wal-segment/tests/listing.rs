@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+mod common;
+
 use std::fs;
 use std::io;
 use std::sync::Arc;
@@ -10,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 use wal_core::{SegmentId, SegmentStore};
 use wal_segment::{Access, FileInfo, FileStore, Files, OpenFile, OsFiles, Recycling};
+
+use common::held;
 
 const ONE: SegmentId = SegmentId::FIRST;
 const TWO: SegmentId = SegmentId::new(2);
@@ -81,8 +85,9 @@ fn make(store: &FileStore, id: SegmentId) {
 #[test]
 fn locking_and_listing_read_the_directory_once() {
     let files = Counted::new();
-    make(&FileStore::over(files.clone()), ONE);
-    make(&FileStore::over(files.clone()), TWO);
+    make(&held(FileStore::over(files.clone())), ONE);
+    make(&held(FileStore::over(files.clone())), TWO);
+    files.lists();
     let store = FileStore::over(files.clone());
     let lock = store.lock().unwrap();
     assert_eq!(store.list().unwrap(), [ONE, TWO]);
@@ -115,8 +120,9 @@ fn a_segment_that_is_made_or_removed_under_the_lock_is_seen_at_once() {
 fn what_another_writer_did_since_is_seen() {
     let files = Counted::new();
     let (first, second) = (FileStore::over(files.clone()), FileStore::over(files));
+    let lock = first.lock().unwrap();
     make(&first, ONE);
-    drop(first.lock().unwrap());
+    drop(lock);
 
     let lock = second.lock().unwrap();
     make(&second, TWO);
@@ -136,10 +142,11 @@ fn what_another_writer_did_since_is_seen() {
 fn what_locking_tidies_away_is_not_listed() {
     let files = Counted::new();
     let store = FileStore::over(files.clone());
+    let lock = store.lock().unwrap();
     make(&store, ONE);
-    for left in ["00000000000000000002.new", "00000000000000000003.old"] {
-        fs::write(files.files.dir().join(left), b"left").unwrap();
-    }
+    drop(lock);
+    let left = "spare-00c0ffee00c0ffee-7-2f0eb967.tmp";
+    fs::write(files.files.dir().join(left), b"left").unwrap();
     let _lock = store.lock().unwrap();
     assert_eq!(store.list().unwrap(), [ONE]);
     let mut names = files.list().unwrap();

@@ -33,6 +33,7 @@ fn write(store: &FileStore, id: SegmentId, byte: u8) {
 fn a_file_of_another_handle_is_never_used_again() {
     let disk = SimDisk::new(Profile::STRICT);
     let first = store(&disk, Recycling::Keep(2));
+    let _held = first.lock().unwrap();
     write(&first, ONE, 1);
     disk.fail(FaultRule::next(Call::SyncDir, Fault::Dropped));
     first.remove(&[ONE]).unwrap_err();

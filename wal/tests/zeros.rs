@@ -22,6 +22,7 @@ fn a_failed_sync_of_zeros_is_one_of_the_segment() {
         let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())))
             .preparation(Preparation::ZerosAhead(4096))
             .ahead(Ahead::Caller);
+        let _lock = store.lock().unwrap();
         let mut writer = store.create(ONE, SIZE).unwrap();
         let syncer = writer.syncer();
         syncer.sync().unwrap();

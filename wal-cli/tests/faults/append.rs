@@ -43,7 +43,7 @@ impl Crashed {
         fs::write(&newest, bytes).unwrap();
         let id = segments(&log).len();
         fs::write(log.join(format!("{:020}.wal", id + 1)), [0; 16 * 1024]).unwrap();
-        fs::write(log.join(format!("{:020}.new", id + 2)), [1; 100]).unwrap();
+        fs::write(log.join("spare-00c0ffee00c0ffee-7-2f0eb967.tmp"), [1; 100]).unwrap();
 
         assert_eq!(wal("verify", &log).status.code(), Some(3));
         let shown = replay(&log, "a log as a crash leaves it");

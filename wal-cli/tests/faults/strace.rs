@@ -98,7 +98,7 @@ pub(crate) fn injected(told: &Path) -> Vec<String> {
 /// Whether a full disk was met by a segment that was being made: what there is of it is removed, and it
 /// is made anew, of no more than is needed now.
 pub(crate) fn made_anew(line: &str) -> bool {
-    line.contains("ENOSPC") && (line.contains(".new") || line.contains("O_RDONLY"))
+    line.contains("ENOSPC") && (line.contains("/spare-") || line.contains("O_RDONLY"))
 }
 
 /// The call to be struck after this one: each of the first eight, then every third, or each where

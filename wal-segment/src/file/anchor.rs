@@ -4,54 +4,85 @@ use std::io;
 
 use wal_core::format::{SLOT_LEN, Slots};
 
+use super::life::Life;
+use super::preparation::is_full;
 use super::transfer::{read_full, write_all};
-use super::{Access, Files};
+use super::{Access, FileKind, Files, OpenFile};
 
 const NAME: &str = "ANCHOR";
-/// Until its first bytes are durable it has this name.
-const UNFINISHED: &str = "ANCHOR.new";
 
 /// What the anchor holds; `None` where there is none.
 pub(super) fn read(files: &dyn Files) -> io::Result<Option<Vec<u8>>> {
     let file = match files.open(NAME, Access::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return match files.look(NAME) {
+                // A link that leads nowhere.
+                Ok(info) => Err(not_an_anchor(&format!("it is {}", info.kind))),
+                Err(_) => Ok(None),
+            };
+        }
         file => file?,
     };
     Ok(slots(&*file)?.bytes().map(<[u8]>::to_vec))
 }
 
 /// Replaces what the anchor holds, durably. Needs space the first time only.
-pub(super) fn write(
-    files: &dyn Files,
-    bytes: &[u8],
-    sync_dir: impl FnOnce() -> io::Result<()>,
-) -> io::Result<()> {
-    match files.open(NAME, Access::Write) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        file => {
-            let file = file?;
-            let (at, slot) = slots(&*file)?.replace(bytes);
-            write_all(&*file, at, &slot)?;
-            return file.sync_data();
+pub(super) fn write(life: &Life, bytes: &[u8]) -> io::Result<()> {
+    let file = match life.files.open(NAME, Access::Write) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return make(life, bytes, Old::None);
+        }
+        file => file?,
+    };
+    let (at, slot) = slots(&*file)?.replace(bytes);
+    // Under its other name it belongs to a copy of the log, which ends where it ends.
+    if file.info()?.links > 1 {
+        match make(life, bytes, Old::OfTwoNames) {
+            Err(error) if is_full(&error) => {}
+            made => return made,
         }
     }
-    match files.remove(UNFINISHED) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let file = files.create_new(UNFINISHED)?;
-    let (_, slot) = Slots::default().replace(bytes);
-    // Both slots, so that the second has its space before the disk is full.
-    write_all(&*file, 0, &slot)?;
-    write_all(&*file, SLOT_LEN as u64, &[0; SLOT_LEN])?;
-    file.sync_all()?;
-    files.rename(UNFINISHED, NAME)?;
-    sync_dir()
+    write_all(&*file, at, &slot)?;
+    file.sync_data()
 }
 
-fn slots(file: &dyn super::OpenFile) -> io::Result<Slots> {
+/// What has the name of the anchor.
+#[derive(PartialEq, Eq)]
+enum Old {
+    None,
+    OfTwoNames,
+}
+
+/// Makes the file under a spare's name, all of it durable, and renames it. A crash in the middle
+/// leaves a spare. Where there was one under two names, it may also leave no anchor at all, which
+/// says nothing and denies nothing.
+fn make(life: &Life, bytes: &[u8], old: Old) -> io::Result<()> {
+    let (name, file) = life.spares.make()?;
+    let filled = || {
+        let (_, slot) = Slots::default().replace(bytes);
+        // Both slots, so that the second has its space before the disk is full.
+        write_all(&*file, 0, &slot)?;
+        write_all(&*file, SLOT_LEN as u64, &[0; SLOT_LEN])?;
+        file.sync_all()?;
+        if old == Old::OfTwoNames {
+            life.files.remove(NAME)?;
+        }
+        life.files.rename(&name, NAME)
+    };
+    filled().inspect_err(|_| life.spares.remove(&name))?;
+    life.sync_dir()
+}
+
+fn slots(file: &dyn OpenFile) -> io::Result<Slots> {
+    let info = file.info()?;
+    if info.kind != FileKind::File {
+        return Err(not_an_anchor(&format!("it is {}", info.kind)));
+    }
     let mut bytes = vec![0; 2 * SLOT_LEN];
     let read = read_full(file, 0, &mut bytes)?;
-    Slots::decode(&bytes[..read])
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the file ANCHOR is damaged"))
+    Slots::decode(&bytes[..read]).ok_or_else(|| not_an_anchor("it is damaged"))
+}
+
+fn not_an_anchor(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the file {NAME} is none: {what}"))
 }

@@ -1,10 +1,7 @@
 //! [`Listed`]: the segments that locking the store has shown.
 
-use std::sync::Arc;
+use wal_core::SegmentId;
 
-use wal_core::{SegmentId, StoreLock};
-
-use super::lock::FileLock;
 use crate::sync::{self, Mutex, MutexGuard};
 
 /// The segments there were when the store was locked, for the one who asks next: reading a long
@@ -31,27 +28,5 @@ impl Listed {
 
     fn ids(&self) -> MutexGuard<'_, Option<Vec<SegmentId>>> {
         sync::lock(&self.0)
-    }
-}
-
-/// The lock of a store, and what is good as long as it is held.
-#[derive(Debug)]
-pub(super) struct Held {
-    listed: Arc<Listed>,
-    _lock: FileLock,
-}
-
-impl Held {
-    pub(super) fn new(lock: FileLock, listed: Arc<Listed>) -> Self {
-        Self { listed, _lock: lock }
-    }
-}
-
-impl StoreLock for Held {}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // The lock itself goes after this, and only then can anybody change the directory.
-        self.listed.forget();
     }
 }

@@ -5,64 +5,182 @@ use std::process;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::transfer::{read_full, write_all};
-use super::{Access, Files, OpenFile};
+use wal_core::Fenced;
 
-/// The file that is locked. It stays when the lock goes: to remove it would let two writers lock
-/// two files of the same name.
+use super::transfer::{read_full, write_all};
+use super::{Access, FileInfo, FileKind, Files, OpenFile, platform};
+
+/// The file that is locked. It stays when the lock goes.
 const NAME: &str = "LOCK";
 
-/// The operating system's lock on the file `LOCK`. The system frees it when the process ends,
-/// however it ends.
+/// How often the file may be another one when it is locked.
+const TRIES: u32 = 16;
+
+/// The operating system's lock on the directory itself, and on the file `LOCK` in it. The system
+/// frees both when the process ends, however it ends.
+///
+/// The directory cannot be removed or replaced as a file in it can: with that lock, whatever becomes
+/// of `LOCK` lets no second writer in. Where the system cannot lock directories, the file is all there
+/// is, and [`check`](Self::check) tells whether it still has its name.
 ///
 /// The file says who holds it, for people. Nothing is decided by that: it may be stale.
 #[derive(Debug)]
 pub(super) struct FileLock {
-    file: Arc<dyn OpenFile>,
+    /// What of the file is locked. Freed first, so that whoever has the directory has the file.
+    file: Locked,
+    info: FileInfo,
+    directory: Option<Locked>,
 }
 
-impl Drop for FileLock {
+/// A locked file, freed when this is dropped: not before every copy of the open file is gone, were it
+/// left to the system, and a process that is being started holds one.
+#[derive(Debug)]
+struct Locked {
+    file: Arc<dyn OpenFile>,
+    process: u32,
+}
+
+impl Locked {
+    fn new(file: Arc<dyn OpenFile>) -> Self {
+        Self { file, process: process::id() }
+    }
+}
+
+impl Drop for Locked {
     fn drop(&mut self) {
-        // Where it fails, the lock goes with the file.
-        self.file.unlock().ok();
+        // A process that was forked off shares the lock with the one that took it.
+        if self.process == process::id() {
+            // Where it fails, the lock goes with the file.
+            self.file.unlock().ok();
+        }
     }
 }
 
 impl FileLock {
     /// Takes the lock; [`io::ErrorKind::WouldBlock`] where another holds it.
     pub(super) fn take(files: &dyn Files) -> io::Result<Self> {
-        let file = match files.create_new(NAME) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                files.open(NAME, Access::Write)?
-            }
-            made => made?,
+        let directory = match files.open_dir().and_then(|dir| dir.try_lock().map(|()| dir)) {
+            Ok(dir) => Some(Locked::new(dir)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Unsupported => None,
+                io::ErrorKind::WouldBlock => return Err(held(files, &error)),
+                _ => return Err(error),
+            },
         };
-        match file.try_lock() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(held(&*file, &error)),
-            Err(error) => Err(error),
-            Ok(()) => {
-                sign(&*file);
-                Ok(Self { file })
+        for _ in 0..TRIES {
+            let file = opened(files)?;
+            match file.try_lock() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(held(files, &error));
+                }
+                locked => locked?,
+            }
+            let file = Locked::new(file);
+            let info = file.file.info()?;
+            // It may have been removed between the opening and the locking.
+            if has_its_name(files, &info)? {
+                sign(&*file.file, &info);
+                return Ok(Self { file, info, directory });
             }
         }
+        let what = format!("the file {NAME} is replaced all the time: {files:?}");
+        Err(io::Error::new(io::ErrorKind::WouldBlock, what))
+    }
+
+    /// Fails as [`Fenced`] where another writer may have the lock: where only the file could be
+    /// locked, and its name is another file's by now, or nothing's.
+    pub(super) fn check(&self, files: &dyn Files) -> io::Result<()> {
+        if self.directory.is_some() || has_its_name(files, &self.info)? {
+            return Ok(());
+        }
+        let what = format!(
+            "the file {NAME} was removed or replaced, so another writer may have the log: {:?}",
+            self.file.file
+        );
+        Err(Fenced(what).into())
+    }
+}
+
+fn opened(files: &dyn Files) -> io::Result<Arc<dyn OpenFile>> {
+    match files.create_new(NAME) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            files.open(NAME, Access::Write)
+        }
+        made => made,
+    }
+}
+
+fn has_its_name(files: &dyn Files, info: &FileInfo) -> io::Result<bool> {
+    match files.look(NAME) {
+        // A link leads to the file, and is not it.
+        Ok(there) => Ok(there.kind == FileKind::Link || there.may_be(info)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
 /// Writes down who holds the lock. A full disk must not keep the lock from being taken, so failing
-/// is no failure.
-fn sign(file: &dyn OpenFile) {
+/// is no failure. What has another name too is somebody's file, and is not written to.
+fn sign(file: &dyn OpenFile, info: &FileInfo) {
+    if info.kind != FileKind::File || info.links > 1 {
+        return;
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let line = format!("process {} since {since} (seconds of Unix time)\n", process::id());
-    let signed = write_all(file, 0, line.as_bytes());
-    signed.and_then(|()| file.set_len(line.len() as u64)).ok();
+    let (process, of) = (process::id(), platform::host().map(|host| format!(" of {host}")));
+    let text = format!(
+        "process {process}{} since {}\n\
+         Do not delete or replace this file. That it is there, and whom it names, means nothing: what \
+         counts is a lock that the system holds on it and on this directory while a writer has the \
+         log open, and frees by itself.\n",
+        of.unwrap_or_default(),
+        date(since)
+    );
+    let signed = write_all(file, 0, text.as_bytes());
+    signed.and_then(|()| file.set_len(text.len() as u64)).ok();
 }
 
-fn held(file: &dyn OpenFile, error: &io::Error) -> io::Error {
-    let mut start = [0; 80];
-    let read = read_full(file, 0, &mut start).unwrap_or(0);
+fn held(files: &dyn Files, error: &io::Error) -> io::Error {
+    let mut start = [0; 200];
+    let file = files.open(NAME, Access::Read);
+    let read = file.and_then(|file| read_full(&*file, 0, &mut start)).unwrap_or(0);
     let text = String::from_utf8_lossy(&start[..read]);
     let line: String = text.chars().take_while(|char| !char.is_control()).collect();
     let holder = if line.is_empty() { "nothing about the holder" } else { &*line };
-    let what = format!("{error}; another writer has the log open, and the file says: {holder}");
+    let what =
+        format!("{error}; another writer has the log open, and the file {NAME} says: {holder}");
     io::Error::new(io::ErrorKind::WouldBlock, what)
+}
+
+/// `2026-11-28 13:05:22 UTC`, of seconds since 1970.
+fn date(seconds: u64) -> String {
+    let (days, time) = (seconds / 86_400, seconds % 86_400);
+    // Howard Hinnant's `civil_from_days`: years that begin in March, in eras of 400.
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + u64::from(month <= 2);
+    let (hours, minutes, seconds) = (time / 3600, time / 60 % 60, time % 60);
+    format!("{year:04}-{month:02}-{day:02} {hours:02}:{minutes:02}:{seconds:02} UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn dates_are_right() {
+        for (seconds, expected) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (1_709_251_199, "2024-02-29 23:59:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+            (1_795_871_122, "2026-11-28 13:05:22 UTC"),
+        ] {
+            assert_eq!(date(seconds), expected);
+        }
+    }
 }

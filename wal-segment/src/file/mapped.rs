@@ -7,6 +7,7 @@ use wal_core::SegmentReader;
 
 use super::map::Map;
 use super::reader::FileReader;
+use super::reading::opened;
 use super::{Access, Files};
 
 /// Bytes. A read of more costs less by `pread`, which has no page to look up and none to fault in.
@@ -27,7 +28,7 @@ pub(super) struct MappedReader {
 impl MappedReader {
     /// A reader of the file of this name.
     pub(super) fn open(files: &dyn Files, name: &str) -> io::Result<Self> {
-        let file = files.open(name, Access::Read)?;
+        let file = opened(files, name, Access::Read)?;
         let Some(os_file) = file.as_file() else {
             let what = format!("only a file of the operating system can be mapped: {file:?}");
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));

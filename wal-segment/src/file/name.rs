@@ -1,4 +1,4 @@
-//! The names of segment files.
+//! The names of the store's files.
 
 use wal_core::SegmentId;
 
@@ -6,29 +6,14 @@ use wal_core::SegmentId;
 /// as numbers do.
 const DIGITS: usize = 20;
 const SUFFIX: &str = ".wal";
-const UNFINISHED: &str = ".new";
-const RETIRED: &str = ".old";
+const SPARE: &str = "spare-";
+const TEMPORARY: &str = ".tmp";
+/// Hexadecimal digits of a CRC.
+const CRC_DIGITS: usize = 8;
 
 /// `00000000000000000007.wal`.
 pub(super) fn of(id: SegmentId) -> String {
     format!("{:0DIGITS$}{SUFFIX}", id.get())
-}
-
-/// `00000000000000000007.new`: a segment that is being made, and not one yet.
-pub(super) fn unfinished(id: SegmentId) -> String {
-    format!("{:0DIGITS$}{UNFINISHED}", id.get())
-}
-
-/// `00000000000000000007.old`: a segment that is gone, its file kept for another.
-pub(super) fn retired(id: SegmentId) -> String {
-    format!("{:0DIGITS$}{RETIRED}", id.get())
-}
-
-/// Whether a file of this name is that of a segment that is being made, or whose making was
-/// interrupted, or that is gone.
-pub(super) fn is_spare(name: &str) -> bool {
-    let digits = name.strip_suffix(UNFINISHED).or_else(|| name.strip_suffix(RETIRED));
-    digits.is_some_and(|digits| parse(&format!("{digits}{SUFFIX}")).is_some())
 }
 
 /// The segment that a file of this name is; `None` for any name that [`of`] does not give.
@@ -36,6 +21,27 @@ pub(super) fn parse(name: &str) -> Option<SegmentId> {
     let digits = name.strip_suffix(SUFFIX)?;
     let plain = digits.len() == DIGITS && digits.bytes().all(|digit| digit.is_ascii_digit());
     plain.then(|| digits.parse().ok().map(SegmentId::new)).flatten()
+}
+
+/// `spare-00c0ffee00c0ffee-7-` and then the CRC of that, and `.tmp`: a file of the store's own that
+/// is no segment. The number tells the spares of one life of the store apart, the chance its lives.
+///
+/// No segment has such a name, and no person gives one: by the name alone the store knows the file
+/// for one of its own, and may delete it.
+pub(super) fn spare(chance: u64, number: u64) -> String {
+    let name = format!("{SPARE}{chance:016x}-{number}-");
+    let crc = crc32c::crc32c(name.as_bytes());
+    format!("{name}{crc:0CRC_DIGITS$x}{TEMPORARY}")
+}
+
+/// Whether [`spare`] gives this name.
+pub(super) fn is_spare(name: &str) -> bool {
+    let parts = || {
+        let (chance, rest) = name.strip_prefix(SPARE)?.split_once('-')?;
+        let number = rest.split_once('-')?.0.parse().ok()?;
+        Some(spare(u64::from_str_radix(chance, 16).ok()?, number))
+    };
+    parts().is_some_and(|own| own == name)
 }
 
 #[cfg(test)]
@@ -53,23 +59,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_being_made_or_is_gone_is_known_as_such_and_is_no_segment() {
-        let name = unfinished(SegmentId::new(7));
-        assert_eq!(name, "00000000000000000007.new");
-        let gone = retired(SegmentId::new(7));
-        assert_eq!(gone, "00000000000000000007.old");
-        for name in [&name, &gone] {
-            assert!(is_spare(name) && parse(name).is_none(), "{name:?}");
-        }
-        for other in ["7.new", "a.old", ".new", "00000000000000000007.wal", "LOCK"] {
-            assert!(!is_spare(other), "{other:?}");
-        }
-    }
-
-    #[test]
     fn names_sort_as_numbers_do() {
-        let numbers = [0, 1, 9, 10, 99, 1 << 40, u64::MAX];
-        assert!(numbers.map(|number| of(SegmentId::new(number))).is_sorted());
+        let mut numbers = [u64::MAX, 10, 2, 0, 10_u64.pow(19), 1];
+        let mut names = numbers.map(|number| of(SegmentId::new(number)));
+        names.sort();
+        numbers.sort_unstable();
+        assert_eq!(names.map(|name| parse(&name).unwrap().get()), numbers);
     }
 
     #[test]
@@ -78,11 +73,13 @@ mod tests {
             "",
             ".wal",
             "LOCK",
+            "ANCHOR",
             "1.wal",
             "0000000000000000001.wal",
             "000000000000000000001.wal",
             "00000000000000000001.WAL",
             "00000000000000000001.wal.bak",
+            "00000000000000000001.new",
             "00000000000000000001",
             "+0000000000000000001.wal",
             "-0000000000000000001.wal",
@@ -93,6 +90,40 @@ mod tests {
             "18446744073709551616.wal",
         ] {
             assert_eq!(parse(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_spare_is_known_by_its_name_and_is_no_segment() {
+        for (chance, number) in [(0, 0), (0x00c0_ffee_00c0_ffee, 7), (u64::MAX, u64::MAX)] {
+            let name = spare(chance, number);
+            assert!(is_spare(&name), "{name}");
+            assert_eq!(parse(&name), None);
+        }
+        assert_eq!(spare(0x00c0_ffee_00c0_ffee, 7), "spare-00c0ffee00c0ffee-7-2f0eb967.tmp");
+    }
+
+    /// What a person calls a file that is put aside is left alone, however much it looks like ours.
+    #[test]
+    fn no_other_name_is_a_spares() {
+        let own = spare(0x00c0_ffee_00c0_ffee, 7);
+        let crc = own.rsplit_once('-').unwrap().1;
+        for name in [
+            String::new(),
+            "00000000000000000001.old".to_owned(),
+            "00000000000000000001.new".to_owned(),
+            "spare.tmp".to_owned(),
+            "spare-1-1-1.tmp".to_owned(),
+            "spare-00c0ffee00c0ffee-7-00000000.tmp".to_owned(),
+            format!("spare-00c0ffee00c0ffee-8-{crc}"),
+            format!("spare-00c0ffee00c0ffef-7-{crc}"),
+            format!("spare-c0ffee00c0ffee-7-{crc}"),
+            format!("spare-00c0ffee00c0ffee-+7-{crc}"),
+            own.to_uppercase(),
+            format!("{own}.bak"),
+            format!("my-{own}"),
+        ] {
+            assert!(!is_spare(&name), "{name:?}");
         }
     }
 }

@@ -29,8 +29,9 @@ const FAST: u64 = 100;
 pub enum Preparation {
     /// When bytes are written.
     None,
-    /// All of it when the segment is made, by `fallocate`; by writing zeros where the file system
-    /// cannot do that.
+    /// All of it when the segment is made, by `fallocate`; by writing zeros where the file system, or
+    /// a sandbox, will not have that. Where a limit on the size of files is in the way, nothing is
+    /// taken beforehand.
     #[default]
     Whole,
     /// By `fallocate`, in steps of this many bytes (at least 4096), ahead of the segment's end and
@@ -69,8 +70,12 @@ impl Preparation {
         match self {
             Self::None => Ok(Prepared { step: None, size, end: len }),
             Self::Whole | Self::ZerosAhead(_) => {
-                if allocate(file, len, more)? == Allocated::Unsupported {
-                    write_zeros(file, len, more, || file.sync_data())?;
+                match allocate(file, len, more)? {
+                    Allocated::Done => {}
+                    Allocated::Unsupported => {
+                        write_zeros(file, len, more, || file.sync_data())?;
+                    }
+                    Allocated::BeyondLimit => return Ok(Prepared { step: None, size, end: len }),
                 }
                 Ok(whole)
             }
@@ -81,7 +86,9 @@ impl Preparation {
             }
             Self::ZeroFill => {
                 // Found full before anything is written, where that can be known.
-                allocate(file, len, more)?;
+                if allocate(file, len, more)? == Allocated::BeyondLimit {
+                    return Ok(Prepared { step: None, size, end: len });
+                }
                 write_zeros(file, len, more, || file.sync_data())?;
                 Ok(whole)
             }
@@ -115,7 +122,7 @@ impl Prepared {
         let end = whole_steps.min(self.size.max(needed));
         match allocate(file, self.end, end - self.end) {
             Ok(Allocated::Done) => self.end = end,
-            Ok(Allocated::Unsupported) => self.step = None,
+            Ok(Allocated::Unsupported | Allocated::BeyondLimit) => self.step = None,
             Err(error) if is_full(&error) => {}
             Err(error) => return Err(error),
         }
@@ -126,17 +133,27 @@ impl Prepared {
 #[derive(PartialEq, Eq)]
 enum Allocated {
     Done,
+    /// Whatever is against it, writing may go all the same, and says so if not.
     Unsupported,
+    /// A limit on the size of files is against it, and against zeros too.
+    BeyondLimit,
 }
 
 fn allocate(file: &dyn OpenFile, offset: u64, len: u64) -> io::Result<Allocated> {
     if len == 0 {
         return Ok(Allocated::Done);
     }
+    if offset.checked_add(len).is_none_or(|end| i64::try_from(end).is_err()) {
+        // No file reaches so far.
+        let what = format!("a file of {} bytes: {file:?}", offset.saturating_add(len));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
     match uninterrupted(|| file.allocate(offset, len)) {
         Ok(()) => Ok(Allocated::Done),
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Allocated::Unsupported),
-        Err(error) => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(Allocated::BeyondLimit),
+        Err(error) if is_full(&error) => Err(error),
+        // It says EOPNOTSUPP where it cannot, EPERM in a sandbox, and more elsewhere.
+        Err(_) => Ok(Allocated::Unsupported),
     }
 }
 

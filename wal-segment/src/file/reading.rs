@@ -1,12 +1,13 @@
 //! [`Reading`]: how the bytes of a segment are read.
 
 use std::io;
+use std::sync::Arc;
 
 use wal_core::SegmentReader;
 
 use super::direct::DirectReader;
 use super::reader::FileReader;
-use super::{Access, Files};
+use super::{Access, FileKind, Files, OpenFile};
 
 /// How the bytes of a segment are read. All ways give the same bytes, and none keeps a writer or
 /// another reader waiting.
@@ -67,10 +68,41 @@ impl Reading {
     /// A reader of the file of this name.
     pub(super) fn open(self, files: &dyn Files, name: &str) -> io::Result<Box<dyn SegmentReader>> {
         match self {
-            Self::Buffered => Ok(Box::new(FileReader::new(files.open(name, Access::Read)?))),
+            Self::Buffered => Ok(Box::new(FileReader::new(opened(files, name, Access::Read)?))),
             Self::Mapped => mapped(files, name),
-            Self::Direct => Ok(Box::new(DirectReader::new(files.open(name, Access::ReadDirect)?))),
+            Self::Direct => {
+                Ok(Box::new(DirectReader::new(opened(files, name, Access::ReadDirect)?)))
+            }
         }
+    }
+}
+
+/// The file behind a segment's name. Whatever else is there is told as what it is, and not passed over
+/// as if there were nothing.
+pub(super) fn opened(
+    files: &dyn Files,
+    name: &str,
+    access: Access,
+) -> io::Result<Arc<dyn OpenFile>> {
+    let strange = |kind: FileKind, more: &str| {
+        let what = format!("{name} is no segment but {kind}{more}: {files:?}");
+        io::Error::new(io::ErrorKind::InvalidData, what)
+    };
+    let error = match files.open(name, access) {
+        Err(error) => error,
+        Ok(file) => {
+            return match file.info()?.kind {
+                FileKind::File => Ok(file),
+                kind => Err(strange(kind, "")),
+            };
+        }
+    };
+    match (files.look(name).map(|info| info.kind), error.kind()) {
+        (Ok(FileKind::Link), io::ErrorKind::NotFound) => {
+            Err(strange(FileKind::Link, " that leads nowhere"))
+        }
+        (Ok(kind @ (FileKind::Directory | FileKind::Other)), _) => Err(strange(kind, "")),
+        _ => Err(error),
     }
 }
 

@@ -7,80 +7,52 @@ use std::time::Duration;
 
 use wal_core::SegmentId;
 
-use super::preparation::{Prepared, is_full};
-use super::syncs::Syncs;
+use super::life::Settings;
+use super::preparation::is_full;
+use super::spare::{Kept, Spare, SpareFiles};
 use super::zeros::Zeros;
-use super::{Access, Ahead, Files, Preparation, Recycling, name};
+use super::{Ahead, FileInfo, FileKind, Files, Preparation};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{self, Condvar, Mutex, MutexGuard};
 
-/// The files of a store that are no segments: of segments that went, and one that is prepared for
-/// the segment to come. They are this handle's alone, and go with it.
+/// The files of one life of a store that are no segments: of segments that went, one that is prepared
+/// for a segment to come, and those of segments that have yet to get their name.
+///
+/// A spare has no segment's number. So it does not matter when it is asked for, made or taken: which
+/// segment it becomes is settled when it gets that segment's name.
 #[derive(Debug)]
 pub(super) struct Spares {
-    files: Arc<dyn Files>,
-    dir_syncs: Arc<Syncs>,
-    preparation: Preparation,
-    recycling: Recycling,
-    ahead: Ahead,
+    making: SpareFiles,
+    settings: Settings,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Files of segments that went, by name.
-    retired: Vec<String>,
-    /// Segments whose writer has yet to sync for the first time.
-    unborn: BTreeSet<SegmentId>,
-    /// The segment that is to be prepared, and how.
-    wanted: Option<(SegmentId, Preparation)>,
+    /// Files of segments that went.
+    kept: Vec<Kept>,
     ready: Option<Spare>,
+    /// The size of a segment that is to be prepared, and how.
+    wanted: Option<(u64, Preparation)>,
     /// Zeros that are to be written ahead of the current segment's end.
     zeros: Option<Arc<Zeros>>,
-    /// Bytes of the last segment made: the next will have as many.
-    size: u64,
+    /// Segments that have yet to get their name.
+    pending: BTreeSet<SegmentId>,
+    /// Segments that have a writer or a syncer, each as often as it has.
+    written: Vec<SegmentId>,
     work: Work,
-    room: Room,
-}
-
-impl State {
-    /// The names of all spares, which are nobody's then.
-    fn take(&mut self) -> Vec<String> {
-        let ready = self.ready.take().map(|spare| name::unfinished(spare.id));
-        self.retired.drain(..).chain(ready).collect()
-    }
+    disk: DiskSpace,
+    /// The life is over: nothing is prepared any more.
+    ended: bool,
 }
 
 /// Whether the disk has room for spares.
 #[derive(Debug, Default, PartialEq, Eq)]
-enum Room {
+enum DiskSpace {
     #[default]
     Enough,
     None,
-}
-
-/// Preparing ahead, which those wait for who need the segment: it ends when this is dropped, also by a
-/// panic.
-struct Preparing<'a>(&'a Spares);
-
-impl Drop for Preparing<'_> {
-    fn drop(&mut self) {
-        self.0.state().work = Work::Resting;
-        self.0.changed.notify_all();
-    }
-}
-
-/// A file that is prepared and has the name of a segment that is being made.
-#[derive(Debug)]
-pub(super) struct Spare {
-    id: SegmentId,
-    size: u64,
-    pub(super) prepared: Prepared,
-    /// Up to here a sync has nothing to do but the bytes.
-    pub(super) written: u64,
-    /// Whether the file was a segment before.
-    pub(super) reused: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -88,250 +60,245 @@ enum Work {
     #[default]
     Resting,
     Preparing,
-    Ended,
+}
+
+/// Preparing ahead, which the writer waits for that needs the segment: it ends when this is dropped,
+/// also by a panic.
+struct PreparingNow<'a>(&'a Spares);
+
+impl Drop for PreparingNow<'_> {
+    fn drop(&mut self) {
+        self.0.state().work = Work::Resting;
+        self.0.changed.notify_all();
+    }
 }
 
 impl Spares {
-    pub(super) fn new(
-        files: Arc<dyn Files>,
-        dir_syncs: Arc<Syncs>,
-        preparation: Preparation,
-        recycling: Recycling,
-        ahead: Ahead,
-    ) -> Self {
+    pub(super) fn new(files: Arc<dyn Files>, settings: Settings) -> Self {
+        let making = SpareFiles::new(files, settings.ahead);
         let (state, changed) = (Mutex::new(State::default()), Condvar::new());
-        Self { files, dir_syncs, preparation, recycling, ahead, state, changed }
+        Self { making, settings, state, changed }
     }
 
-    /// Takes a file for this segment, one that is ready or made now; its name is that of a segment
-    /// being made, and nothing of it need be durable yet.
-    pub(super) fn take(&self, id: SegmentId, size: u64) -> io::Result<Spare> {
-        let mut state = self.state();
-        while state.work == Work::Preparing {
-            state = self.wait(state);
-        }
-        if !state.unborn.insert(id) {
-            let what = format!("segment {id} is being made already: {:?}", self.files);
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
-        }
-        (state.size, state.wanted) = (size, None);
-        let ready = state.ready.take();
+    /// A file for a segment of this size, one that is ready or made now. Nothing of it need be
+    /// durable yet. Where this fails, nothing is left of it, and it can be called again.
+    pub(super) fn take(&self, size: u64) -> io::Result<Spare> {
+        let mut state = self.settled();
+        // One of another size stays for the segment that it was made for.
+        let ready = state.ready.take_if(|spare| spare.size == size);
+        state.wanted.take_if(|wanted| wanted.0 == size);
         drop(state);
         let mut spare = match ready {
-            Some(spare) if spare.size >= size => self.renamed(spare, id),
-            Some(spare) => {
-                self.discard(&[name::unfinished(spare.id)]);
-                self.prepare(id, size, self.preparation)
-            }
-            None => self.prepare(id, size, self.preparation),
+            Some(spare) => Ok(spare),
+            None => self.prepare(size, self.settings.preparation),
         };
         if spare.as_ref().is_err_and(is_full) && self.release() {
-            self.discard(&[name::unfinished(id)]);
-            spare = self.prepare(id, size, self.preparation);
+            spare = self.prepare(size, self.settings.preparation);
         }
         if spare.is_ok() {
-            self.state().room = Room::Enough;
-        } else {
-            self.discard(&[name::unfinished(id)]);
-            self.born(id);
+            self.state().disk = DiskSpace::Enough;
         }
         spare
+    }
+
+    /// An empty file under a spare's name, for something else than a segment.
+    pub(super) fn make(&self) -> io::Result<(String, Arc<dyn super::OpenFile>)> {
+        self.making.make()
     }
 
     /// The disk is full: gives back the space of all spares, and keeps none until there is room
     /// again. Says whether there were any.
     pub(super) fn release(&self) -> bool {
+        self.state().disk = DiskSpace::None;
+        self.discard()
+    }
+
+    /// Removes the spares, and says whether there were any.
+    pub(super) fn discard(&self) -> bool {
         let mut state = self.state();
-        state.room = Room::None;
-        let spares = state.take();
+        let (kept, ready) = (std::mem::take(&mut state.kept), state.ready.take());
         drop(state);
-        self.discard(&spares);
-        !spares.is_empty()
+        let names = kept.iter().map(|kept| &kept.name).chain(ready.iter().map(|spare| &spare.name));
+        names.map(|name| self.making.remove(name)).count() > 0
     }
 
-    fn discard(&self, spares: &[String]) {
-        for name in spares {
-            // Where this fails, the next to lock the store does it.
-            self.files.remove(name).ok();
-        }
-    }
-
-    /// The segment is there, or never will be.
-    pub(super) fn born(&self, id: SegmentId) {
-        self.state().unborn.remove(&id);
-    }
-
-    /// The segment will be needed soon; it took this time to fill a quarter of the one before.
-    pub(super) fn want(&self, id: SegmentId, took: Duration) {
-        let preparation = match self.ahead {
+    /// A segment of this size, as the current one has, will be needed soon; it took this time to
+    /// fill a quarter of the current one. Asked for once in the life of a writer.
+    pub(super) fn want(&self, size: u64, took: Duration) {
+        let preparation = match self.settings.ahead {
             Ahead::Never => return,
-            Ahead::Caller => self.preparation.in_time(),
-            Ahead::Thread => self.preparation.at_pace(self.state().size / 4, took),
+            Ahead::Caller => self.settings.preparation.in_time(),
+            Ahead::Thread => self.settings.preparation.at_pace(size / 4, took),
         };
         let mut state = self.state();
-        if state.ready.is_none() && state.work == Work::Resting {
-            state.wanted = Some((id, preparation));
+        let there = state.ready.as_ref().is_some_and(|spare| spare.size == size);
+        if !there && state.work == Work::Resting {
+            state.wanted = Some((size, preparation));
             self.changed.notify_all();
         }
     }
 
     /// These zeros are to be written soon.
     pub(super) fn want_zeros(&self, zeros: Arc<Zeros>) {
-        if self.ahead != Ahead::Never {
+        if self.settings.ahead != Ahead::Never {
             self.state().zeros = Some(zeros);
             self.changed.notify_all();
         }
     }
 
     /// Prepares the segment that is wanted, if one is, and writes the zeros that are; says whether
-    /// there was anything to do. Where it fails, whoever needs the segment finds out.
+    /// there was anything to do. Where it fails, the writer that needs the segment finds out.
     pub(super) fn prepare_wanted(&self) -> io::Result<bool> {
-        let mut state = self.state();
-        if let Some(zeros) = state.zeros.take() {
-            drop(state);
-            while zeros.write_piece() {}
-            self.prepare_in(self.state())?;
-            return Ok(true);
+        let zeros = self.state().zeros.take();
+        if let Some(zeros) = &zeros {
+            while !self.state().ended && zeros.write_piece() {}
         }
-        self.prepare_in(state)
+        Ok(self.prepare_ahead()? || zeros.is_some())
     }
 
-    fn prepare_in(&self, mut state: MutexGuard<'_, State>) -> io::Result<bool> {
-        let (Some((id, preparation)), Work::Resting) = (state.wanted.take(), &state.work) else {
+    fn prepare_ahead(&self) -> io::Result<bool> {
+        let mut state = self.state();
+        if state.work != Work::Resting || state.ended {
             return Ok(false);
-        };
-        let size = state.size;
+        }
+        let Some((size, preparation)) = state.wanted.take() else { return Ok(false) };
         state.work = Work::Preparing;
+        // It was made for segments of another size, of which there are no more.
+        let other = state.ready.take();
         drop(state);
-        let _preparing = Preparing(self);
-        let spare = self.prepare(id, size, preparation).inspect_err(|_| {
-            self.discard(&[name::unfinished(id)]);
-        })?;
+        let _preparing = PreparingNow(self);
+        if let Some(other) = other {
+            self.making.remove(&other.name);
+        }
+        let spare = self.prepare(size, preparation)?;
         self.state().ready = Some(spare);
         Ok(true)
     }
 
     /// Starts the thread that prepares what is wanted, where there is to be one.
-    pub(super) fn start(self: &Arc<Self>) -> io::Result<Option<JoinHandle<()>>> {
-        if self.ahead != Ahead::Thread {
+    pub(super) fn start(this: &Arc<Self>) -> io::Result<Option<JoinHandle<()>>> {
+        if this.settings.ahead != Ahead::Thread {
             return Ok(None);
         }
-        let spares = Arc::clone(self);
+        let spares = Arc::clone(this);
         let thread = thread::Builder::new().name("wal-prepare".into());
         thread.spawn(move || spares.work()).map(Some)
     }
 
-    /// Ends the thread, and removes the files.
+    /// Ends the thread, at its next step.
     pub(super) fn end(&self) {
-        let mut state = self.state();
-        while state.work == Work::Preparing {
-            state = self.wait(state);
-        }
-        state.work = Work::Ended;
+        self.state().ended = true;
         self.changed.notify_all();
-        let spares = state.take();
-        drop(state);
-        self.discard(&spares);
     }
 
     fn work(&self) {
         loop {
             let mut state = self.state();
-            while state.wanted.is_none() && state.zeros.is_none() && state.work != Work::Ended {
-                state = self.wait(state);
+            while state.wanted.is_none() && state.zeros.is_none() && !state.ended {
+                state = sync::wait(&self.changed, state);
             }
-            if state.work == Work::Ended {
+            if state.ended {
                 return;
             }
             drop(state);
-            // Not here, where nobody could be told: the one who needs the segment tries again.
+            // No caller is here to be told: the writer that needs the segment tries again.
             self.prepare_wanted().ok();
         }
     }
 
-    /// The name to keep the file of a segment under that goes, or `None` where it is to be deleted.
-    pub(super) fn name_to_keep(&self, id: SegmentId) -> Option<String> {
+    /// The name to keep the file of a segment under that goes, and what is known of the file; `None`
+    /// where it is to be deleted.
+    ///
+    /// What has another name too may be a copy that somebody counts on, a link leads to a file
+    /// elsewhere, and a writer of ours may still write to the one that it has open: none of them is
+    /// ever used again.
+    pub(super) fn to_keep(
+        &self,
+        id: SegmentId,
+        look: impl FnOnce() -> io::Result<FileInfo>,
+    ) -> io::Result<Option<(String, FileInfo)>> {
         let state = self.state();
-        let name = name::retired(id);
-        let kept = state.retired.len() + usize::from(state.ready.is_some());
-        let room = state.room == Room::Enough && kept < self.recycling.limit();
-        (room && !state.retired.contains(&name)).then_some(name)
+        let count = state.kept.len() + usize::from(state.ready.is_some());
+        let limit = self.settings.recycling.limit();
+        if state.disk == DiskSpace::None || count >= limit || state.written.contains(&id) {
+            return Ok(None);
+        }
+        drop(state);
+        let info = match look() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            info => info?,
+        };
+        let alone = info.kind == FileKind::File && info.links == 1;
+        Ok(alone.then(|| (self.making.name(), info)))
     }
 
     /// Keeps this file, which durably has no other name.
-    pub(super) fn keep(&self, name: String) {
-        self.state().retired.push(name);
+    pub(super) fn keep(&self, name: String, info: FileInfo) {
+        self.state().kept.push(Kept { name, info });
     }
 
-    /// Removes the files that are no segments, which others have left; `names` are all there are.
-    /// Called by the one who has the store to himself.
-    ///
-    /// None of them is used again: a sync of the directory may have failed before this, and then a
-    /// power cut brings the file back under its former name, whatever it is called now.
-    pub(super) fn tidy(&self, names: &[String]) -> io::Result<()> {
-        let state = self.state();
-        let ready = state.ready.as_ref().map(|spare| name::unfinished(spare.id));
-        let own = |name: &String| state.retired.contains(name) || ready.as_ref() == Some(name);
-        let others = names.iter().filter(|&name| name::is_spare(name) && !own(name));
-        others.into_iter().try_for_each(|name| self.files.remove(name))
-    }
-
-    fn renamed(&self, spare: Spare, id: SegmentId) -> io::Result<Spare> {
-        if spare.id != id {
-            self.files.rename(&name::unfinished(spare.id), &name::unfinished(id))?;
+    /// A writer of this segment is made. Says whether it may be: of two writers of a segment that
+    /// has no name yet, one could not get it.
+    pub(super) fn begin(&self, id: SegmentId) -> bool {
+        let mut state = self.state();
+        let first = state.pending.insert(id);
+        if first {
+            state.written.push(id);
         }
-        Ok(Spare { id, ..spare })
+        first
     }
 
-    fn prepare(&self, id: SegmentId, size: u64, preparation: Preparation) -> io::Result<Spare> {
-        let name = name::unfinished(id);
-        let kept = self.reused(&name)?;
-        let (file, len) = match kept {
-            Some(len) => (self.files.open(&name, Access::Write)?, len),
-            None => (self.made(&name)?, 0),
-        };
-        let prepared = preparation.prepare(&*file, len, size)?;
-        let written = if preparation == Preparation::ZeroFill { len.max(size) } else { len };
-        if self.ahead != Ahead::Never {
-            // What a first sync finds done it need not do.
-            file.sync_all()?;
+    /// The segment has its name, or never will have.
+    pub(super) fn settle(&self, id: SegmentId) {
+        self.state().pending.remove(&id);
+    }
+
+    /// Nothing writes to the segment any more. Its file, where it never got its name, goes.
+    pub(super) fn finish(&self, id: SegmentId, unnamed: Option<&str>) {
+        let mut state = self.state();
+        if let Some(at) = state.written.iter().position(|written| *written == id) {
+            state.written.swap_remove(at);
         }
-        Ok(Spare { id, size, prepared, written, reused: kept.is_some() })
+        drop(state);
+        if let Some(name) = unnamed {
+            self.making.remove(name);
+            self.settle(id);
+        }
     }
 
-    /// Gives the file of a segment that went this name, durably, and says how long it is; none where
-    /// there is no such file.
-    fn reused(&self, name: &str) -> io::Result<Option<u64>> {
+    /// Removes this spare.
+    pub(super) fn remove(&self, name: &str) {
+        self.making.remove(name);
+    }
+
+    fn prepare(&self, size: u64, preparation: Preparation) -> io::Result<Spare> {
         loop {
-            let Some(kept) = self.state().retired.pop() else { return Ok(None) };
-            match self.files.rename(&kept, name) {
-                // Somebody tidied up by hand.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                renamed => renamed?,
+            let Some(kept) = self.state().kept.pop() else {
+                return self.making.prepare(size, preparation);
+            };
+            match self.making.reuse(&kept, size, preparation) {
+                Ok(None) => {}
+                // It is as good as it was, if it could not be opened just now.
+                Err(error) if !is_full(&error) => {
+                    self.state().kept.push(kept);
+                    return Err(error);
+                }
+                reused => return reused.map(|spare| spare.expect("`None` is above")),
             }
-            // So that it cannot have its old name beside that of the segment it becomes.
-            self.dir_syncs.run(|| self.files.sync_dir())?;
-            return self.files.open(name, Access::Read)?.size().map(Some);
         }
     }
 
-    fn made(&self, name: &str) -> io::Result<Arc<dyn super::OpenFile>> {
-        match self.files.create_new(name) {
-            // Left by a process that died.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.files.remove(name)?;
-                self.files.create_new(name)
-            }
-            made => made,
+    /// The state once nothing is being prepared.
+    fn settled(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        while state.work == Work::Preparing {
+            state = sync::wait(&self.changed, state);
         }
+        state
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         sync::lock(&self.state)
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        sync::wait(&self.changed, state)
     }
 }
 
@@ -340,14 +307,15 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::super::zeros::tests::Memory;
+    use super::super::{Access, OpenFile};
     use super::*;
 
     /// Files that panic while a segment is prepared, once.
-    #[derive(Debug, Default)]
+    #[derive(Debug)]
     struct Panicking(Mutex<u32>);
 
     impl Files for Panicking {
-        fn create_new(&self, _: &str) -> io::Result<Arc<dyn super::super::OpenFile>> {
+        fn create_new(&self, _: &str) -> io::Result<Arc<dyn OpenFile>> {
             let turn = {
                 let mut turn = self.0.lock().unwrap();
                 *turn += 1;
@@ -356,16 +324,16 @@ mod tests {
             assert_ne!(turn, 2, "on purpose");
             Ok(Arc::new(Memory::default()))
         }
-        fn open(&self, _: &str, _: Access) -> io::Result<Arc<dyn super::super::OpenFile>> {
+        fn open(&self, _: &str, _: Access) -> io::Result<Arc<dyn OpenFile>> {
             Ok(Arc::new(Memory::default()))
         }
         fn list(&self) -> io::Result<Vec<String>> {
             Ok(Vec::new())
         }
-        fn look(&self, _: &str) -> io::Result<wal_core::FileInfo> {
+        fn look(&self, _: &str) -> io::Result<FileInfo> {
             Err(io::ErrorKind::NotFound.into())
         }
-        fn open_dir(&self) -> io::Result<Arc<dyn super::super::OpenFile>> {
+        fn open_dir(&self) -> io::Result<Arc<dyn OpenFile>> {
             Err(io::ErrorKind::Unsupported.into())
         }
         fn remove(&self, _: &str) -> io::Result<()> {
@@ -382,17 +350,20 @@ mod tests {
         }
     }
 
-    /// Who needs the segment waits for the one who prepares it, and not for ever.
+    /// The writer that needs the segment waits for the one who prepares it, and not for ever.
     #[test]
     fn a_panic_while_preparing_leaves_nobody_waiting() {
-        let (files, syncs) = (Arc::new(Panicking::default()), Arc::default());
-        let spares = Spares::new(files, syncs, Preparation::None, Recycling::Off, Ahead::Caller);
-        let one = SegmentId::FIRST;
-        spares.take(one, 4096).unwrap();
-        spares.want(one.next(), Duration::ZERO);
+        let settings = Settings {
+            preparation: Preparation::None,
+            ahead: Ahead::Caller,
+            ..Settings::default()
+        };
+        let spares = Spares::new(Arc::new(Panicking(Mutex::new(0))), settings);
+        spares.take(4096).unwrap();
+        spares.want(4096, Duration::ZERO);
         let panics = catch_unwind(AssertUnwindSafe(|| spares.prepare_wanted()));
         assert!(panics.is_err());
-        spares.take(one.next(), 4096).unwrap();
+        spares.take(4096).unwrap();
         spares.end();
     }
 }

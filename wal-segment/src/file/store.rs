@@ -3,51 +3,66 @@
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Weak};
 
 use wal_core::{
-    Durability, Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentWriter, StoreLock,
-    Unwritten,
+    Durability, Guarantees, Naming, SegmentId, SegmentReader, SegmentStore, SegmentWriter,
+    StoreLock, Unwritten,
 };
 
-use super::listed::{Held, Listed};
-use super::lock::FileLock;
-use super::segment::{Birth, FileWriter};
-use super::spares::{Spare, Spares};
+use super::life::{Held, Life, Settings, segments};
+use super::listed::Listed;
+use super::pending::PendingSegment;
+use super::segment::FileWriter;
+use super::spare::Spare;
 use super::syncs::Syncs;
 use super::transfer::uninterrupted;
 use super::zeros::Zeros;
 use super::{
-    Access, Ahead, Caching, Files, OsFiles, Preparation, Reading, Recycling, Writing, anchor, name,
-    zeros,
+    Access, Ahead, Caching, Files, OpenFile, OsFiles, Preparation, Reading, Recycling, Writing,
+    anchor, name, zeros,
 };
-use crate::sync::thread::JoinHandle;
+use crate::sync::{self, Mutex};
 
 /// No file system in use cuts a file in smaller units than this.
 const BLOCK: u64 = 4096;
 
-/// Segments as files of one directory: `00000000000000000001.wal` and so on, and a file `LOCK`.
-/// Other files there are left alone and never listed.
+/// Segments as files of one directory: `00000000000000000001.wal` and so on, and the files `LOCK` and
+/// `ANCHOR`. Files that are no segments yet, or no more, are called `spare-….tmp`. Every other name
+/// there is left alone and never listed.
 ///
 /// Synced bytes survive a power cut, as far as the file system and the disk keep what `fdatasync`
 /// and `fsync` promise; a file system in memory keeps nothing. One sync of a segment runs at a
 /// time, since Linux tells a failed write-back to only one of two that overlap.
+///
+/// # Which file is whose
+///
+/// A segment's file gets the segment's name at the first sync of its writer, all of it durable, by a
+/// step that replaces nothing, and is compared with the file that the writer has open then. A name of
+/// a segment with anything else behind it is another's: it is listed, refused when it is opened, and
+/// left where it is. What has a segment's name and is a link is followed for reading; a file with more
+/// than one name, and what a link leads to, is never used again for another segment.
+///
+/// Only while the lock is held is anything made, changed or removed; without it the methods that
+/// would fail with [`io::ErrorKind::PermissionDenied`]. The lock is one of the directory itself, and of
+/// the file `LOCK` beside it ([`OsFiles`] says where the first works): to remove or replace `LOCK` lets
+/// no second writer in. Where directories cannot be locked, each sync looks whether `LOCK` is still
+/// the file that was locked, and fails as [`Fenced`](wal_core::Fenced) where it is not. The lock is
+/// free when the value that [`lock`](SegmentStore::lock) gave, and every writer and syncer, is gone:
+/// by then the thread that prepares segments has ended and its files are removed. In a process that
+/// was forked off, writers and syncers fail as `Fenced`, and dropping them touches nothing.
 ///
 /// After a sync of the directory has failed, this store makes and removes no segment any more: the
 /// directory as it reads may then differ from what a power cut leaves. Open a new one.
 pub struct FileStore {
     files: Arc<dyn Files>,
     opened: Opened,
-    preparation: Preparation,
-    recycling: Recycling,
-    ahead: Ahead,
-    writing: Writing,
-    caching: Caching,
+    settings: Settings,
     reading: Reading,
     dir_syncs: Arc<Syncs>,
     listed: Arc<Listed>,
-    spares: OnceLock<Arc<Spares>>,
-    thread: OnceLock<Option<JoinHandle<()>>>,
+    /// The last one that this handle began.
+    life: Mutex<Weak<Life>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,47 +91,42 @@ impl FileStore {
         Self {
             files,
             opened: Opened::ForWriting,
-            preparation: Preparation::default(),
-            recycling: Recycling::default(),
-            ahead: Ahead::default(),
-            writing: Writing::default(),
-            caching: Caching::default(),
+            settings: Settings::default(),
             reading: Reading::default(),
             dir_syncs: Arc::default(),
             listed: Arc::default(),
-            spares: OnceLock::new(),
-            thread: OnceLock::new(),
+            life: Mutex::new(Weak::new()),
         }
     }
 
     /// Takes the space of segments in this way. Segments prepared in different ways may lie side by
     /// side, here and in what follows.
     pub fn preparation(mut self, preparation: Preparation) -> Self {
-        self.preparation = preparation;
+        self.settings.preparation = preparation;
         self
     }
 
     /// Does this with the files of removed segments.
     pub fn recycling(mut self, recycling: Recycling) -> Self {
-        self.recycling = recycling;
+        self.settings.recycling = recycling;
         self
     }
 
     /// Has the next segment prepared by this one.
     pub fn ahead(mut self, ahead: Ahead) -> Self {
-        self.ahead = ahead;
+        self.settings.ahead = ahead;
         self
     }
 
     /// Writes appended bytes in this way.
     pub fn writing(mut self, writing: Writing) -> Self {
-        self.writing = writing;
+        self.settings.writing = writing;
         self
     }
 
     /// Does this with written bytes in the page cache.
     pub fn caching(mut self, caching: Caching) -> Self {
-        self.caching = caching;
+        self.settings.caching = caching;
         self
     }
 
@@ -128,17 +138,21 @@ impl FileStore {
 
     /// Prepares the next segment if one is wanted by now, and says whether one was; for
     /// [`Ahead::Caller`]. Also where it fails, nothing is lost: the segment is prepared when it is
-    /// needed.
+    /// needed. Needs the lock, as everything that changes the directory.
     pub fn prepare_next(&self) -> io::Result<bool> {
-        self.check_writable()?;
-        self.spares().prepare_wanted()
+        self.life()?.spares.prepare_wanted()
     }
 
-    fn spares(&self) -> &Arc<Spares> {
-        self.spares.get_or_init(|| {
-            let (files, dir_syncs) = (Arc::clone(&self.files), Arc::clone(&self.dir_syncs));
-            Arc::new(Spares::new(files, dir_syncs, self.preparation, self.recycling, self.ahead))
-        })
+    /// What holds the lock of the store, by this handle; fails where nothing does, or no more.
+    fn life(&self) -> io::Result<Arc<Life>> {
+        self.check_writable()?;
+        let life = sync::lock(&self.life).upgrade().filter(|life| life.is_held());
+        let Some(life) = life else {
+            let what = format!("this handle does not hold the lock: {:?}", self.files);
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+        };
+        life.check()?;
+        Ok(life)
     }
 
     fn check_writable(&self) -> io::Result<()> {
@@ -151,30 +165,27 @@ impl FileStore {
         }
     }
 
-    fn sync_dir(&self) -> io::Result<()> {
-        self.dir_syncs.run(|| self.files.sync_dir())
-    }
-
-    /// Zeros for the segment behind the first `written` bytes, where there are to be some.
+    /// Zeros for a segment of this file behind the first `written` bytes, where there are to be some.
     fn zeros_ahead(
         &self,
-        id: SegmentId,
+        file: Arc<dyn OpenFile>,
         syncs: &Arc<Syncs>,
         written: u64,
         size: u64,
-    ) -> io::Result<Option<zeros::Ahead>> {
-        let Preparation::ZerosAhead(step) = self.preparation else { return Ok(None) };
-        if written >= size || self.ahead == Ahead::Never {
-            return Ok(None);
+    ) -> Option<zeros::Ahead> {
+        let Settings { preparation, ahead, .. } = self.settings;
+        let Preparation::ZerosAhead(step) = preparation else { return None };
+        if written >= size || ahead == Ahead::Never {
+            return None;
         }
-        let file = self.files.open(&name::unfinished(id), Access::Write)?;
         // The first block is written before any zero can be.
         let zeros = Zeros::new(file, Arc::clone(syncs), written.max(BLOCK), size);
-        Ok(Some(zeros::Ahead::new(Arc::new(zeros), step)))
+        Some(zeros::Ahead::new(Arc::new(zeros), step))
     }
 
+    /// There is anything of this name: a segment, or what is none and stands in its place.
     fn holds(&self, name: &str) -> io::Result<bool> {
-        match self.files.open(name, Access::Read) {
+        match self.files.look(name) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -184,27 +195,27 @@ impl FileStore {
 
 impl SegmentStore for FileStore {
     fn guarantees(&self) -> Guarantees {
-        let unwritten = match self.recycling {
+        let unwritten = match self.settings.recycling {
             Recycling::Off => Unwritten::Zeros,
             Recycling::Keep(_) => Unwritten::Anything,
         };
-        self.writing.guarantee(Guarantees::new(Durability::Power).unwritten(unwritten))
+        let guarantees = Guarantees::new(Durability::Power).unwritten(unwritten);
+        self.settings.writing.guarantee(guarantees.naming(Naming::AtSync))
     }
 
     /// Also syncs the directory: what is listed from here on, and what is not, stays so after a
     /// power cut, also where the process that made or removed it died before its own sync. And
-    /// removes what is left of segments whose making was interrupted, and files that were kept of
-    /// removed ones.
+    /// removes what former holders of the lock have left: files whose names prove that a store made
+    /// them for itself.
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
         self.check_writable()?;
-        let lock = FileLock::take(&*self.files)?;
-        let names = self.files.list()?;
-        self.spares().tidy(&names)?;
-        self.sync_dir()?;
-        self.listed.keep(segments(&names));
-        Ok(Box::new(Held::new(lock, Arc::clone(&self.listed))))
+        let life = Life::begin(&self.files, self.settings, &self.dir_syncs, &self.listed)?;
+        *sync::lock(&self.life) = Arc::downgrade(&life);
+        Ok(Box::new(Held(life)))
     }
 
+    /// The numbers of all names that a segment may have, whatever is behind them.
+    ///
     /// The first one under the lock, with nothing made or removed before, is answered by what taking
     /// the lock has read: a log is opened with one reading of its directory.
     fn list(&self) -> io::Result<Vec<SegmentId>> {
@@ -215,47 +226,45 @@ impl SegmentStore for FileStore {
     }
 
     /// The segment is there from its first sync on: until then its file has another name, and goes
-    /// when its writer and its syncers do.
+    /// when its writer and its syncers do. Where this fails, nothing is left of it, and it can be
+    /// called again.
     fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
-        self.check_writable()?;
-        self.dir_syncs.check()?;
+        let life = self.life()?;
+        life.check_dir()?;
         if self.holds(&name::of(id))? {
             let what = format!("segment {id} is there already: {:?}", self.files);
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
         }
-        let spares = self.spares();
-        // Where the system has no thread to spare, segments are prepared when they are needed.
-        self.thread.get_or_init(|| spares.start().unwrap_or(None));
-        let Spare { prepared, written, reused, .. } = spares.take(id, size)?;
-        let birth = Birth {
-            id,
-            files: Arc::clone(&self.files),
-            spares: Arc::clone(spares),
-            dir_syncs: Arc::clone(&self.dir_syncs),
-            listed: Arc::clone(&self.listed),
-            writing: self.writing,
-            caching: self.caching,
-        };
-        let opened = self.files.open(&name::unfinished(id), self.writing.access());
+        life.start_thread();
+        let Spare { name, file, prepared, written, reused, .. } = life.spares.take(size)?;
+        let segment = PendingSegment::new(life, id, name)?;
         let syncs = Arc::default();
-        let opened =
-            opened.and_then(|file| Ok((file, self.zeros_ahead(id, &syncs, written, size)?)));
-        let (file, zeros) = opened.inspect_err(|_| birth.miscarry())?;
-        Ok(Box::new(FileWriter::new(birth, file, syncs, prepared, reused, zeros, size)))
+        let zeros = self.zeros_ahead(Arc::clone(&file), &syncs, written, size);
+        let file = match self.settings.writing.access() {
+            Access::Write => file,
+            access => self.files.open(segment.name(), access)?,
+        };
+        let unwritten = if reused { Unwritten::Anything } else { Unwritten::Zeros };
+        let writer = FileWriter::new(segment, file, syncs, prepared, unwritten, zeros, size);
+        Ok(Box::new(writer))
     }
 
+    /// Fails with [`io::ErrorKind::InvalidData`] where the name is there and no file is behind it: a
+    /// directory, a link that leads nowhere.
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
         self.reading.open(&*self.files, &name::of(id))
     }
 
     /// Cuts at the end of the block that `len` is in, 4096 bytes or the file system's block,
-    /// whichever is larger: cutting inside a block would rewrite it.
+    /// whichever is larger: cutting inside a block would rewrite it. A file with more than one name
+    /// stays as long as it is: under its other name it may be a copy that somebody counts on.
     fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
-        self.check_writable()?;
+        let _life = self.life()?;
         let file = self.files.open(&name::of(id), Access::Write)?;
-        let block = file.block_size()?.max(BLOCK);
+        let (block, info) = (file.block_size()?.max(BLOCK), file.info()?);
         if let Some(kept) = len.checked_next_multiple_of(block)
-            && kept < file.size()?
+            && kept < info.size
+            && info.links <= 1
         {
             uninterrupted(|| file.set_len(kept))?;
         }
@@ -267,28 +276,7 @@ impl SegmentStore for FileStore {
     /// the order of changes to a directory; POSIX does not promise it, and a log that lost a
     /// segment from its middle would not open.
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
-        self.check_writable()?;
-        self.listed.forget();
-        for id in ids {
-            self.dir_syncs.check()?;
-            let name = name::of(*id);
-            let kept = self.spares().name_to_keep(*id);
-            let removed = match &kept {
-                None => self.files.remove(&name),
-                Some(kept) => self.files.rename(&name, kept),
-            };
-            let there = match removed {
-                // It may be gone since a moment ago, by a process that died before it could sync.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-                removed => removed.map(|()| true)?,
-            };
-            self.sync_dir()?;
-            // Not before: it must not become another segment and this one again.
-            if let Some(kept) = kept.filter(|_| there) {
-                self.spares().keep(kept);
-            }
-        }
-        Ok(())
+        self.life()?.remove(ids)
     }
 
     fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
@@ -296,16 +284,8 @@ impl SegmentStore for FileStore {
     }
 
     fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
-        self.check_writable()?;
-        anchor::write(&*self.files, bytes, || self.sync_dir())
+        anchor::write(&*self.life()?, bytes)
     }
-}
-
-/// The segments among these files, ascending.
-fn segments(names: &[String]) -> Vec<SegmentId> {
-    let mut ids: Vec<_> = names.iter().filter_map(|name| name::parse(name)).collect();
-    ids.sort_unstable();
-    ids
 }
 
 impl fmt::Debug for FileStore {
@@ -313,24 +293,8 @@ impl fmt::Debug for FileStore {
         f.debug_struct("FileStore")
             .field("files", &self.files)
             .field("opened", &self.opened)
-            .field("preparation", &self.preparation)
-            .field("recycling", &self.recycling)
-            .field("ahead", &self.ahead)
-            .field("writing", &self.writing)
-            .field("caching", &self.caching)
+            .field("settings", &self.settings)
             .field("reading", &self.reading)
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for FileStore {
-    fn drop(&mut self) {
-        if let Some(spares) = self.spares.get() {
-            spares.end();
-        }
-        if let Some(thread) = self.thread.take().flatten() {
-            // A panic there was told when it happened, and cost a file that is not ready.
-            thread.join().ok();
-        }
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::OnceLock;
 
+use wal_core::Fenced;
+
 use super::preparation::is_full;
 use crate::sync::{self, Mutex};
 
@@ -21,6 +23,8 @@ pub(super) struct Syncs {
 #[derive(Debug)]
 struct Failure {
     kind: io::ErrorKind,
+    /// Another writer has the place.
+    fenced: bool,
     what: String,
 }
 
@@ -31,7 +35,7 @@ impl Syncs {
         self.check()?;
         sync().map_err(|error| {
             let failure = self.failure.get_or_init(|| Failure::of(&error));
-            io::Error::new(failure.kind, failure.what.clone())
+            failure.error(failure.what.clone())
         })
     }
 
@@ -39,8 +43,9 @@ impl Syncs {
     pub(super) fn check(&self) -> io::Result<()> {
         match self.failure.get() {
             None => Ok(()),
-            Some(Failure { kind, what }) => {
-                Err(io::Error::new(*kind, format!("refused, since an earlier sync failed: {what}")))
+            Some(failure) => {
+                let what = format!("refused, since an earlier sync failed: {}", failure.what);
+                Err(failure.error(what))
             }
         }
     }
@@ -51,7 +56,11 @@ impl Failure {
         // These two kinds mean "make room, or just call again": neither helps a failed sync.
         let again = is_full(error) || error.kind() == io::ErrorKind::Interrupted;
         let kind = if again { io::ErrorKind::Other } else { error.kind() };
-        Self { kind, what: error.to_string() }
+        Self { kind, fenced: Fenced::is_source_of(error), what: error.to_string() }
+    }
+
+    fn error(&self, what: String) -> io::Error {
+        if self.fenced { Fenced(what).into() } else { io::Error::new(self.kind, what) }
     }
 }
 

@@ -116,13 +116,14 @@ pub(super) struct Ahead {
     seen: u64,
     /// No zeros are asked for before the segment has come so far.
     resume: u64,
+    process: u32,
 }
 
 impl Ahead {
     /// Asks for `step` bytes at a time.
     pub(super) fn new(zeros: Arc<Zeros>, step: u64) -> Self {
         let seen = zeros.state().done;
-        Self { zeros, step: step.max(PIECE), seen, resume: 0 }
+        Self { zeros, step: step.max(PIECE), seen, resume: 0, process: std::process::id() }
     }
 
     /// Sees to it that nobody zeroes what comes before `end` any more; the writer has come to `from`.
@@ -174,8 +175,12 @@ impl Ahead {
 
 impl Drop for Ahead {
     fn drop(&mut self) {
-        // The end of the file is the next one's to cut.
-        drop(self.zeros.stop());
+        // In a process that was forked off no thread writes zeros, and a piece that was being written
+        // would be waited for without end.
+        if self.process == std::process::id() {
+            // The end of the file is the next one's to cut.
+            drop(self.zeros.stop());
+        }
     }
 }
 

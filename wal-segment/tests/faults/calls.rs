@@ -5,11 +5,11 @@ use wal_core::SegmentStore;
 use wal_segment::{Ahead, FileStore, Files, Preparation, Recycling};
 
 use super::disk::Call::{
-    self, Allocate, BlockSize, CreateNew, List, Open, Remove, Rename, SetLen, Size, SyncAll,
-    SyncData, SyncDir, TryLock, WriteAt,
+    self, Allocate, BlockSize, CreateNew, Info, List, Look, Open, OpenDir, Remove, Rename, SetLen,
+    SyncAll, SyncData, SyncDir, TryLock, WriteAt,
 };
 use super::disk::{Disk, Kind};
-use super::{SIZE, id, made};
+use super::{SIZE, held, id, made};
 
 fn calls(disk: &Disk) -> Vec<Call> {
     disk.take_calls().into_iter().map(|(call, _)| call).collect()
@@ -26,14 +26,15 @@ fn a_segment_gets_its_name_once_its_first_bytes_are_durable() {
         (Preparation::ZeroFill, vec![Allocate, WriteAt, SyncData]),
     ] {
         let disk = Disk::new(Kind::Usual);
-        let store = FileStore::over(disk.clone()).preparation(preparation);
+        let store = held(FileStore::over(disk.clone()).preparation(preparation));
+        calls(&disk);
         let mut writer = store.create(id(1), SIZE).unwrap();
-        let expected: Vec<_> =
-            [Open, CreateNew].into_iter().chain(prepares).chain([Open]).collect();
+        let expected: Vec<_> = [Look, CreateNew].into_iter().chain(prepares).collect();
         assert_eq!(calls(&disk), expected, "{preparation:?}");
         writer.append(&[1; 500]).unwrap();
         writer.syncer().sync().unwrap();
-        assert_eq!(calls(&disk), [WriteAt, SyncAll, Rename, SyncDir], "{preparation:?}");
+        let named = [WriteAt, SyncAll, Rename, Look, Info, SyncDir];
+        assert_eq!(calls(&disk), named, "{preparation:?}");
     }
 }
 
@@ -42,16 +43,16 @@ fn a_segment_gets_its_name_once_its_first_bytes_are_durable() {
 #[test]
 fn a_recycled_file_changes_its_name_durably_at_each_step() {
     let disk = Disk::new(Kind::Usual);
-    let store = FileStore::over(disk.clone()).recycling(Recycling::Keep(1));
-    made(&store, id(1), SIZE);
-    made(&store, id(2), SIZE);
+    let store = held(FileStore::over(disk.clone()).recycling(Recycling::Keep(1)));
+    made(&*store, id(1), SIZE);
+    made(&*store, id(2), SIZE);
     calls(&disk);
     store.remove(&[id(1), id(2)]).unwrap();
-    assert_eq!(calls(&disk), [Rename, SyncDir, Remove, SyncDir]);
+    assert_eq!(calls(&disk), [Look, Rename, SyncDir, Remove, SyncDir]);
     let writer = store.create(id(3), SIZE).unwrap();
-    assert_eq!(calls(&disk), [Open, Rename, SyncDir, Open, Size, Open, Open]);
+    assert_eq!(calls(&disk), [Look, Open, Info]);
     writer.syncer().sync().unwrap();
-    assert_eq!(calls(&disk), [SyncAll, Rename, SyncDir]);
+    assert_eq!(calls(&disk), [SyncAll, Rename, Look, Info, SyncDir]);
 }
 
 /// What is done ahead need not be done when the segment is needed.
@@ -59,8 +60,8 @@ fn a_recycled_file_changes_its_name_durably_at_each_step() {
 fn a_segment_that_was_prepared_ahead_is_only_opened() {
     let disk = Disk::new(Kind::Usual);
     let store = FileStore::over(disk.clone()).preparation(Preparation::ZeroFill);
-    let store = store.ahead(Ahead::Caller);
-    let mut writer = made(&store, id(1), SIZE);
+    let store = held(store.ahead(Ahead::Caller));
+    let mut writer = made(&*store, id(1), SIZE);
     writer.append(&[1; 10_000]).unwrap();
     assert!(!store.prepare_next().unwrap(), "wanted before half of the segment is written");
     writer.append(&[1]).unwrap();
@@ -69,7 +70,7 @@ fn a_segment_that_was_prepared_ahead_is_only_opened() {
     assert_eq!(calls(&disk), [CreateNew, Allocate, WriteAt, SyncData, SyncAll]);
     assert!(!store.prepare_next().unwrap(), "one is ready");
     let next = store.create(id(2), SIZE).unwrap();
-    assert_eq!(calls(&disk), [Open, Open]);
+    assert_eq!(calls(&disk), [Look]);
     drop(next);
     writer.append(&[1]).unwrap();
     assert!(!store.prepare_next().unwrap(), "it was said once");
@@ -78,8 +79,8 @@ fn a_segment_that_was_prepared_ahead_is_only_opened() {
 #[test]
 fn an_append_is_one_write_and_a_sync_one_sync() {
     let disk = Disk::new(Kind::Usual);
-    let store = FileStore::over(disk.clone());
-    let mut writer = made(&store, id(1), SIZE);
+    let store = held(FileStore::over(disk.clone()));
+    let mut writer = made(&*store, id(1), SIZE);
     let syncer = writer.syncer();
     calls(&disk);
     writer.append(&[1; 500]).unwrap();
@@ -91,8 +92,8 @@ fn an_append_is_one_write_and_a_sync_one_sync() {
 #[test]
 fn chunks_are_taken_ahead_of_the_end_and_once_each() {
     let disk = Disk::new(Kind::Usual);
-    let store = FileStore::over(disk.clone()).preparation(Preparation::Chunks(4096));
-    let mut writer = made(&store, id(1), SIZE);
+    let store = held(FileStore::over(disk.clone()).preparation(Preparation::Chunks(4096)));
+    let mut writer = made(&*store, id(1), SIZE);
     calls(&disk);
     for (len, expected) in [
         (4096, vec![WriteAt]),
@@ -108,9 +109,9 @@ fn chunks_are_taken_ahead_of_the_end_and_once_each() {
 #[test]
 fn remove_syncs_the_directory_after_every_segment() {
     let disk = Disk::new(Kind::Usual);
-    let store = FileStore::over(disk.clone());
-    made(&store, id(1), SIZE);
-    made(&store, id(3), SIZE);
+    let store = held(FileStore::over(disk.clone()));
+    made(&*store, id(1), SIZE);
+    made(&*store, id(3), SIZE);
     calls(&disk);
     store.remove(&[id(1), id(2), id(3)]).unwrap();
     assert_eq!(calls(&disk), [Remove, SyncDir, Remove, SyncDir, Remove, SyncDir]);
@@ -120,13 +121,13 @@ fn remove_syncs_the_directory_after_every_segment() {
 #[test]
 fn trim_always_syncs() {
     let disk = Disk::new(Kind::Usual);
-    let store = FileStore::over(disk.clone());
-    made(&store, id(1), SIZE);
+    let store = held(FileStore::over(disk.clone()));
+    made(&*store, id(1), SIZE);
     calls(&disk);
     store.trim(id(1), 1).unwrap();
-    assert_eq!(calls(&disk), [Open, BlockSize, Size, SetLen, SyncAll]);
+    assert_eq!(calls(&disk), [Open, BlockSize, Info, SetLen, SyncAll]);
     store.trim(id(1), 1).unwrap();
-    assert_eq!(calls(&disk), [Open, BlockSize, Size, SyncAll]);
+    assert_eq!(calls(&disk), [Open, BlockSize, Info, SyncAll]);
 }
 
 /// Also the lock makes what the directory shows durable: the process that was here before may have
@@ -136,9 +137,10 @@ fn the_lock_syncs_the_directory() {
     let disk = Disk::new(Kind::Usual);
     let store = FileStore::over(disk.clone());
     drop(store.lock().unwrap());
-    assert_eq!(calls(&disk), [CreateNew, TryLock, WriteAt, SetLen, List, SyncDir]);
+    let then = [TryLock, Info, Look, WriteAt, SetLen, List, SyncDir];
+    assert_eq!(calls(&disk), [&[OpenDir, TryLock, CreateNew], &then[..]].concat());
     drop(store.lock().unwrap());
-    assert_eq!(calls(&disk), [CreateNew, Open, TryLock, WriteAt, SetLen, List, SyncDir]);
+    assert_eq!(calls(&disk), [&[OpenDir, TryLock, CreateNew, Open], &then[..]].concat());
 }
 
 /// A cut inside a block makes the file system write zeros into the rest of it, and so the bytes
@@ -147,8 +149,8 @@ fn the_lock_syncs_the_directory() {
 fn trim_never_cuts_inside_a_block_of_the_file_system() {
     for (block, len, left) in [(512, 1, 4096), (4096, 5000, 8192), (16384, 5000, 16384)] {
         let disk = Disk::new(Kind::Blocks(block));
-        let store = FileStore::over(disk.clone());
-        made(&store, id(1), 100_000).append(&vec![1; 20_000]).unwrap();
+        let store = held(FileStore::over(disk.clone()));
+        made(&*store, id(1), 100_000).append(&vec![1; 20_000]).unwrap();
         store.trim(id(1), len).unwrap();
         assert_eq!(store.open(id(1)).unwrap().size().unwrap(), left);
     }
@@ -158,12 +160,12 @@ fn trim_never_cuts_inside_a_block_of_the_file_system() {
 fn a_file_system_that_cannot_allocate_gets_zeros_or_nothing() {
     for (preparation, size) in [(Preparation::Whole, SIZE), (Preparation::Chunks(4096), 0)] {
         let disk = Disk::new(Kind::NoAllocate);
-        let store = FileStore::over(disk.clone()).preparation(preparation);
-        let mut writer = made(&store, id(1), SIZE);
+        let store = held(FileStore::over(disk.clone()).preparation(preparation));
+        let mut writer = made(&*store, id(1), SIZE);
         assert_eq!(store.open(id(1)).unwrap().size().unwrap(), size, "{preparation:?}");
         calls(&disk);
         writer.append(&[1; 500]).unwrap();
         assert_eq!(calls(&disk), [WriteAt], "{preparation:?}");
-        assert_eq!(disk.list().unwrap().len(), 1);
+        assert_eq!(disk.list().unwrap().len(), 2, "the segment and LOCK");
     }
 }

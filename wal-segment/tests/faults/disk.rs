@@ -221,7 +221,7 @@ impl Files for Disk {
     }
 
     fn open_dir(&self) -> io::Result<Arc<dyn OpenFile>> {
-        self.shared.run(Call::OpenDir, || self.files.open_dir())
+        Ok(self.wrap(self.shared.run(Call::OpenDir, || self.files.open_dir())?))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

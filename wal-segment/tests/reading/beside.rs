@@ -35,6 +35,7 @@ fn records_of_any_size_are_read_beside_the_writer() {
 fn read_beside(way: Reading, preparation: Preparation) {
     let dir = directory();
     let store = FileStore::open(&dir).unwrap().preparation(preparation).reading(way);
+    let _lock = store.lock().unwrap();
     let mut writer = store.create(ONE, 1 << 20).unwrap();
     writer.syncer().sync().unwrap();
     // Ends and lengths of what may be read: the end is enough, the lengths are known.

@@ -70,6 +70,7 @@ fn damage_under_the_cache(dir: &Path) {
         return;
     }
     let store = FileStore::open(&at).unwrap();
+    let _lock = store.lock().unwrap();
     let mut writer = store.create(ONE, 0).unwrap();
     let block = MARK.repeat(128);
     writer.append(&block).unwrap();

@@ -19,6 +19,11 @@ pub(in crate::file) fn unnamed_direct(dir: &File) -> io::Result<File> {
     }
 }
 
+/// The name of this machine, or of the container.
+pub(in crate::file) fn host() -> Option<String> {
+    Some(rustix::system::uname().nodename().to_str().ok()?.to_owned())
+}
+
 pub(in crate::file) fn allocate(file: &File, offset: u64, len: u64) -> io::Result<()> {
     // Beyond this the system says EINVAL, which is also what it says where it cannot at all.
     if offset.checked_add(len).is_none_or(|end| i64::try_from(end).is_err()) {

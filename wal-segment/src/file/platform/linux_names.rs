@@ -24,8 +24,9 @@ pub(in crate::file) fn create_new(dir: &File, path: &Path) -> io::Result<File> {
 
 pub(in crate::file) fn open(dir: &File, path: &Path, access: Access) -> io::Result<File> {
     let flags = match access {
-        Access::Read => OFlags::RDONLY,
-        Access::ReadDirect => OFlags::RDONLY | OFlags::DIRECT,
+        // A pipe in the place of a segment is opened and refused, and not waited for.
+        Access::Read => OFlags::RDONLY | OFlags::NONBLOCK,
+        Access::ReadDirect => OFlags::RDONLY | OFlags::DIRECT | OFlags::NONBLOCK,
         Access::Write => OFlags::RDWR,
         Access::WriteSynced => OFlags::RDWR | OFlags::DSYNC,
         Access::WriteDirect => OFlags::RDWR | OFlags::DSYNC | OFlags::DIRECT,

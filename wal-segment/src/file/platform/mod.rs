@@ -31,17 +31,17 @@ mod unix;
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{allocate, forget, kind, reads_on, unnamed_direct};
+pub(super) use linux::{allocate, forget, host, kind, reads_on, unnamed_direct};
 #[cfg(target_os = "linux")]
 pub(super) use linux_names::{create_new, look, names, open, remove, rename, reopen_dir};
 #[cfg(all(unix, not(target_os = "linux")))]
-pub(super) use other_unix::{allocate, forget, kind, options, reads_on, unnamed_direct};
+pub(super) use other_unix::{allocate, forget, host, kind, options, reads_on, unnamed_direct};
 #[cfg(not(target_os = "linux"))]
 pub(super) use paths::{create_new, look, names, open, remove, rename, reopen_dir};
 #[cfg(unix)]
 pub(super) use unix::{block_size, info_of, is_at, open_dir, read_at, sync_dir, write_at};
 #[cfg(windows)]
 pub(super) use windows::{
-    allocate, block_size, forget, info_of, is_at, kind, open_dir, options, read_at, reads_on,
+    allocate, block_size, forget, host, info_of, is_at, kind, open_dir, options, read_at, reads_on,
     sync_dir, unnamed_direct, write_at,
 };

@@ -20,6 +20,10 @@ pub(in crate::file) fn options(access: Access) -> io::Result<OpenOptions> {
     Ok(options)
 }
 
+pub(in crate::file) fn host() -> Option<String> {
+    None
+}
+
 pub(in crate::file) fn allocate(_file: &File, _offset: u64, _len: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

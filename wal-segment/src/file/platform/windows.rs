@@ -52,6 +52,10 @@ pub(in crate::file) fn block_size(_file: &File) -> io::Result<u64> {
     Ok(CLUSTER)
 }
 
+pub(in crate::file) fn host() -> Option<String> {
+    None
+}
+
 pub(in crate::file) fn allocate(_file: &File, _offset: u64, _len: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -1,0 +1,98 @@
+//! The anchor is a file like any other: it has an owner, and comes whole.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::symlink;
+use std::sync::Arc;
+
+use wal_core::{Files, SegmentStore};
+use wal_segment::FileStore;
+use wal_testkit::{CutChoice, Profile, SimDisk, SimFiles};
+
+use super::common::held;
+use super::names;
+
+fn store(disk: &SimDisk) -> FileStore {
+    FileStore::over(Arc::new(SimFiles::new(disk.clone())))
+}
+
+/// Whenever the power goes while it is made or replaced, there is the one before or the new one, and
+/// nothing is left over once the store was locked again.
+#[test]
+fn an_anchor_is_replaced_whole_whenever_the_power_goes() {
+    for before in [None, Some(&b"before"[..])] {
+        for operation in 0.. {
+            let disk = SimDisk::new(Profile::STRICT);
+            let first = held(store(&disk));
+            if let Some(before) = before {
+                first.write_anchor(before).unwrap();
+            }
+            disk.crash_at(disk.operations() + operation);
+            let written = first.write_anchor(b"after");
+            for choice in disk.extremes() {
+                let left = disk.power_cut(choice);
+                let after = held(store(&left));
+                let found = after.read_anchor().unwrap();
+                let is_new = found.as_deref() == Some(b"after");
+                let fine = is_new || written.is_err() && found.as_deref() == before;
+                assert!(fine, "{before:?}, {operation}, {choice}: {found:?}");
+                let spare = |name: &String| name.starts_with("spare-");
+                assert!(!SimFiles::new(left.clone()).list().unwrap().iter().any(spare));
+                after.write_anchor(b"again").unwrap();
+            }
+            if written.is_ok() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn an_anchor_that_is_there_needs_no_space() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let first = held(store(&disk));
+    first.write_anchor(b"before").unwrap();
+    disk.set_room(Some(0));
+    first.write_anchor(b"after").unwrap();
+    first.write_anchor(b"later").unwrap();
+    let left = store(&disk.power_cut(CutChoice::Nothing));
+    assert_eq!(left.read_anchor().unwrap().as_deref(), Some(&b"later"[..]));
+}
+
+/// A hard-linked snapshot has an anchor too, of where the log ended then: written in place, it would say
+/// that the snapshot lacks its end.
+#[test]
+fn f6_a_hard_linked_anchor_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let snapshot = dir.path().join("ANCHOR");
+    let store = held(FileStore::open(&log).unwrap());
+    store.write_anchor(b"then").unwrap();
+    fs::hard_link(log.join("ANCHOR"), &snapshot).unwrap();
+    let before = fs::read(&snapshot).unwrap();
+    store.write_anchor(b"now").unwrap();
+    store.write_anchor(b"later").unwrap();
+    assert_eq!(fs::read(&snapshot).unwrap(), before);
+    assert_eq!(store.read_anchor().unwrap().as_deref(), Some(&b"later"[..]));
+    assert_eq!(names(&log), ["ANCHOR", "LOCK"]);
+}
+
+#[test]
+fn what_is_no_anchor_is_told_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let anchor = dir.path().join("ANCHOR");
+    let store = held(FileStore::open(dir.path()).unwrap());
+    let both =
+        || [store.read_anchor().map(drop).unwrap_err(), store.write_anchor(b"x").unwrap_err()];
+    fs::write(&anchor, b"a text of somebody's").unwrap();
+    assert!(both().iter().all(|error| error.kind() == ErrorKind::InvalidData));
+    assert_eq!(fs::read(&anchor).unwrap(), b"a text of somebody's");
+    fs::remove_file(&anchor).unwrap();
+    symlink("nowhere", &anchor).unwrap();
+    assert_eq!(store.read_anchor().unwrap_err().kind(), ErrorKind::InvalidData);
+    assert_eq!(store.write_anchor(b"x").unwrap_err().kind(), ErrorKind::AlreadyExists);
+    fs::remove_file(&anchor).unwrap();
+    fs::create_dir(&anchor).unwrap();
+    both();
+    assert_eq!(names(dir.path()), ["ANCHOR", "LOCK"]);
+}
