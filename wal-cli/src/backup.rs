@@ -8,8 +8,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use serde::Serialize;
 use wal::parts::core::SegmentStore;
-use wal::parts::segment::FileStore;
-use wal::{Backup, Error, ErrorKind};
+use wal::{Backup, Config, ErrorKind};
 
 use crate::failure::tell;
 use crate::log::Log;
@@ -66,8 +65,8 @@ pub(crate) fn fill<T>(
 ) -> anyhow::Result<T> {
     let before = Before::of(dir);
     let shown = dir.display();
-    let store = FileStore::open(dir)
-        .map_err(|cause| Error::io(format!("opening the directory {shown} failed"), cause))?;
+    // As it suits the file system, as every log.
+    let (store, _) = Config::default().store_in(dir)?;
     let store: Arc<dyn SegmentStore> = Arc::new(store);
     let error = match copy(Arc::clone(&store)) {
         Err(error) => error,

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use wal_core::format::{
-    FRAME_HEADER_LEN, HEADER_LEN, OpenSegment, Predecessor, SegmentHeader, Stamp, Start, UNBOUNDED,
-    round_up,
+    Anchor, FRAME_HEADER_LEN, HEADER_LEN, OpenSegment, Predecessor, SegmentHeader, Stamp, Start,
+    UNBOUNDED, round_up,
 };
 use wal_core::{
-    Acknowledgement, CurrentSegment, Env, Epoch, Error, ErrorKind, LogId, Lsn, Position, Result,
-    Resume, SegmentId, SegmentStore, SegmentWriter, TransformId,
+    Acknowledgement, CurrentSegment, Env, Epoch, Error, ErrorKind, Fenced, LogId, Lsn, MadeSegment,
+    Position, Result, Resume, SegmentId, SegmentSpace, SegmentStore, TransformId, abandon,
+    make_segment,
 };
 
 use crate::Options;
 use crate::stage::{Staged, StagedFrame};
+
+/// Space that is worth a segment, in bytes, where the disk has not as much as the settings say.
+const WORTHWHILE: u64 = 64 << 10;
 
 /// Knows the segment being written and how to make the next one. Everything here runs under one
 /// lock; what is durable is somebody else's to know and comes in with each call.
@@ -33,7 +37,11 @@ pub(crate) struct Writer {
     /// Bytes of space that the current segment was made with.
     size: u64,
     /// The segment after, made and empty, while the current one still has to end.
-    following: Option<Following>,
+    following: Option<MadeSegment>,
+    /// The end of what counts in the segment before, where there may be space behind it to give back.
+    /// That waits until the next one is durable: till then a segment that is shorter than it was made,
+    /// and has no seal, is one that was cut from outside.
+    untrimmed: Option<(SegmentId, u64)>,
     /// Bodies as transformed; kept for its memory.
     outgoing: Vec<u8>,
 }
@@ -50,6 +58,11 @@ impl Writer {
             log, epoch, next_segment, last_lsn, predecessor, start, current, dead, ..
         } = resume;
         let segment_size = options.segment_size;
+        let untrimmed = match (&current, predecessor) {
+            // A former writer made it, and may have died with it prepared and hardly used.
+            (None, Some(before)) => Some((before.id, before.length + before.seal_len)),
+            _ => None,
+        };
         Self {
             store,
             env,
@@ -65,6 +78,7 @@ impl Writer {
             current,
             size: segment_size,
             following: None,
+            untrimmed,
             outgoing: Vec::new(),
         }
     }
@@ -127,7 +141,8 @@ impl Writer {
     ) -> Result<usize> {
         if self.current.is_none() {
             let first = staged.frames.get(from).map_or(0, |frame| self.padded(frame));
-            self.create(self.size_for(first))?;
+            let least = self.least_for(first);
+            self.create(self.options.segment_size.max(least), least)?;
         }
         let stamp = self.stamp(watermark);
         let segment_size = self.size.min(self.options.segment_size);
@@ -207,11 +222,23 @@ impl Writer {
         Ok(count)
     }
 
-    /// Appends a frame that says where the log begins now. Not synced yet when it returns.
+    /// Records that the log begins here from now on: by a frame, which is not synced yet when this
+    /// returns, or, where there is no room for one, by the log's anchor, which takes no room. So a
+    /// full disk can be pruned.
     pub(crate) fn write_start(&mut self, start: Start, watermark: Lsn) -> Result<()> {
+        match self.append_start(start, watermark) {
+            Err(error) if error.kind() == ErrorKind::StorageFull => {
+                self.anchor_start(start, watermark).map_err(|_| error)
+            }
+            result => result,
+        }
+    }
+
+    fn append_start(&mut self, start: Start, watermark: Lsn) -> Result<()> {
         if self.current.is_none() {
             // As small as can be: this may be what makes room for others.
-            self.create(self.size_of_start())?;
+            let size = self.size_of_start();
+            self.create(size, size)?;
         }
         let stamp = self.stamp(watermark);
         let Some(CurrentSegment { open, writer }) = &mut self.current else {
@@ -231,16 +258,35 @@ impl Writer {
         Ok(())
     }
 
+    /// Records in the anchor alone that the log begins here. It is durable when this returns. Every
+    /// header that is written later says the same.
+    fn anchor_start(&mut self, start: Start, watermark: Lsn) -> Result<()> {
+        let Some((_, newest)) = self.extent() else {
+            return Err(Error::new(ErrorKind::Invalid, "the log has no segment"));
+        };
+        // What the anchor names is durable: the header of the newest segment, and all before that.
+        let last_lsn = watermark.max(start.lsn.previous());
+        let anchor = Anchor::new(self.log, newest, last_lsn, start);
+        let written = self.store.write_anchor(&anchor.encode());
+        written.map_err(|cause| Error::io("writing the log's anchor failed", cause))?;
+        if let Some(current) = &mut self.current {
+            current.open.note_start(start);
+        }
+        self.start = Some(start);
+        Ok(())
+    }
+
     /// Makes the segment that takes over from the current one, so that where there is no room for it
     /// the current one goes on: what frees room has to be written somewhere. The frame number `from`
     /// is to be its first.
     pub(crate) fn make_following(&mut self, staged: &Staged, from: usize) -> Result<()> {
-        let size = self.size_for(staged.frames.get(from).map_or(0, |frame| self.padded(frame)));
-        if self.following.as_ref().is_some_and(|following| following.size >= size) {
+        let first = staged.frames.get(from).map_or(0, |frame| self.padded(frame));
+        let least = self.least_for(first);
+        if self.following.as_ref().is_some_and(|following| following.size >= least) {
             return Ok(());
         }
         self.abandon_following();
-        self.following = Some(self.make(size)?);
+        self.following = Some(self.make(self.options.segment_size.max(least), least)?);
         Ok(())
     }
 
@@ -286,55 +332,112 @@ impl Writer {
         if ending == Ending::OfSegment && size.saturating_sub(len) <= size / 16 {
             return Ok(());
         }
-        let trimmed = self.store.trim(id, len);
-        trimmed.map_err(|cause| Error::io("trimming a segment failed", cause).segment(id))
+        if predecessor.seal_len == 0 {
+            self.untrimmed = Some((id, len));
+            return Ok(());
+        }
+        self.trim(id, len)
     }
 
-    /// Makes the next segment, of this size, its header durable.
-    fn create(&mut self, size: u64) -> Result<()> {
-        let Following { id, mut writer, .. } = match self.following.take() {
-            Some(following) if following.size >= size => following,
+    /// Gives back the space of a segment behind `len`. Where that fails the segment keeps it, and
+    /// nothing is lost; not so where the writer's place was taken.
+    fn trim(&mut self, id: SegmentId, len: u64) -> Result<()> {
+        match self.store.trim(id, len) {
+            Err(cause) if Fenced::is_source_of(&cause) => {
+                Err(Error::io("trimming a segment failed", cause).segment(id))
+            }
+            Err(_) => {
+                self.untrimmed = Some((id, len));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Gives back the space of the segment before, now that the current one is durable.
+    fn trim_predecessor(&mut self) -> Result<()> {
+        let Some((id, len)) = self.untrimmed.take() else { return Ok(()) };
+        let has = self.store.open(id).and_then(|reader| reader.size());
+        if has.is_ok_and(|size| size > round_up(len, HEADER_LEN as u64)) {
+            let trimmed = self.trim(id, len);
+            // Once; then it is the next open's.
+            self.untrimmed = None;
+            return trimmed;
+        }
+        Ok(())
+    }
+
+    /// Makes the next segment, its header durable, with this much space or, where there is not so
+    /// much, as little as `least`.
+    ///
+    /// The order: the header is durable; then the anchor says so; then what the header makes obsolete
+    /// goes. A crash before the anchor leaves the one before, which is true as well, so a renewal that
+    /// fails does no harm. It costs a small durable write a segment.
+    fn create(&mut self, wanted: u64, least: u64) -> Result<()> {
+        let made = match self.following.take() {
+            Some(following) if following.size >= least => following,
             other => {
                 self.following = other;
                 self.abandon_following();
-                self.make(size)?
+                self.make(wanted, least)?
             }
         };
-        let mut header =
-            SegmentHeader::new(self.log, id, self.epoch, self.last_lsn.next(), self.env.random());
-        let start = self.start.unwrap_or(header.start);
-        header.created = self.env.now();
-        header.codec = self.options.codec;
-        header.alignment = self.options.alignment;
-        header.unwritten = self.store.guarantees().unwritten;
-        header.in_flight = match self.acknowledges {
-            Acknowledgement::Written => UNBOUNDED,
-            _ => self.options.in_flight(),
-        };
-        header.predecessor = self.predecessor;
-        header.start = start;
-        let open = OpenSegment::new(header);
+        let MadeSegment { id, size, mut writer } = made;
+        let open = OpenSegment::new(self.header(id, writer.space()));
+        let start = open.start();
         let place = |error: Error| error.segment(id);
         if let Err(cause) = writer.append(&open.header().encode()) {
-            drop(writer);
-            self.bury(id);
+            self.abandon(MadeSegment { id, size, writer });
             return Err(place(Error::io("writing a segment header failed", cause)));
         }
         let synced = writer.syncer().sync();
         synced.map_err(|cause| {
+            if Fenced::is_source_of(&cause) {
+                return place(Error::io("syncing a segment header failed", cause));
+            }
             // Not "storage full": after a sync failed, nothing may be tried again.
             place(Error::new(ErrorKind::Io, "syncing a segment header failed").because(cause))
         })?;
         self.start = Some(start);
         self.current = Some(CurrentSegment { open, writer });
         self.size = size;
-        Ok(())
+        self.renew_anchor(id, start)?;
+        self.trim_predecessor()
     }
 
-    /// The space of a segment with a first frame of `first` bytes.
-    fn size_for(&self, first: u64) -> u64 {
+    fn header(&self, id: SegmentId, space: SegmentSpace) -> SegmentHeader {
+        let mut header =
+            SegmentHeader::new(self.log, id, self.epoch, self.last_lsn.next(), self.env.random());
+        header.created = self.env.now();
+        header.codec = self.options.codec;
+        header.alignment = self.options.alignment;
+        header.unwritten = space.unwritten;
+        header.space = space.durable_len;
+        header.in_flight = match self.acknowledges {
+            Acknowledgement::Written => UNBOUNDED,
+            _ => self.options.in_flight(),
+        };
+        header.predecessor = self.predecessor;
+        header.start = self.start.unwrap_or(header.start);
+        header
+    }
+
+    /// Tells the anchor of a segment that is durable, and of the last record before it, which is.
+    fn renew_anchor(&mut self, newest: SegmentId, start: Start) -> Result<()> {
+        let anchor = Anchor::new(self.log, newest, self.last_lsn, start);
+        match self.store.write_anchor(&anchor.encode()) {
+            Err(cause) if Fenced::is_source_of(&cause) => {
+                Err(Error::io("writing the log's anchor failed", cause))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The space that a segment takes at the least with a first frame of `first` bytes.
+    fn least_for(&self, first: u64) -> u64 {
         let header = SegmentHeader::new(self.log, self.next_segment, self.epoch, Lsn::FIRST, 0);
-        self.options.segment_size.max(OpenSegment::new(header).sealed_len(first))
+        let least = OpenSegment::new(header).sealed_len(first);
+        least.max(self.options.segment_size.min(WORTHWHILE))
     }
 
     /// The space of a segment that is made for nothing but a start.
@@ -343,24 +446,25 @@ impl Writer {
             .min(self.options.segment_size)
     }
 
-    /// Makes an empty segment.
-    fn make(&mut self, size: u64) -> Result<Following> {
+    /// Makes an empty segment. Its number is spent only where something is there of it then.
+    fn make(&mut self, wanted: u64, least: u64) -> Result<MadeSegment> {
         let id = self.next_segment;
-        // The number is spent also where this fails: what is left of the attempt keeps its name.
-        self.next_segment = id.next();
-        match self.store.create(id, size) {
-            Ok(writer) => Ok(Following { id, size, writer }),
-            Err(cause) => {
-                self.bury(id);
-                Err(Error::io("making a segment failed", cause).segment(id))
-            }
-        }
+        let made = make_segment(&*self.store, &mut self.next_segment, wanted, least);
+        made.map_err(|cause| Error::io("making a segment failed", cause).segment(id))
     }
 
     fn abandon_following(&mut self) {
-        if let Some(Following { id, writer, .. }) = self.following.take() {
-            drop(writer);
-            self.bury(id);
+        if let Some(following) = self.following.take() {
+            self.abandon(following);
+        }
+    }
+
+    /// Gives back a segment that this writer made and did not sync. No other is ever removed by its
+    /// number: what cannot be made because the number is taken is somebody else's.
+    fn abandon(&mut self, made: MadeSegment) {
+        let id = made.id;
+        if abandon(&*self.store, made).is_err() {
+            self.dead.push(id);
         }
     }
 
@@ -369,15 +473,14 @@ impl Writer {
     fn remove_dead(&mut self, durable_end: u64) {
         // Dead wherever they lie: what cannot go now may go with the segment after.
         let vouched = !self.dead.is_empty() && durable_end > HEADER_LEN as u64;
-        if vouched && self.store.remove(&self.dead).is_ok() {
-            self.dead.clear();
+        if !vouched {
+            return;
         }
-    }
-
-    /// Gives back what a failed attempt at a segment left, now or with the next one.
-    fn bury(&mut self, id: SegmentId) {
-        if self.store.remove(&[id]).is_err() {
-            self.dead.push(id);
+        if self.store.remove(&self.dead).is_ok() {
+            self.dead.clear();
+        } else if let Ok(there) = self.store.list() {
+            // One that cannot go does not keep the others.
+            self.dead.retain(|id| there.binary_search(id).is_ok());
         }
     }
 
@@ -404,14 +507,6 @@ impl Writer {
         let start = staged.frames.get(from).map_or(staged.buffer.len(), |frame| frame.start);
         (staged.buffer.len() - start + HEADER_LEN) as u64
     }
-}
-
-/// A segment that is made and has nothing in it yet.
-#[derive(Debug)]
-struct Following {
-    id: SegmentId,
-    size: u64,
-    writer: Box<dyn SegmentWriter>,
 }
 
 /// Why a segment ends.

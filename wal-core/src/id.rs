@@ -66,6 +66,9 @@ impl fmt::Display for SegmentId {
 pub struct Epoch(u64);
 
 impl Epoch {
+    /// The last number that an epoch can have: a header with a later one is none.
+    pub const LAST: Self = Self(1 << 62);
+
     /// The epoch with this number.
     pub const fn new(number: u64) -> Self {
         Self(number)

@@ -21,6 +21,7 @@ mod files;
 pub mod format;
 mod id;
 mod lsn;
+mod making;
 mod replay;
 mod resume;
 mod store;
@@ -34,6 +35,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use files::{Access, DIRECT_ALIGNMENT, FileId, FileInfo, FileKind, Files, OpenFile};
 pub use id::{CodecId, Epoch, LogId, Position, SegmentId, TransformId};
 pub use lsn::Lsn;
+pub use making::{MadeSegment, abandon, make_segment};
 pub use replay::{Applications, ReplayEngine, ReplayReport, ReplayTarget, Scope};
 pub use resume::{CurrentSegment, Resume, Uncut};
 pub use store::{

@@ -18,6 +18,10 @@ impl Lsn {
     pub const FIRST: Self = Self(1);
     /// No record ever has this number; as a bound it means "to the end".
     pub const MAX: Self = Self(u64::MAX);
+    /// The last number that a record can have. Far more than a log can count up to, and far enough
+    /// from [`MAX`](Self::MAX) that sums of it with lengths and counts do not overflow: a header that
+    /// begins behind it is none.
+    pub const LAST: Self = Self(1 << 62);
 
     /// The LSN with this number.
     pub const fn new(number: u64) -> Self {

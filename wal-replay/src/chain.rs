@@ -1,9 +1,10 @@
 //! [`Chain`]: the segments that make up a log, in order.
 
 use wal_core::format::{HEADER_LEN, Identity, SegmentHeader, Start};
-use wal_core::{Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore};
+use wal_core::{Error, ErrorKind, LogId, Lsn, Result, SegmentId, SegmentStore};
 
 use crate::segment::Segment;
+use crate::stranger::prove;
 
 /// The segments that make up a log, in order, and where it begins.
 ///
@@ -68,6 +69,32 @@ impl Chain {
         Ok(Segment::open_sound(store, id)?.header.first_lsn)
     }
 
+    /// Those of the segments before this place in [`segments`](Self::segments) that are proven to be
+    /// the log's own, so that they may be removed once they are pruned or cut off, and why others are
+    /// not. Costs a header a segment.
+    pub fn removable(
+        &self,
+        store: &dyn SegmentStore,
+        range: std::ops::Range<usize>,
+    ) -> Result<(Vec<SegmentId>, Option<Error>)> {
+        let newest = self.segments.last().copied().unwrap_or_default();
+        let log = Segment::open_sound(store, newest)?.header.log;
+        let mut identity = match self.segments.get(range.end) {
+            Some(&next) => named_by(store, log, next),
+            None => None,
+        };
+        let (mut removable, mut failed) = (Vec::new(), None);
+        for &id in self.segments.get(range).unwrap_or(&[]).iter().rev() {
+            match prove(store, log, id, identity.filter(|before| before.0 == id).map(|it| it.1)) {
+                Ok(()) => removable.push(id),
+                Err(error) => failed = Some(error),
+            }
+            identity = named_by(store, log, id);
+        }
+        removable.reverse();
+        Ok((removable, failed))
+    }
+
     /// Whether this header, if it is the first segment's, says the same of the log's beginning.
     pub(crate) fn check_start(&self, header: &SegmentHeader) -> Result<()> {
         if header.id != self.start.segment || header.first_lsn == self.start.lsn {
@@ -88,6 +115,12 @@ impl Chain {
         }
         Ok(low)
     }
+}
+
+/// The predecessor that the segment of this number names, by its number and its identity.
+fn named_by(store: &dyn SegmentStore, log: LogId, id: SegmentId) -> Option<(SegmentId, Identity)> {
+    let segment = Segment::open_sound(store, id).ok().filter(|it| it.header.log == log)?;
+    segment.header.predecessor.map(|before| (before.id, before.identity))
 }
 
 /// Those of these numbers, which ascend, that are in the run.

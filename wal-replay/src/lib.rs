@@ -25,17 +25,20 @@
 //! Zeros alone prove nothing, and neither does garbage: only identity, watermark and the bound on
 //! what was in flight decide.
 
+mod anchor;
 mod chain;
 mod cursor;
 mod frames;
 mod fresh;
 mod prefix;
 mod probe;
+mod prune_first;
 mod recovery;
 mod scan;
 mod segment;
 mod segment_info;
 mod sequential;
+mod stranger;
 mod survey;
 mod transforms;
 mod truncation;
@@ -45,11 +48,13 @@ mod verify;
 pub use chain::Chain;
 pub use cursor::{Cursor, Until};
 pub use prefix::prefix;
+pub use prune_first::{PrunedFirst, left_alone, prune_first};
 pub use recovery::{RecoverOptions, Recovery, recover};
 pub use scan::{Ending, FrameNote, Scan};
 pub use segment_info::{SegmentInfo, SegmentState};
 pub use sequential::Sequential;
-pub use survey::{Survey, survey};
+pub use stranger::Stranger;
+pub use survey::{Survey, inspect, survey};
 pub use transforms::Transforms;
 pub use truncation::truncate;
 pub use unfinished::CopyMark;

@@ -3,6 +3,7 @@
 use wal_core::format::{FrameKind, Identity, SegmentHeader, Start};
 use wal_core::{ErrorKind, Result, SegmentStore};
 
+use crate::anchor::{self, later};
 use crate::chain::{Chain, listed};
 use crate::scan::Scan;
 use crate::segment::{Opened, Segment};
@@ -14,8 +15,12 @@ use crate::segment::{Opened, Segment};
 /// A segment that is missing, or whose header is damaged, ends the chain before it. Damage inside a
 /// segment does not: a cursor over the chain ends there with the error.
 pub fn prefix(store: &dyn SegmentStore) -> Result<Option<Chain>> {
+    // What the anchor knows helps, and where it is damaged nothing is known.
+    let known = anchor::read(store).ok().flatten();
     let mut sound = sound_headers(store)?;
+    sound.retain(|header| known.is_none_or(|anchor| header.log == anchor.log));
     let Some((newest, start)) = newest(store, &mut sound)? else { return Ok(None) };
+    let start = known.map_or(start, |anchor| later(start, anchor.start));
     let mut segments = vec![newest.id];
     let mut first = newest;
     while first.id > start.segment {
@@ -43,8 +48,13 @@ fn sound_headers(store: &dyn SegmentStore) -> Result<Vec<SegmentHeader>> {
     for id in listed(store)? {
         match Segment::open(store, id) {
             Ok(Opened::Sound(segment)) => sound.push(segment.header),
-            Ok(Opened::Incomplete) => {}
-            Err(error) if error.kind() == ErrorKind::Corrupt => {}
+            Ok(Opened::Begun | Opened::Garbled) => {}
+            // Damaged, gone, or not to be read: the damage is there, then.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Io
+                ) => {}
             Err(error) => return Err(error),
         }
     }

@@ -2,17 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use wal_core::format::{FrameKind, HEADER_LEN, Predecessor};
+use wal_core::format::{Anchor, FrameKind, HEADER_LEN, Predecessor, round_up};
 use wal_core::{
-    CodecId, CurrentSegment, Env, Error, ErrorKind, LogId, Lsn, Position, Result, Resume,
+    CodecId, CurrentSegment, Env, Error, ErrorKind, Fenced, LogId, Lsn, Position, Result, Resume,
     SegmentId, SegmentStore,
 };
 
+use crate::anchor;
 use crate::chain::listed;
 use crate::fresh::{Carried, Fresh};
 use crate::scan::{Ending, Scan};
 use crate::segment::Segment;
-use crate::survey::{Survey, look};
+use crate::survey::{Looked, Survey, look};
 
 /// What a recovery needs to know of the log that it opens.
 #[derive(Clone, Debug)]
@@ -55,8 +56,16 @@ pub struct Recovery {
     /// Records that nothing vouched for and that were carried over into a fresh segment. They may
     /// have been acknowledged, and are durable now.
     pub records_carried: u64,
-    /// Segments that were no part of the log any more, and are gone or go with the next segment.
+    /// Segments that were no part of the log any more, and are gone now.
     pub segments_dropped: u64,
+    /// Segments that are no part of the log any more and still there: they are needed until the next
+    /// segment is durable, or could not be removed, and are tried again then.
+    pub segments_left: u64,
+    /// Segments that were pruned before the repair, to make room for it, where the caller asked for
+    /// that ([`prune_first`](crate::prune_first)).
+    pub segments_pruned: u64,
+    /// Bytes that they took up.
+    pub bytes_pruned: u64,
     /// The codec that the log's newest segment names.
     pub codec: CodecId,
     /// The fresh segment, where one had to be made.
@@ -77,41 +86,48 @@ pub struct Recovery {
 ///
 /// Damage to what the log vouches for is an error of kind [`Corrupt`](ErrorKind::Corrupt), and
 /// changes nothing. So is a newest segment that does not follow the one before it, as another log's
-/// does not. Read are the newest segment and that one's header; of a log with one segment that
-/// segment alone, and another log's in its place is that log.
+/// does not; an end that is missing, by the log's anchor; and anything else that has a segment's name
+/// and is no sound segment of this log. Read are the newest segment, that one's header, and the header
+/// of each segment that is no part of the log; of a log with one segment that segment alone, and
+/// another log's in its place is that log where there is no anchor.
 pub fn recover(
     store: &dyn SegmentStore,
     env: &dyn Env,
     options: &RecoverOptions,
 ) -> Result<(Resume, Recovery)> {
     let began = Instant::now();
+    let known = anchor::read(store)?;
     let present = listed(store)?;
-    let Some((survey, segment)) = look(store, &present)? else {
-        return Ok(fresh_log(env, present));
+    let (survey, segment) = match look(store, &present, known.as_ref())? {
+        Looked::Log(survey, segment) => (survey, segment),
+        Looked::Nothing(begun) => return Ok(fresh_log(env, begun, &present)),
     };
-    survey.check_predecessor(store)?;
+    survey.check()?;
+    let before_size = survey.check_predecessor(store)?;
     let scanned = began.elapsed();
     check_codec(options.codec, &survey, &segment)?;
     let mut report = report(&survey, &segment);
     report.scan = scanned;
     let began = Instant::now();
-    let resume = repair(store, env, options, &survey, &segment, &mut report)?;
+    let repair = Repair { store, env, options, survey: &survey, segment: &segment };
+    let resume = repair.run(before_size, known.as_ref(), &mut report)?;
     report.repair = began.elapsed();
     Ok((resume, report))
 }
 
-/// A log of its own; `present` are beginnings of a first segment that never came to be.
-fn fresh_log(env: &dyn Env, present: Vec<SegmentId>) -> (Resume, Recovery) {
+/// A log of its own; `begun`, of those `present`, are beginnings of a first segment that never came
+/// to be.
+fn fresh_log(env: &dyn Env, begun: Vec<SegmentId>, present: &[SegmentId]) -> (Resume, Recovery) {
     let mut id = [0; 16];
     id[..8].copy_from_slice(&env.random().to_le_bytes());
     id[8..].copy_from_slice(&env.random().to_le_bytes());
     let mut resume = Resume::fresh(LogId(id));
-    resume.dead = present;
-    if let Some(highest) = resume.dead.last() {
+    resume.dead = begun;
+    if let Some(highest) = present.last() {
         resume.next_segment = highest.next();
     }
     let mut report = Recovery { first_lsn: Lsn::FIRST, ..Recovery::default() };
-    report.segments_dropped = resume.dead.len() as u64;
+    report.segments_left = resume.dead.len() as u64;
     (resume, report)
 }
 
@@ -132,7 +148,6 @@ fn report(survey: &Survey, segment: &Segment) -> Recovery {
         segments: survey.chain.segments.len() as u64,
         segments_scanned: 1,
         bytes_scanned: survey.tail.scanned,
-        segments_dropped: survey.dead.len() as u64,
         codec: survey.newest.codec,
         records_carried: survey.tail.last_lsn.since(survey.tail.doubt_lsn),
         ..Recovery::default()
@@ -144,62 +159,126 @@ fn report(survey: &Survey, segment: &Segment) -> Recovery {
     report
 }
 
-fn repair(
-    store: &dyn SegmentStore,
-    env: &dyn Env,
-    options: &RecoverOptions,
-    survey: &Survey,
-    segment: &Segment,
-    report: &mut Recovery,
-) -> Result<Resume> {
-    let tail = &survey.tail;
-    let mut resume = Resume::fresh(survey.newest.log);
-    resume.epoch = survey.newest.epoch.next();
-    resume.next_segment = survey.highest.next();
-    resume.last_lsn = tail.last_lsn;
-    let (before, passed_over) = predecessor(survey, segment);
-    resume.predecessor = before;
-    let begins = survey.chain.start;
-    resume.start = (passed_over != Some(begins.segment)).then_some(begins);
+/// A log that is being repaired.
+struct Repair<'a> {
+    store: &'a dyn SegmentStore,
+    env: &'a dyn Env,
+    options: &'a RecoverOptions,
+    survey: &'a Survey,
+    segment: &'a Segment,
+}
 
-    let doubt = tail.last_lsn > tail.doubt_lsn;
-    let torn = matches!(tail.ending, Ending::Torn { .. });
-    // What deletes or shortens a segment is to be known as durable before it is shown to have.
-    let cuts =
-        !survey.proven() && (!survey.dead.is_empty() || segment.header.predecessor.is_some());
-    let deletes = tail.start != tail.vouched_start && !survey.dead.is_empty();
-    if !(doubt || torn || cuts || deletes) {
-        resume.dead = remove(store, survey.dead.clone());
-        resume.dead.extend(passed_over);
-        return Ok(resume);
+impl Repair<'_> {
+    /// Repairs the log. Of the segment before the newest it is known that it has `before_size` bytes,
+    /// if anything is.
+    fn run(
+        &self,
+        before_size: Option<u64>,
+        known: Option<&Anchor>,
+        report: &mut Recovery,
+    ) -> Result<Resume> {
+        let Self { store, survey, segment, .. } = *self;
+        let tail = &survey.tail;
+        let mut resume = Resume::fresh(survey.newest.log);
+        resume.epoch = survey.newest.epoch.next();
+        resume.next_segment = survey.highest.next();
+        resume.last_lsn = tail.last_lsn;
+        let (before, passed_over) = predecessor(survey, segment);
+        resume.predecessor = before;
+        let begins = survey.chain.start;
+        resume.start = (passed_over != Some(begins.segment)).then_some(begins);
+
+        let doubt = tail.last_lsn > tail.doubt_lsn;
+        let torn = matches!(tail.ending, Ending::Torn { .. });
+        // What deletes or shortens a segment is to be known as durable before it is shown to have.
+        let cuts =
+            !survey.proven() && (!survey.dead.is_empty() || segment.header.predecessor.is_some());
+        let vouched =
+            tail.start == tail.vouched_start || known.is_some_and(|it| it.start == begins);
+        let deletes = !vouched && !survey.dead.is_empty();
+        let mut obsolete = survey.dead.clone();
+        if survey.proven() && vouched {
+            // Before a fresh segment takes space: what was pruned is of no use, whatever comes, and
+            // nor is what the segment before the newest has behind its end.
+            let pruned = obsolete.partition_point(|&id| id < begins.segment);
+            let later = obsolete.split_off(pruned);
+            obsolete = remove(store, obsolete);
+            obsolete.extend(later);
+            if let (Some(size), Some(before)) = (before_size, segment.header.predecessor) {
+                give_back(store, before, size)?;
+            }
+        }
+        let fresh =
+            (doubt || torn || cuts || deletes).then(|| self.fresh(&resume, report)).transpose();
+        let fresh = match fresh {
+            // A torn tail alone can wait until the next segment cuts it off: it is found again till
+            // then, as it was found now, and nothing is reported that could be lost.
+            Err(error) if error.kind() == ErrorKind::StorageFull && !(doubt || cuts || deletes) => {
+                None
+            }
+            fresh => fresh?,
+        };
+        let known_dead = survey.dead.len() as u64;
+        let Some(current) = fresh else {
+            resume.dead = remove(store, obsolete);
+            report.segments_dropped = known_dead - resume.dead.len() as u64;
+            resume.dead.extend(passed_over);
+            report.segments_left = resume.dead.len() as u64;
+            return Ok(resume);
+        };
+        // The anchor follows what is durable, and comes before anything that it knew goes.
+        let header = current.open.header();
+        let start = current.open.start();
+        let told = Anchor::new(header.log, header.id, current.open.last_lsn(), start);
+        anchor::renew(store, &told)?;
+        resume.dead = remove(store, obsolete.into_iter().chain(passed_over).collect());
+        let all = known_dead + u64::from(passed_over.is_some());
+        report.segments_left = resume.dead.len() as u64;
+        report.segments_dropped = all - report.segments_left;
+        if let Some(before) = before {
+            give_back(store, before, u64::MAX)?;
+        }
+        resume.next_segment = header.id.next();
+        resume.start = Some(start);
+        resume.current = Some(current);
+        Ok(resume)
     }
-    let carried = carried(segment, tail)?;
-    let fresh = Fresh {
-        log: resume.log,
-        id: resume.next_segment,
-        epoch: resume.epoch,
-        predecessor: before,
-        last_lsn: tail.doubt_lsn,
-        start: resume.start,
-        carried: &carried,
-        codec: if options.codec == CodecId::RAW { survey.newest.codec } else { options.codec },
-        alignment: options.alignment,
-        segment_size: options.segment_size,
-    };
-    let current = fresh.make(store, env)?;
-    report.fresh_segment = Some(fresh.id);
-    resume.dead = remove(store, survey.dead.iter().copied().chain(passed_over).collect());
-    if let Some(before) = before
-        && before.id == segment.header.id
-    {
-        let trimmed = store.trim(before.id, before.length + before.seal_len);
-        trimmed
-            .map_err(|cause| Error::io("trimming a segment failed", cause).segment(before.id))?;
+
+    fn fresh(&self, resume: &Resume, report: &mut Recovery) -> Result<CurrentSegment> {
+        let Self { store, env, options, survey, segment } = *self;
+        let carried = carried(segment, &survey.tail)?;
+        let fresh = Fresh {
+            log: resume.log,
+            id: resume.next_segment,
+            epoch: resume.epoch,
+            predecessor: resume.predecessor,
+            last_lsn: survey.tail.doubt_lsn,
+            start: resume.start,
+            carried: &carried,
+            codec: if options.codec == CodecId::RAW { survey.newest.codec } else { options.codec },
+            alignment: options.alignment,
+            segment_size: options.segment_size,
+        };
+        let current = fresh.make(store, env)?;
+        report.fresh_segment = Some(current.open.header().id);
+        Ok(current)
     }
-    resume.next_segment = fresh.id.next();
-    resume.start = Some(current.open.start());
-    resume.current = Some(current);
-    Ok(resume)
+}
+
+/// Gives back the space behind what counts of a segment that a durable successor follows, where that
+/// is more than a block: `size` is what it has. Where that fails it is put off, to the next open at
+/// the latest; not so where the writer's place was taken.
+pub(crate) fn give_back(store: &dyn SegmentStore, before: Predecessor, size: u64) -> Result<()> {
+    let len = before.length + before.seal_len;
+    if size <= round_up(len, HEADER_LEN as u64) {
+        return Ok(());
+    }
+    match store.trim(before.id, len) {
+        Err(cause) if Fenced::is_source_of(&cause) => {
+            Err(Error::io("trimming a segment failed", cause).segment(before.id))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the next segment names as its predecessor. A newest segment of which nothing counts is
@@ -231,10 +310,17 @@ fn carried(segment: &Segment, tail: &Scan) -> Result<Vec<Carried>> {
     Ok(carried)
 }
 
-/// Removes these segments; gives back those that could not go now, and go with the next segment.
-/// They are no part of the log, whether they lie there or not.
+/// Removes these segments, which are proven to be this log's and no part of it any more; gives back
+/// those that are still there, and go with the next segment.
 pub(crate) fn remove(store: &dyn SegmentStore, dead: Vec<SegmentId>) -> Vec<SegmentId> {
-    if dead.is_empty() || store.remove(&dead).is_ok() { Vec::new() } else { dead }
+    if dead.is_empty() || store.remove(&dead).is_ok() {
+        return Vec::new();
+    }
+    // One that cannot go does not keep the others.
+    let there = store.list();
+    dead.into_iter()
+        .filter(|id| there.as_ref().map_or(true, |there| there.binary_search(id).is_ok()))
+        .collect()
 }
 
 /// The segment that a writer goes on in, as a truncation hands it on.

@@ -1,7 +1,10 @@
 //! [`Segment`]: an existing segment, opened for reading, its header understood.
 
+use wal_core::format::MAGIC;
 use wal_core::format::{HEADER_LEN, HeaderFault, Identity, SegmentHeader, is_blank};
-use wal_core::{Error, ErrorKind, Result, SegmentId, SegmentReader, SegmentStore, Unwritten};
+use wal_core::{
+    Error, ErrorKind, Naming, Result, SegmentId, SegmentReader, SegmentStore, Unwritten,
+};
 
 /// Bytes read at a time where a segment is only looked through.
 const CHUNK: usize = 256 * 1024;
@@ -21,21 +24,26 @@ pub(crate) struct Segment {
 pub(crate) enum Opened {
     /// A segment.
     Sound(Segment),
-    /// The beginning of one that a crash interrupted: no sound header, and nothing behind it. A
+    /// The beginning of one that a crash interrupted, in a store whose segments are there before
+    /// their first sync ([`Naming::AtCreate`]): nothing but parts of a header, or nothing at all. A
     /// header is durable before anything else is written, so nothing can have been lost with it.
-    Incomplete,
+    Begun,
+    /// No sound header and nothing behind it, in such a store, and bytes that no writer of ours would
+    /// have begun with: another's, or a header that the power cut garbled as it was written.
+    Garbled,
 }
 
 impl Segment {
     /// Opens a segment that may be an interrupted beginning.
     pub(crate) fn open(store: &dyn SegmentStore, id: SegmentId) -> Result<Opened> {
         let io = |what, cause| Error::io(what, cause).segment(id);
-        let reader = store.open(id).map_err(|cause| io("opening a segment failed", cause))?;
+        let reader =
+            store.open(id).map_err(|cause| unlike(id, "opening a segment failed", cause))?;
         let size = reader.size().map_err(|cause| io("measuring a segment failed", cause))?;
         let mut header = vec![0; HEADER_LEN];
         let read = reader
             .read_at(0, &mut header)
-            .map_err(|cause| io("reading a segment header failed", cause))?;
+            .map_err(|cause| unlike(id, "reading a segment header failed", cause))?;
         header.truncate(read);
         let error = |kind, what: String| Error::new(kind, what).segment(id).offset(0);
         match SegmentHeader::decode(&header) {
@@ -58,10 +66,19 @@ impl Segment {
             Err(HeaderFault::Blank | HeaderFault::Damaged) => {
                 let written = last_written(&*reader, HEADER_LEN as u64, size)
                     .map_err(|cause| io("reading a segment failed", cause))?;
-                match written {
-                    None => Ok(Opened::Incomplete),
-                    Some(_) => Err(error(ErrorKind::Corrupt, "segment header is damaged".into())),
+                let begins_late = store.guarantees().naming == Naming::AtSync;
+                if !begins_late && written.is_none() {
+                    let ours = is_part_of_header(&header);
+                    return Ok(if ours { Opened::Begun } else { Opened::Garbled });
                 }
+                let what = match written {
+                    None if size == 0 => "this segment is empty, which no crash leaves",
+                    None if is_blank(&header) => {
+                        "this segment holds nothing but zeros, which no crash leaves"
+                    }
+                    _ => "segment header is damaged",
+                };
+                Err(error(ErrorKind::Corrupt, what.into()))
             }
             Err(_) => Err(error(ErrorKind::Corrupt, "segment header makes no sense".into())),
         }
@@ -71,7 +88,7 @@ impl Segment {
     pub(crate) fn open_sound(store: &dyn SegmentStore, id: SegmentId) -> Result<Self> {
         match Self::open(store, id)? {
             Opened::Sound(segment) => Ok(segment),
-            Opened::Incomplete => {
+            Opened::Begun | Opened::Garbled => {
                 let what = "segment header is damaged";
                 Err(Error::new(ErrorKind::Corrupt, what).segment(id).offset(0))
             }
@@ -114,6 +131,27 @@ impl Segment {
             Error::io("reading a segment failed", cause).segment(self.header.id).offset(from)
         })
     }
+}
+
+/// Whether these bytes can be what a crash left of a header that was being written: some of its
+/// blocks, and zeros in place of the others.
+fn is_part_of_header(bytes: &[u8]) -> bool {
+    /// Fields end before this, and the checksum begins behind it.
+    const ZEROS: std::ops::Range<usize> = 168..HEADER_LEN - 4;
+    let begins = bytes.len() < MAGIC.len() || is_blank(&bytes[..8]) || bytes[..8] == MAGIC;
+    let between = ZEROS.start.min(bytes.len())..ZEROS.end.min(bytes.len());
+    let short = bytes.len() < MAGIC.len() && !is_blank(bytes) && !MAGIC.starts_with(bytes);
+    begins && !short && is_blank(&bytes[between])
+}
+
+/// Something that is no file has the segment's name, or the system's own error.
+fn unlike(id: SegmentId, what: &'static str, cause: std::io::Error) -> Error {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, IsADirectory, NotADirectory};
+    if matches!(cause.kind(), InvalidData | InvalidInput | IsADirectory | NotADirectory) {
+        let what = "what has the name of this segment is no file that can be read";
+        return Error::new(ErrorKind::Corrupt, what).segment(id).because(cause);
+    }
+    Error::io(what, cause).segment(id)
 }
 
 fn last_written(reader: &dyn SegmentReader, from: u64, size: u64) -> std::io::Result<Option<u64>> {

@@ -1,12 +1,13 @@
 //! [`truncate`]: cuts the end of a log off, on purpose.
 
-use wal_core::format::{FrameKind, HEADER_LEN, Predecessor, Records, push_record};
-use wal_core::{Env, Error, ErrorKind, Lsn, Result, Resume, SegmentStore};
+use wal_core::format::{Anchor, FrameKind, HEADER_LEN, Predecessor, Records, Start, push_record};
+use wal_core::{Env, Error, ErrorKind, Lsn, Result, Resume, SegmentId, SegmentStore, Uncut};
 
+use crate::anchor;
 use crate::chain::Chain;
 use crate::frames::Frame;
-use crate::fresh::{Carried, Fresh};
-use crate::recovery::{RecoverOptions, remove, resumed};
+use crate::fresh::{Carried, Fresh, NotMade};
+use crate::recovery::{RecoverOptions, give_back, remove, resumed};
 use crate::scan::Scan;
 use crate::segment::Segment;
 use crate::transforms::Transforms;
@@ -15,71 +16,132 @@ use crate::transforms::Transforms;
 ///
 /// A fresh segment of a higher epoch says how much of its predecessor counts; once it is durable,
 /// what is behind goes. A crash in the middle leaves the whole log or the cut one. What was cut off
-/// never comes back, and its LSNs are given out again.
+/// never comes back, and its LSNs are given out again. The log's anchor is lowered before anything is
+/// cut: it never says more than there is.
+///
+/// # Errors
+///
+/// Where nothing was changed, as for want of space, the log comes back as it was.
 pub fn truncate(
     store: &dyn SegmentStore,
     env: &dyn Env,
     options: &RecoverOptions,
     transforms: &Transforms,
-    resume: Resume,
+    mut resume: Resume,
     lsn: Lsn,
-) -> Result<Resume> {
-    let invalid = |what| Err(Error::new(ErrorKind::Invalid, what).lsn(lsn));
+) -> Result<Resume, Uncut> {
     if lsn >= resume.last_lsn {
         return Ok(resume);
     }
-    let newest = match &resume.current {
-        Some(current) => current.open.as_predecessor(),
-        None => match resume.predecessor {
-            Some(predecessor) => predecessor,
-            None => return invalid("the log has no records"),
-        },
+    let plan = match Plan::of(store, transforms, &resume, lsn) {
+        Ok(plan) => plan,
+        Err(error) => return Err(Uncut { error, log: Some(resume) }),
     };
-    let Some(start) = resume.start else { return invalid("the log has no records") };
-    if lsn < start.lsn.previous() {
-        return invalid("the log begins behind the point to truncate after");
+    let Plan { cut, predecessor, start, kept, mut obsolete } = plan;
+    if let Err(error) = lower(store, lsn) {
+        return Err(Uncut { error, log: Some(resume) });
     }
-    let chain = Chain::of_live(store, start, newest.id)?;
-    let at = chain.find(store, lsn.next())?;
-    let segment = Segment::open_sound(store, chain.segments[at])?;
-    let end = end(store, &chain, at, newest)?;
-    let cut = Cut::find(&segment, &end, transforms, lsn)?;
-
-    let mut dead = resume.dead.clone();
-    dead.extend(&chain.segments[at + 1..]);
-    let predecessor = if cut.offset > HEADER_LEN as u64 {
-        let identity = segment.identity;
-        let id = segment.header.id;
-        let since = segment.header.since();
-        let (length, last_lsn) = (cut.offset, cut.last_lsn);
-        Some(Predecessor { id, length, seal_len: 0, last_lsn, identity, since })
-    } else {
-        dead.push(segment.header.id);
-        segment.header.predecessor
-    };
-    dead.sort_unstable();
     let fresh = Fresh {
         log: resume.log,
         id: resume.next_segment,
         epoch: resume.epoch.next(),
         predecessor,
         last_lsn: cut.last_lsn,
-        start: (!dead.contains(&start.segment)).then_some(start),
+        start,
         carried: cut.carried.as_slice(),
         codec: options.codec,
         alignment: options.alignment,
         segment_size: options.segment_size,
     };
-    let current = fresh.make(store, env)?;
-    let kept = !dead.contains(&segment.header.id);
-    let left = remove(store, dead);
-    if kept {
-        let trimmed = store.trim(segment.header.id, cut.offset);
-        trimmed.map_err(|cause| {
-            Error::io("trimming a segment failed", cause).segment(segment.header.id)
-        })?;
+    let current = match fresh.make(store, env) {
+        Ok(current) => current,
+        Err(NotMade { error, next: Some(next) }) => {
+            resume.next_segment = next;
+            return Err(Uncut { error, log: Some(resume) });
+        }
+        Err(NotMade { error, next: None }) => return Err(Uncut { error, log: None }),
+    };
+    let failed = |error| Uncut { error, log: None };
+    let header = current.open.header();
+    let told = Anchor::new(header.log, header.id, current.open.last_lsn(), current.open.start());
+    anchor::renew(store, &told).map_err(failed)?;
+    obsolete.extend(&resume.dead);
+    obsolete.sort_unstable();
+    let left = remove(store, obsolete);
+    if let Some(kept) = kept {
+        give_back(store, kept, u64::MAX).map_err(failed)?;
     }
     Ok(resumed(resume, current, left))
+}
+
+/// Takes the anchor back to this record, if it says more. It is the only word on the log's end that
+/// would be wrong after the cut, and a wrong one would keep the log from opening; so nothing is cut
+/// before this is durable. Where it is durable and nothing is cut, it says less than it could.
+fn lower(store: &dyn SegmentStore, lsn: Lsn) -> Result<()> {
+    match anchor::read(store)? {
+        Some(anchor) if anchor.last_lsn > lsn => {
+            let Anchor { log, newest, start, .. } = anchor;
+            anchor::write(store, &Anchor::new(log, newest, lsn, start))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a truncation is to do.
+struct Plan {
+    cut: Cut,
+    /// What the fresh segment follows.
+    predecessor: Option<Predecessor>,
+    /// Where the log begins; `None` for with the fresh segment.
+    start: Option<Start>,
+    /// The segment that is cut, where something of it stays.
+    kept: Option<Predecessor>,
+    /// The segments that go, each proven to be this log's.
+    obsolete: Vec<SegmentId>,
+}
+
+impl Plan {
+    fn of(
+        store: &dyn SegmentStore,
+        transforms: &Transforms,
+        resume: &Resume,
+        lsn: Lsn,
+    ) -> Result<Self> {
+        let invalid = |what| Err(Error::new(ErrorKind::Invalid, what).lsn(lsn));
+        let newest = match &resume.current {
+            Some(current) => current.open.as_predecessor(),
+            None => match resume.predecessor {
+                Some(predecessor) => predecessor,
+                None => return invalid("the log has no records"),
+            },
+        };
+        let Some(start) = resume.start else { return invalid("the log has no records") };
+        if lsn < start.lsn.previous() {
+            return invalid("the log begins behind the point to truncate after");
+        }
+        let chain = Chain::of_live(store, start, newest.id)?;
+        let at = chain.find(store, lsn.next())?;
+        let segment = Segment::open_sound(store, chain.segments[at])?;
+        let end = end(store, &chain, at, newest)?;
+        let cut = Cut::find(&segment, &end, transforms, lsn)?;
+        let stays = cut.offset > HEADER_LEN as u64;
+        let first_gone = if stays { at + 1 } else { at };
+        let (obsolete, strange) = chain.removable(store, first_gone..chain.segments.len())?;
+        if let Some(error) = strange {
+            return Err(error);
+        }
+        let kept = stays.then(|| Predecessor {
+            id: segment.header.id,
+            length: cut.offset,
+            seal_len: 0,
+            last_lsn: cut.last_lsn,
+            identity: segment.identity,
+            since: segment.header.since(),
+        });
+        let predecessor = kept.or(segment.header.predecessor.filter(|_| !stays));
+        let start = (!obsolete.contains(&start.segment)).then_some(start);
+        Ok(Self { cut, predecessor, start, kept, obsolete })
+    }
 }
 
 /// How much of the segment at this place in the chain counts.

@@ -11,7 +11,8 @@ use crate::chain::{follows, listed};
 use crate::frames::Frame;
 use crate::scan::{Ending, FrameNote, Scan};
 use crate::segment::Segment;
-use crate::survey::{Survey, survey};
+use crate::stranger::Stranger;
+use crate::survey::{Survey, inspect};
 use crate::unfinished::CopyMark;
 
 /// What [`verify`] found.
@@ -90,7 +91,7 @@ pub fn verify(store: &dyn SegmentStore, visit: &mut dyn FnMut(&FrameNote)) -> Re
         first_lsn: Lsn::ZERO,
         last_lsn: Lsn::ZERO,
     };
-    match survey(store) {
+    match inspect(store) {
         Ok(Some(survey)) => found.log(store, &survey, visit)?,
         Ok(None) => found.begun(&listed(store)?),
         // Damage keeps it from being a log: each segment by itself, then. The mark of a copy is none.
@@ -115,6 +116,12 @@ impl Verification {
         self.first_lsn = survey.chain.start.lsn;
         self.last_lsn = survey.tail.last_lsn;
         self.dead.clone_from(&survey.dead);
+        for stranger in &survey.strangers {
+            self.stranger(stranger);
+        }
+        if let Some(error) = &survey.missing {
+            self.note(error)?;
+        }
         let begun: Vec<_> =
             survey.dead.iter().copied().filter(|&id| id > survey.newest.id).collect();
         self.begun(&begun);
@@ -218,6 +225,20 @@ impl Verification {
         self.verdict = self.verdict.max(Verdict::Torn);
         let (verdict, segment) = (Verdict::Torn, Some(segment));
         self.findings.push(Finding { verdict, what, segment, offset, lsn: None });
+    }
+
+    /// What lies there and is no segment of this log, or cannot be read.
+    fn stranger(&mut self, stranger: &Stranger) {
+        let Stranger { id, error, .. } = stranger;
+        let verdict = if stranger.may_be_begun() { Verdict::Torn } else { Verdict::Corrupt };
+        self.verdict = self.verdict.max(verdict);
+        self.findings.push(Finding {
+            verdict,
+            what: error.what().to_owned(),
+            segment: Some(*id),
+            offset: error.at_offset(),
+            lsn: error.at_lsn(),
+        });
     }
 
     /// Takes damage as a finding, once, and passes on what is none.

@@ -55,7 +55,7 @@ impl Reader {
     /// what a recovery would return. Also beside a process that writes it: where that prunes the log
     /// under the copy, it is begun again, with what is there by then.
     ///
-    /// The copy gets segments of the [default size](crate::Config::segment_size). **What went
+    /// The copy gets segments that the largest one of the source fits into. **What went
     /// through a transform comes out plain.**
     pub fn backup_to(&self, store: Arc<dyn SegmentStore>) -> Result<Backup> {
         Source::settled(self, |source| copy(source, Arc::clone(&store)))

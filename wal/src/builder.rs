@@ -8,12 +8,12 @@ use wal_commit::Pipeline;
 use wal_core::{
     CodecId, CommitStrategy, Env, Error, ErrorKind, Result, SegmentStore, StoreLock, Transform,
 };
-use wal_replay::{RecoverOptions, Recovery, Transforms, recover};
+use wal_replay::{RecoverOptions, Recovery, Transforms, prune_first, recover};
 
 use wal_segment::Capped;
 
 use crate::log::Parts;
-use crate::{Config, Strategy, SystemEnv, Wal};
+use crate::{Config, Retention, Strategy, SystemEnv, Wal};
 
 /// Puts a log together out of settings and parts, and opens it. Every part has a default; any of
 /// them can be a trait object of your own.
@@ -26,6 +26,7 @@ pub struct Builder {
     codec: CodecId,
     transform: Option<Arc<dyn Transform>>,
     readable: Vec<Arc<dyn Transform>>,
+    prune_if_full: Option<Retention>,
 }
 
 #[derive(Debug)]
@@ -52,6 +53,7 @@ impl Builder {
             codec: CodecId::RAW,
             transform: None,
             readable: Vec::new(),
+            prune_if_full: None,
         }
     }
 
@@ -100,6 +102,17 @@ impl Builder {
         self
     }
 
+    /// Where the repair of the log finds the disk full, the oldest segments go first, as far as
+    /// `retention` asks for it: for a log that has filled its disk and cannot be opened to be pruned.
+    /// Where there is room, nothing goes by this. [`Recovery::segments_pruned`] says what went.
+    ///
+    /// The new beginning is durable before anything is deleted. Holds are of open logs, and keep
+    /// nothing here.
+    pub fn prune_if_full(mut self, retention: Retention) -> Self {
+        self.prune_if_full = Some(retention);
+        self
+    }
+
     /// Takes time and chance from here.
     pub fn env(mut self, env: Arc<dyn Env>) -> Self {
         self.env = env;
@@ -115,10 +128,10 @@ impl Builder {
     ///
     /// - [`Locked`](ErrorKind::Locked): somebody has it open for writing.
     /// - [`Corrupt`](ErrorKind::Corrupt): something that the log vouches for is damaged or missing, or
-    ///   the newest segment is another log's; nothing has been changed.
+    ///   something that is no segment of this log has the name of one; nothing has been changed.
     /// - [`Invalid`](ErrorKind::Invalid): a setting that no log can work with, by its name.
     /// - [`StorageFull`](ErrorKind::StorageFull): the repair needs a segment, and there is no room for
-    ///   it; nothing is lost.
+    ///   it; nothing is lost. [`prune_if_full`](Self::prune_if_full) makes room.
     /// - [`Unsupported`](ErrorKind::Unsupported): written by a newer version, or with another codec;
     ///   or the settings ask for direct writing, which the file system refuses.
     pub fn open(self) -> Result<(Wal, Recovery)> {
@@ -141,7 +154,20 @@ impl Builder {
         options.alignment = options.alignment.max(store.guarantees().alignment);
         recovering.alignment = options.alignment;
         recovering.segment_size = options.segment_size;
-        let (resume, recovery) = recover(&*store, &*self.env, &recovering)?;
+        let recovered = match (recover(&*store, &*self.env, &recovering), &self.prune_if_full) {
+            (Err(error), Some(retention)) if error.kind() == ErrorKind::StorageFull => {
+                let now = self.env.now();
+                let pruned = prune_first(&*store, |infos| retention.asks(infos, now))?;
+                let again = recover(&*store, &*self.env, &recovering);
+                again.map(|(resume, mut recovery)| {
+                    recovery.segments_pruned = pruned.segments;
+                    recovery.bytes_pruned = pruned.bytes;
+                    (resume, recovery)
+                })
+            }
+            (recovered, _) => recovered,
+        };
+        let (resume, recovery) = recovered?;
         options.codec = if self.codec == CodecId::RAW { recovery.codec } else { self.codec };
         options.transform.clone_from(&self.transform);
         recovering.codec = options.codec;

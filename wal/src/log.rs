@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wal_commit::{Pipeline, Wait};
 use wal_core::{
     Acknowledgement, Codec, CodecId, Env, Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore,
-    Transform, Uncut,
+    Transform,
 };
 use wal_replay::{Chain, Cursor, RecoverOptions, Transforms, Until, truncate};
 
@@ -202,9 +202,8 @@ impl Wal {
         }
         // Before anything is gone, so that who reads and misses it knows why.
         self.inner.truncations.fetch_add(1, Ordering::SeqCst);
-        pipeline.truncate(|resume| {
-            truncate(&**store, &**env, recovering, transforms, resume, lsn).map_err(Uncut::from)
-        })?;
+        pipeline
+            .truncate(|resume| truncate(&**store, &**env, recovering, transforms, resume, lsn))?;
         self.holds().cut(lsn.next());
         pipeline.room_made();
         Ok(())

@@ -2,7 +2,7 @@
 
 use wal_core::format::Start;
 use wal_core::{Error, ErrorKind, Lsn, Result, SegmentId};
-use wal_replay::Chain;
+use wal_replay::{Chain, left_alone};
 
 use crate::Wal;
 use crate::log::Parts;
@@ -16,7 +16,12 @@ impl Wal {
     ///
     /// The boundary is durable before anything is deleted; nothing pruned ever comes back. Where
     /// the deletion fails the boundary stays, and the next open deletes the rest. Where writing the
-    /// boundary fails, the next open may find it written.
+    /// boundary fails, the next open may find it written. Where the disk has no room for writing it,
+    /// it is recorded in the log's anchor, which takes none.
+    ///
+    /// Each segment's header is read before it is deleted. What is not proven to be the log's own is
+    /// left where it is, and named by an error of kind [`Corrupt`](ErrorKind::Corrupt); the log begins
+    /// later all the same.
     ///
     /// [`Invalid`](ErrorKind::Invalid): the LSN was never issued.
     pub fn prune_before(&self, lsn: Lsn) -> Result<Lsn> {
@@ -60,12 +65,18 @@ impl Wal {
             return Ok(chain.start.lsn);
         }
         let lsn = chain.first_lsn_of(&**store, at)?;
+        // Looked at before the boundary moves: where not even the newest can be read, nothing happens.
+        let (removable, strange) = chain.removable(&**store, 0..at)?;
         pipeline.set_start(Start { segment: chain.segments[at], lsn })?;
-        let removed = store.remove(&chain.segments[..at]);
+        let removed = store.remove(&removable);
         // Also where only some went.
         pipeline.room_made();
         removed.map_err(|cause| Error::io("removing pruned segments failed", cause))?;
-        Ok(lsn)
+        match strange {
+            // In nobody's way: it goes once it can be read.
+            Some(error) if error.kind() != ErrorKind::Io => Err(left_alone(&error)),
+            _ => Ok(lsn),
+        }
     }
 
     /// Refuses an LSN that no record has and the next one will not have.

@@ -99,7 +99,7 @@ impl Retention {
     }
 
     /// How many of these segments the limits ask to go, from the oldest on.
-    fn asks(&self, infos: &[SegmentInfo], now: u64) -> usize {
+    pub(crate) fn asks(&self, infos: &[SegmentInfo], now: u64) -> usize {
         let Self { from, max_age, max_bytes, max_segments, min_records } = self;
         let last = infos.last().map_or(Lsn::ZERO, |newest| newest.last_lsn);
         let needed = place(infos, Lsn::new(last.next().get().saturating_sub(*min_records)));

@@ -20,7 +20,20 @@ pub(crate) struct Source {
     /// Its identity; zeros where it has no segment.
     log: LogId,
     codec: CodecId,
+    /// Bytes that are worth a segment of a copy.
+    segment_size: u64,
     live: Option<Live>,
+}
+
+/// The smallest segments that a log can have, in bytes.
+const SMALLEST: u64 = 16 << 10;
+
+/// A size for segments that the largest one of the source fits into, its prepared space not counted.
+fn like_largest(store: &dyn SegmentStore, survey: &Survey) -> Result<u64> {
+    let infos = survey.chain.list(store, survey.last_lsn())?;
+    let ended = infos.iter().rev().skip(1).map(|info| info.bytes);
+    let largest = ended.chain([survey.tail.end + survey.tail.seal_len]).max().unwrap_or_default();
+    Ok(largest.next_multiple_of(SMALLEST).max(SMALLEST))
 }
 
 /// What keeps an open log from being changed under a copy.
@@ -33,7 +46,7 @@ struct Live {
 impl Source {
     /// The acknowledged records of an open log, which are not pruned as long as this lives.
     pub(crate) fn of_log(wal: &Wal, kind: &str) -> Result<Self> {
-        let Parts { store, transforms, codec, .. } = wal.parts();
+        let Parts { store, transforms, codec, recovering, .. } = wal.parts();
         let truncations = wal.truncations();
         let hold = wal.hold_all(kind);
         let first = hold.lsn();
@@ -46,7 +59,8 @@ impl Source {
         let log = header.map_or(LogId([0; 16]), |header| header.log);
         let live = Some(Live { wal: wal.clone(), _hold: hold, truncations });
         let (store, transforms) = (Arc::clone(store), transforms.clone());
-        Ok(Self { store, transforms, chain, first, last, log, codec: *codec, live })
+        let (codec, segment_size) = (*codec, recovering.segment_size);
+        Ok(Self { store, transforms, chain, first, last, log, codec, segment_size, live })
     }
 
     /// What `copy` makes of the records of a log as it lies there. Where it fails and the log was pruned
@@ -56,32 +70,35 @@ impl Source {
         reader: &Reader,
         mut copy: impl FnMut(&Self) -> Result<T>,
     ) -> Result<T> {
-        reader.settled(|survey| copy(&Self::of_reader(reader, survey)))
+        reader.settled(|survey| copy(&Self::of_reader(reader, survey)?))
     }
 
-    fn of_reader(reader: &Reader, survey: Option<&Survey>) -> Self {
+    fn of_reader(reader: &Reader, survey: Option<&Survey>) -> Result<Self> {
         let (store, transforms) = (Arc::clone(reader.store()), reader.known_transforms().clone());
         let first = survey.map_or(Lsn::FIRST, |survey| survey.chain.start.lsn);
         let last = survey.map_or(Lsn::ZERO, Survey::last_lsn);
         let codec = survey.map_or(CodecId::RAW, |survey| survey.newest.codec);
         let log = survey.map_or(LogId([0; 16]), |survey| survey.newest.log);
         let chain = survey.map(|survey| survey.chain.clone());
-        Self { store, transforms, chain, first, last, log, codec, live: None }
+        let segment_size = survey.map(|survey| like_largest(&*store, survey)).transpose()?;
+        let segment_size = segment_size.unwrap_or(SMALLEST);
+        Ok(Self { store, transforms, chain, first, last, log, codec, segment_size, live: None })
     }
 
     /// How a copy is written that is like the source.
     pub(crate) fn plan(&self) -> Plan {
         let (source, codec) = (self.log, self.codec);
         let Some(live) = &self.live else {
-            let Config { segment_size, alignment, .. } = Config::default();
+            let Config { alignment, .. } = Config::default();
             let env = Arc::new(SystemEnv);
+            let segment_size = self.segment_size;
             return Plan { source, codec, segment_size, alignment, transform: None, env };
         };
         let Parts { recovering, transform, env, .. } = live.wal.parts();
         Plan {
             source,
             codec,
-            segment_size: recovering.segment_size,
+            segment_size: self.segment_size,
             alignment: recovering.alignment,
             transform: transform.clone(),
             env: Arc::clone(env),

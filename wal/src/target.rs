@@ -49,6 +49,7 @@ impl Target {
         last: Lsn,
     ) -> Result<Self> {
         let lock = lock_store(&*store)?;
+        never_a_log(&*store)?;
         clear(&*store)?;
         let Plan { source, codec, segment_size, alignment, transform, env } = plan;
         let mut log = [0; 16];
@@ -150,4 +151,18 @@ impl Env for Times {
     fn random(&self) -> u64 {
         self.chance.random()
     }
+}
+
+/// Refuses a store that has no segment and had some: a person took them away, and what remains says
+/// of which log they were.
+fn never_a_log(store: &dyn SegmentStore) -> Result<()> {
+    let there = store.list().map_err(|cause| Error::io("listing the segments failed", cause))?;
+    let anchor = store.read_anchor();
+    let anchor = anchor.map_err(|cause| Error::io("reading the log's anchor failed", cause))?;
+    if !there.is_empty() || anchor.is_none() {
+        return Ok(());
+    }
+    let what = "the store to copy into was a log's: its segments are gone, and its anchor is there (in \
+                a directory, the file ANCHOR)";
+    Err(Error::new(ErrorKind::Invalid, what))
 }

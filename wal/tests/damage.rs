@@ -7,7 +7,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Image, StillEnv, image, recovered, store, verified};
+use common::{Image, StillEnv, image, recovered, store, unpromised, verified};
 use wal::parts::core::format::SegmentHeader;
 use wal::parts::core::{SegmentId, SegmentStore};
 use wal::parts::segment::MemoryStore;
@@ -53,7 +53,8 @@ fn written(end: &End, records: u64) -> Written {
         wal.close().unwrap();
         vouched = Lsn::new(records);
     }
-    let image = image(&*store);
+    // Segments of any length, to be cut anywhere; the promise has tests of its own.
+    let image = unpromised(image(&*store));
     std::mem::forget(wal);
     Written { image, records: all, vouched }
 }
@@ -298,7 +299,7 @@ fn what_an_interrupted_recovery_relied_on_is_missed() {
     let recovering = store(&written.image);
     let got = recovered(&recovering).unwrap();
     let fresh = got.recovery.fresh_segment.unwrap();
-    let mut begun = image(&*recovering);
+    let mut begun = unpromised(image(&*recovering));
     // The header alone: a crash before anything was carried over.
     begun.get_mut(&fresh.get()).unwrap().truncate(4096);
     let whole: Image = written

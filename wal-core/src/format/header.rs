@@ -266,5 +266,16 @@ impl SegmentHeader {
             && self.alignment.is_power_of_two()
             && self.start.segment <= self.id
             && (self.carried == Lsn::ZERO || self.carried >= self.first_lsn)
+            && self.leaves_numbers()
+    }
+
+    /// Whether records, segments and epochs behind this one have numbers: they have in every log that
+    /// came here by counting.
+    fn leaves_numbers(&self) -> bool {
+        self.id < SegmentId::LAST
+            && self.epoch < Epoch::LAST
+            && self.first_lsn < Lsn::LAST
+            && self.carried < Lsn::LAST
+            && self.start.lsn < Lsn::LAST
     }
 }

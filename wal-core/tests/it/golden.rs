@@ -10,7 +10,7 @@ use wal_core::format::{
     Anchor, FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, HEADER_LEN, Identity, IndexEntry,
     OpenSegment, Predecessor, SLOT_LEN, Seal, SegmentHeader, Slots, Start, seal_offset,
 };
-use wal_core::{CodecId, Epoch, Lsn, SegmentId, TransformId};
+use wal_core::{CodecId, Epoch, Lsn, SegmentId, TransformId, Unwritten};
 
 use crate::fixture::{HandFrame, body_frame, frames, header, records_frame, stamp};
 
@@ -52,6 +52,15 @@ fn successor() -> (SegmentHeader, OpenSegment) {
     header.start = Start { segment: first.id, lsn: Lsn::new(31) };
     header.carried = Lsn::new(41);
     (header.clone(), OpenSegment::new(header))
+}
+
+/// A segment in space that was used before and was durable before the segment was there.
+fn spacious() -> Vec<u8> {
+    let (mut header, _) = successor();
+    header.space = 128 << 20;
+    header.unwritten = Unwritten::Anything;
+    header.carried = Lsn::ZERO;
+    header.encode()
 }
 
 fn long(len: usize) -> Vec<u8> {
@@ -118,6 +127,12 @@ fn an_empty_segment() {
     assert_eq!(segment.len(), HEADER_LEN);
     assert_eq!(SegmentHeader::decode(&segment), Ok(header()));
     assert_eq!(frames(&segment, Identity::of(&header())), (vec![], FrameFault::Blank));
+}
+
+#[test]
+fn a_segment_that_says_what_space_it_has() {
+    let header = SegmentHeader::decode(&golden("v1-space.wal", &spacious())).unwrap();
+    assert_eq!((header.space, header.unwritten), (128 << 20, Unwritten::Anything));
 }
 
 #[test]

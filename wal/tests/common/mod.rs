@@ -6,6 +6,7 @@ pub(crate) mod prepared_ahead;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use wal::parts::core::format::{HEADER_LEN, SegmentHeader};
 use wal::parts::core::{Env, SegmentId, SegmentStore};
 use wal::parts::replay::{
     Cursor, RecoverOptions, Recovery, Transforms, Until, Verification, recover, survey, verify,
@@ -39,6 +40,16 @@ pub(crate) fn image(store: &dyn SegmentStore) -> Image {
         let mut bytes = vec![0; usize::try_from(reader.size().unwrap()).unwrap()];
         assert_eq!(reader.read_at(0, &mut bytes).unwrap(), bytes.len());
         image.insert(id.get(), bytes);
+    }
+    image
+}
+
+/// The same segments, their headers promising no space: of a store that prepares none.
+pub(crate) fn unpromised(mut image: Image) -> Image {
+    for bytes in image.values_mut() {
+        let mut header = SegmentHeader::decode(bytes).unwrap();
+        header.space = 0;
+        bytes[..HEADER_LEN].copy_from_slice(&header.encode());
     }
     image
 }

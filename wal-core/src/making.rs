@@ -1,0 +1,111 @@
+//! [`make_segment`]: a segment of as much space as there is.
+
+use std::io;
+
+use crate::{Naming, SegmentId, SegmentStore, SegmentWriter};
+
+/// Space that is worth a segment, in bytes, wherever more was wanted.
+const WORTHWHILE: u64 = 64 << 10;
+
+/// A segment that was made and has nothing in it.
+#[derive(Debug)]
+pub struct MadeSegment {
+    /// Its number.
+    pub id: SegmentId,
+    /// Bytes of space that it was made with.
+    pub size: u64,
+    /// Its writer.
+    pub writer: Box<dyn SegmentWriter>,
+}
+
+/// Makes a segment of `wanted` bytes of space, or of less where the store is too full for that:
+/// halves are tried, down to `least`, and what is taken in the end is half of what there was room
+/// for, so that one segment never fills a disk. A recovery copies what is in doubt in a segment
+/// into the next one: it has room for that, now or once older segments went.
+///
+/// `next` is the number to use. It moves behind the one that was used, and behind one whose remains
+/// are in the way; where nothing was made, it stays.
+///
+/// # Errors
+///
+/// With [`io::ErrorKind::StorageFull`] there is no room for `least` bytes either. With
+/// [`io::ErrorKind::InvalidInput`] there are no numbers left.
+pub fn make_segment(
+    store: &dyn SegmentStore,
+    next: &mut SegmentId,
+    wanted: u64,
+    least: u64,
+) -> io::Result<MadeSegment> {
+    let mut size = wanted;
+    loop {
+        let id = *next;
+        if id > SegmentId::LAST {
+            let what = "the numbers of segments are used up";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        match store.create(id, size) {
+            Ok(writer) => {
+                *next = id.next();
+                let made = MadeSegment { id, size, writer };
+                let half = size / 2;
+                return if size == wanted || half < least.max(WORTHWHILE) {
+                    Ok(made)
+                } else {
+                    smaller(store, next, made, half)
+                };
+            }
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                // Where segments are there from their making on, a failed one may still be there.
+                let kept = store.guarantees().naming == Naming::AtCreate
+                    && store.list().is_ok_and(|there| there.contains(&id));
+                if kept {
+                    *next = id.next();
+                }
+                if size <= least {
+                    return Err(full(&error, wanted, least));
+                }
+                size = (size / 2).max(least);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Gives a segment back and makes a smaller one.
+fn smaller(
+    store: &dyn SegmentStore,
+    next: &mut SegmentId,
+    made: MadeSegment,
+    size: u64,
+) -> io::Result<MadeSegment> {
+    let id = made.id;
+    abandon(store, made)?;
+    if store.guarantees().naming == Naming::AtSync {
+        *next = id;
+    }
+    let id = *next;
+    let writer = store.create(id, size)?;
+    *next = id.next();
+    Ok(MadeSegment { id, size, writer })
+}
+
+/// Gives back a segment that was made just now and that nothing was synced of. A store whose
+/// segments are there from their first sync on does so when the writer goes; in others it is
+/// removed, being this caller's own.
+pub fn abandon(store: &dyn SegmentStore, made: MadeSegment) -> io::Result<()> {
+    let MadeSegment { id, writer, .. } = made;
+    drop(writer);
+    match store.guarantees().naming {
+        Naming::AtSync => Ok(()),
+        Naming::AtCreate => store.remove(&[id]),
+    }
+}
+
+fn full(error: &io::Error, wanted: u64, least: u64) -> io::Error {
+    let what = if least < wanted {
+        format!("no room for {least} bytes, let alone for the segment_size of {wanted}: {error}")
+    } else {
+        format!("no room for {wanted} bytes: {error}")
+    };
+    io::Error::new(io::ErrorKind::StorageFull, what)
+}

@@ -1,0 +1,82 @@
+//! [`prune_first`]: making room on a disk that is too full for a recovery.
+
+use wal_core::format::{Anchor, Start};
+use wal_core::{Error, ErrorKind, Result, SegmentStore};
+
+use crate::anchor;
+use crate::chain::listed;
+use crate::recovery::remove;
+use crate::segment_info::SegmentInfo;
+use crate::survey::{Looked, look};
+
+/// What [`prune_first`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PrunedFirst {
+    /// Segments that went.
+    pub segments: u64,
+    /// Bytes that they took up.
+    pub bytes: u64,
+}
+
+/// Prunes a log that was not recovered, since the disk has no room for what a recovery makes:
+/// `goes` is given the log's segments, oldest first, and says how many of them are to go; the newest
+/// stays in any case. The caller holds the store's lock, and [recovers](crate::recover) the log
+/// afterwards.
+///
+/// The order: the log's anchor says, durably, that the log begins later, which takes no space; then
+/// the segments before that go, each proven by its header to be this log's. A crash in between leaves
+/// a log that begins later, and what is before that goes with the next open. What is in doubt is all
+/// in the newest segment, and so nothing is pruned on the word of what may not be durable.
+///
+/// # Errors
+///
+/// Those of a recovery; [`StorageFull`](ErrorKind::StorageFull) where the log has no anchor, as one
+/// of an older version.
+pub fn prune_first(
+    store: &dyn SegmentStore,
+    goes: impl FnOnce(&[SegmentInfo]) -> usize,
+) -> Result<PrunedFirst> {
+    let known = anchor::read(store)?;
+    let present = listed(store)?;
+    let Looked::Log(survey, _) = look(store, &present, known.as_ref())? else {
+        return Ok(PrunedFirst::default());
+    };
+    survey.check()?;
+    survey.check_predecessor(store)?;
+    let chain = &survey.chain;
+    let infos = chain.list(store, survey.last_lsn())?;
+    let at = goes(&infos).min(infos.len().saturating_sub(1));
+    // A segment that holds nothing may be in the page cache alone, and what it says with it.
+    if at == 0 || !survey.proven() {
+        return Ok(PrunedFirst::default());
+    }
+    let start = Start { segment: infos[at].id, lsn: infos[at].first_lsn };
+    let newest = &survey.newest;
+    let known_end = known.map_or(newest.first_lsn.previous(), |anchor| anchor.last_lsn);
+    let last_lsn = known_end.max(newest.first_lsn.previous());
+    anchor::write(store, &Anchor::new(newest.log, newest.id, last_lsn, start))?;
+    let (removable, strange) = chain.removable(store, 0..at)?;
+    let left = remove(store, removable.clone());
+    if let Some(error) = strange {
+        return Err(left_alone(&error));
+    }
+    let gone = infos[..at].iter().filter(|info| !left.contains(&info.id));
+    let (segments, bytes) =
+        gone.fold((0, 0), |(segments, bytes), info| (segments + 1, bytes + info.bytes));
+    Ok(PrunedFirst { segments, bytes })
+}
+
+/// A segment was pruned and its file is not known to be this log's.
+pub fn left_alone(error: &Error) -> Error {
+    let what = format!(
+        "the log begins later now, and what has the name of a pruned segment was left there, since it \
+         is not proven to be this log's; move it away: {}",
+        error.what()
+    );
+    let told = Error::new(ErrorKind::Corrupt, what).because(error.clone());
+    match error.at_segment() {
+        Some(segment) => told.segment(segment),
+        None => told,
+    }
+}
