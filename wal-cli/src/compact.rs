@@ -8,6 +8,7 @@ use serde_json::Value;
 use wal::{Compaction, Entry, Key};
 
 use crate::backup::fill;
+use crate::failure::tell;
 use crate::log::Log;
 use crate::out::Out;
 
@@ -54,8 +55,17 @@ struct Told {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let log = Log::open(&args.dir)?;
-    let compact = |target| log.reader.compact_to(target, |entry| args.key.of(entry));
-    let done = fill(&args.target, compact)?;
+    let mut keyed = false;
+    let mut key = |entry: &Entry| {
+        let key = args.key.of(entry);
+        keyed |= key != Key::Keep;
+        key
+    };
+    let done = fill(&args.target, |target| log.reader.compact_to(target, &mut key))?;
+    if !keyed && done.records > 0 {
+        // A typing error in the name of the field looks the same.
+        tell("note: no record has such a key, and so all are kept");
+    }
     let mut out = Out::new();
     if args.json {
         let Compaction { log, source_first_lsn, source_last_lsn, kept, superseded, .. } = done;

@@ -100,3 +100,27 @@ fn cause_of_no_space(error: &Error) -> Option<io::ErrorKind> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The hint was to free space where `df` shows plenty, and on a file system without inodes for the
+    /// next file there is.
+    #[test]
+    fn f15_the_hints_for_no_space_fit_what_the_system_said() {
+        let hint = |kind: io::ErrorKind| {
+            let inner = Error::io("making a segment failed", kind.into());
+            hint(&Error::new(inner.kind(), "syncing failed").because(inner)).unwrap()
+        };
+        for (kind, named) in [
+            (io::ErrorKind::StorageFull, ["df -i", "wal prune", "wal backup"]),
+            (io::ErrorKind::QuotaExceeded, ["quota", "wal prune", "wal backup"]),
+            (io::ErrorKind::FileTooLarge, ["ulimit -f", "--segment-size", "run again"]),
+        ] {
+            for name in named {
+                assert!(hint(kind).contains(name), "{kind:?}: {}", hint(kind));
+            }
+        }
+    }
+}

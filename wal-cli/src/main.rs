@@ -21,7 +21,6 @@ mod segments;
 mod size;
 mod stat;
 mod stop;
-mod time;
 mod verify;
 mod walk;
 

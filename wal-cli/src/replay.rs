@@ -82,6 +82,12 @@ fn each(
             Ok(mut cursor) => match through(&mut cursor, last, print)? {
                 None => {
                     mention_tail(&cursor, &survey);
+                    if let Some(from) = args.from
+                        && from > survey.last_lsn().get()
+                    {
+                        let last = survey.last_lsn();
+                        tell(format_args!("note: the log ends with LSN {last}, before {from}"));
+                    }
                     return Ok(None);
                 }
                 Some(error) => {

@@ -8,7 +8,7 @@ use wal::{SegmentInfo, SegmentState};
 
 use crate::log::Log;
 use crate::out::Out;
-use crate::time::Utc;
+use wal::parts::core::Utc;
 
 /// Print a log's segments, oldest first: LSN range, bytes, when it was made and how it ends
 ///

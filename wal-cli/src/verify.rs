@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use wal::parts::replay::{Ending, Finding, SegmentVerdict};
-use wal::{Reading, Verdict, Verification};
+use wal::{Lsn, Reading, Verdict, Verification};
 
 use crate::failure::{CORRUPT, TORN, pipe_closed, tell};
 use crate::log::Log;
@@ -29,8 +29,8 @@ pub(crate) struct Args {
     /// Fails where the file system cannot (Linux only)
     #[arg(long)]
     direct: bool,
-    /// One JSON object: `verdict` ("clean", "torn" or "corrupt"), `first_lsn`, `last_lsn`,
-    /// `segments`, `findings`, `dead_segments`
+    /// One JSON object: `verdict` ("clean", "torn" or "corrupt"), `first_lsn` and `last_lsn` (null where
+    /// damage keeps them from being known), `segments`, `findings`, `dead_segments`
     #[arg(long)]
     json: bool,
 }
@@ -154,8 +154,8 @@ impl std::fmt::Display for ToldFinding<'_> {
 #[derive(Debug, Serialize)]
 struct Told<'a> {
     verdict: &'static str,
-    first_lsn: u64,
-    last_lsn: u64,
+    first_lsn: Option<u64>,
+    last_lsn: Option<u64>,
     segments: Vec<ToldSegment>,
     findings: Vec<ToldFinding<'a>>,
     dead_segments: Vec<u64>,
@@ -163,10 +163,12 @@ struct Told<'a> {
 
 impl<'a> Told<'a> {
     fn of(found: &'a Verification) -> Self {
+        // A log that could not be told as a whole is not an empty one.
+        let known = found.first_lsn > Lsn::ZERO || found.verdict == Verdict::Clean;
         Self {
             verdict: name(found.verdict),
-            first_lsn: found.first_lsn.get(),
-            last_lsn: found.last_lsn.get(),
+            first_lsn: known.then_some(found.first_lsn.get()),
+            last_lsn: known.then_some(found.last_lsn.get()),
             segments: found.segments.iter().map(ToldSegment::of).collect(),
             findings: findings(found).collect(),
             dead_segments: found.dead.iter().map(|id| id.get()).collect(),

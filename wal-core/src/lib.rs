@@ -25,6 +25,7 @@ mod making;
 mod replay;
 mod resume;
 mod store;
+mod utc;
 mod watermark;
 
 pub use codec::{Applied, Codec, Transform};
@@ -42,6 +43,7 @@ pub use store::{
     Durability, Fenced, Guarantees, MAX_ANCHOR, Naming, SegmentReader, SegmentSpace, SegmentStore,
     SegmentSyncer, SegmentWriter, StoreLock, Unwritten,
 };
+pub use utc::Utc;
 pub use watermark::{Reached, Watermark, Woken};
 
 /// Every seam can be a trait object, and every part can be shared between threads.

@@ -37,7 +37,7 @@ fn beside_a_writer_every_command_works_but_the_two_that_the_hint_names() {
         let ran = run(&log, verb, &args);
         if ["append", "prune"].contains(&verb) {
             let told = ran.exits(1).stderr;
-            assert!(told.contains(&format!("process {} since", writer.child.id())), "{told}");
+            assert!(told.contains(&format!("process {}", writer.child.id())), "{told}");
             assert!(told.contains("hint: one process writes a log at a time"), "{verb}: {told}");
             assert!(told.contains("every command but append and prune works beside it"), "{told}");
         } else {

@@ -165,6 +165,29 @@ fn compact_keeps_the_latest_of_each_key() {
     );
 }
 
+/// 117,996 records were copied, "0 superseded", for a typing error in the field.
+#[test]
+fn a12_a_key_that_no_record_has_is_mentioned() {
+    let log = Log::of(b"{\"id\":1}\n{\"id\":1}\n");
+    let root = tempfile::tempdir().unwrap();
+    let told = into("compact", &log, &root.path().join("a"), &["--key-field", "ident"]).exits(0);
+    assert!(told.stderr.contains("no record has such a key"), "{}", told.stderr);
+    let told = into("compact", &log, &root.path().join("b"), &["--key-field", "id"]).exits(0);
+    assert_eq!(told.stderr, "");
+}
+
+/// Nothing was printed, and nothing said.
+#[test]
+fn a_replay_from_behind_the_end_says_where_the_log_ends() {
+    let log = Log::of(b"1\n2\n");
+    let told = log.run("replay", &["--from", "999999999"]).exits(0);
+    assert_eq!(
+        (told.text().as_str(), told.stderr.as_str()),
+        ("", "note: the log ends with LSN 2, before 999999999\n")
+    );
+    assert_eq!(log.run("replay", &["--from", "2"]).exits(0).stderr, "");
+}
+
 #[test]
 fn compact_wants_one_kind_of_key() {
     let log = Log::of(b"a1\n");

@@ -36,6 +36,10 @@ fn create_missing(dir: &Path, sync: Sync<'_>) -> io::Result<()> {
     let Some(parent) = dir.parent() else {
         return Err(cannot("create", dir, &io::ErrorKind::NotFound.into()));
     };
+    if let Ok(target) = fs::read_link(dir) {
+        let what = format!("it is a link to {}, which is not there", target.display());
+        return Err(cannot("open", dir, &io::Error::new(io::ErrorKind::NotFound, what)));
+    }
     create_with(parent, sync)?;
     match fs::create_dir(dir) {
         // Another process may be making the same directory: then both sync it.

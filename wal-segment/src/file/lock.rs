@@ -5,7 +5,7 @@ use std::process;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use wal_core::Fenced;
+use wal_core::{Fenced, Utc};
 
 use super::transfer::{read_full, write_all};
 use super::{Access, FileInfo, FileKind, Files, OpenFile, platform};
@@ -125,15 +125,15 @@ fn sign(file: &dyn OpenFile, info: &FileInfo) {
     if info.kind != FileKind::File || info.links > 1 {
         return;
     }
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = Utc(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
     let (process, of) = (process::id(), platform::host().map(|host| format!(" of {host}")));
     let text = format!(
-        "process {process}{} since {}\n\
+        "process {process}{} since {since}\n\
          Do not delete or replace this file. That it is there, and whom it names, means nothing: what \
          counts is a lock that the system holds on it and on this directory while a writer has the \
          log open, and frees by itself.\n",
-        of.unwrap_or_default(),
-        date(since)
+        of.unwrap_or_default()
     );
     let signed = write_all(file, 0, text.as_bytes());
     signed.and_then(|()| file.set_len(text.len() as u64)).ok();
@@ -149,38 +149,4 @@ fn held(files: &dyn Files, error: &io::Error) -> io::Error {
     let what =
         format!("{error}; another writer has the log open, and the file {NAME} says: {holder}");
     io::Error::new(io::ErrorKind::WouldBlock, what)
-}
-
-/// `2026-11-28 13:05:22 UTC`, of seconds since 1970.
-fn date(seconds: u64) -> String {
-    let (days, time) = (seconds / 86_400, seconds % 86_400);
-    // Howard Hinnant's `civil_from_days`: years that begin in March, in eras of 400.
-    let shifted = days + 719_468;
-    let (era, day) = (shifted / 146_097, shifted % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
-    let (hours, minutes, seconds) = (time / 3600, time / 60 % 60, time % 60);
-    format!("{year:04}-{month:02}-{day:02} {hours:02}:{minutes:02}:{seconds:02} UTC")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::date;
-
-    #[test]
-    fn dates_are_right() {
-        for (seconds, expected) in [
-            (0, "1970-01-01 00:00:00 UTC"),
-            (951_782_400, "2000-02-29 00:00:00 UTC"),
-            (1_709_251_199, "2024-02-29 23:59:59 UTC"),
-            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
-            (1_795_871_122, "2026-11-28 13:05:22 UTC"),
-        ] {
-            assert_eq!(date(seconds), expected);
-        }
-    }
 }

@@ -1,10 +1,14 @@
-//! Times for people: RFC 3339, in UTC, to the second.
+//! [`Utc`]: a time for people.
 
 use std::fmt;
 
-/// A moment in nanoseconds since the Unix epoch, shown as `2026-11-28T12:42:15Z`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Utc(pub(crate) u64);
+/// A moment in nanoseconds since the Unix epoch, shown as RFC 3339 has it, in UTC, to the second.
+///
+/// ```
+/// assert_eq!(wal_core::Utc(1_795_862_263_000_000_000).to_string(), "2026-11-28T10:37:43Z");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Utc(pub u64);
 
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
