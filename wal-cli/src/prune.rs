@@ -27,7 +27,8 @@ pub(crate) struct Args {
     /// The latest so many records stay, whatever the limits ask
     #[arg(long, value_name = "RECORDS", default_value_t = 0, hide_default_value = true)]
     keep_records: u64,
-    /// One JSON object: `segments` and `bytes` that went, and the new `first_lsn`
+    /// One JSON object: `segments` and `bytes` that went, the new `first_lsn`, and `dated_ahead`, the
+    /// segments that stay because they are dated later than now
     #[arg(long)]
     json: bool,
 }
@@ -38,7 +39,8 @@ struct Limits {
     /// What is before this record goes
     #[arg(long, value_name = "LSN")]
     before: Option<u64>,
-    /// What ended this long ago goes: 90s, 15m, 12h or 7d
+    /// What ended this long ago goes: 90s, 15m, 12h or 7d. A segment dated later than now, by a clock
+    /// that was ahead, counts as old as the next one that is not
     #[arg(long, value_name = "AGE", value_parser = age)]
     older_than: Option<Duration>,
     /// The segments that stay take up no more than this; k, m and g are powers of 1024
@@ -54,6 +56,7 @@ struct Told {
     segments: u64,
     bytes: u64,
     first_lsn: u64,
+    dated_ahead: u64,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -63,10 +66,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let done = wal.retain(&args.limits.retention().at_least_records(args.keep_records));
     let closed = wal.close();
     let done = done.and_then(|done| closed.map(|()| done))?;
-    let Retained { segments, bytes, first_lsn, .. } = done;
+    let Retained { segments, bytes, first_lsn, dated_ahead, .. } = done;
     let mut out = Out::new();
     if args.json {
-        out.json(&Told { segments, bytes, first_lsn: first_lsn.get() })?;
+        out.json(&Told { segments, bytes, first_lsn: first_lsn.get(), dated_ahead })?;
     } else {
         out.text(format_args!("{done}"))?;
     }

@@ -32,7 +32,8 @@ pub struct Retention {
     pub from: Option<Lsn>,
     /// A segment that ended this long ago goes, by the log's own clock
     /// ([`SegmentInfo::ended`]). Where a clock was set back, segments stay longer, never shorter;
-    /// where it jumped ahead, they go at once.
+    /// where it jumped ahead, they go at once. A segment that is dated later than now, by a clock that
+    /// was ahead once, counts as old as the next one that is not.
     pub max_age: Option<Duration>,
     /// The segments that stay take up no more than this, in bytes, prepared space included.
     pub max_bytes: Option<u64>,
@@ -57,6 +58,9 @@ pub struct Retained {
     pub held_segments: u64,
     /// Bytes that they take up.
     pub held_bytes: u64,
+    /// Segments that [`max_age`](Retention::max_age) does not ask to go because they are dated later
+    /// than now, and so is every later one: nothing says how old they are.
+    pub dated_ahead: u64,
     /// Who holds them; each with all that it keeps of them, so that the bytes of several holds
     /// overlap.
     pub held_by: Vec<Held>,
@@ -105,8 +109,8 @@ impl Retention {
         let needed = place(infos, Lsn::new(last.next().get().saturating_sub(*min_records)));
         let before = from.map_or(0, |lsn| place(infos, lsn));
         let old = max_age.map_or(0, |age| {
-            let old = |ended: u64| u128::from(now.saturating_sub(ended)) >= age.as_nanos();
-            infos.iter().take_while(|info| info.ended.is_some_and(old)).count()
+            let old = |ended: &u64| u128::from(now.saturating_sub(*ended)) >= age.as_nanos();
+            ends(infos, now).iter().take_while(|end| end.as_ref().is_some_and(old)).count()
         });
         let large = max_bytes.map_or(0, |max| {
             let mut left = bytes(infos);
@@ -124,6 +128,20 @@ impl Retention {
     }
 }
 
+/// When each of these segments had ended, where that is known: what is dated later than now ended no
+/// later than what came next. The newest has not ended, and was made when the one before it had.
+fn ends(infos: &[SegmentInfo], now: u64) -> Vec<Option<u64>> {
+    let Some(newest) = infos.last() else { return Vec::new() };
+    let mut next = Some(newest.created).filter(|&created| created <= now);
+    let mut ends = vec![newest.ended.filter(|&ended| ended <= now)];
+    for info in infos.iter().rev().skip(1) {
+        next = info.ended.filter(|&ended| ended <= now).or(next);
+        ends.push(next);
+    }
+    ends.reverse();
+    ends
+}
+
 impl Wal {
     /// Deletes the oldest segments as far as the limits ask for it and no [`Hold`](crate::Hold)
     /// keeps them. To be called now and then, by one who has the time; some reads a segment.
@@ -137,18 +155,23 @@ impl Wal {
         }
         let Some(chain) = self.prunable()? else { return Ok(Retained::nothing(self.first_lsn())) };
         let infos = chain.list(&**store, pipeline.written_lsn())?;
-        let asked = retention.asks(&infos, env.now());
+        let now = env.now();
+        let asked = retention.asks(&infos, now);
         let holds = self.holds();
         let goes = holds.floor().map_or(asked, |lsn| asked.min(place(&infos, lsn)));
         let mut held_by = held(holds, &infos[goes..asked]);
         held_by.retain(|held| held.bytes > 0);
         let first_lsn = self.begin_at(&chain, goes)?;
+        let unknown = ends(&infos, now)[asked..].iter().take_while(|end| end.is_none()).count();
+        let unknown = unknown.min(infos.len() - 1 - asked.min(infos.len() - 1));
+        let dated_ahead = if retention.max_age.is_some() { unknown as u64 } else { 0 };
         Ok(Retained {
             segments: goes as u64,
             bytes: bytes(&infos[..goes]),
             first_lsn,
             held_segments: (asked - goes) as u64,
             held_bytes: bytes(&infos[goes..asked]),
+            dated_ahead,
             held_by,
         })
     }
@@ -156,17 +179,28 @@ impl Wal {
 
 impl Retained {
     fn nothing(first_lsn: Lsn) -> Self {
-        let (segments, bytes, held_segments, held_bytes) = (0, 0, 0, 0);
-        Self { segments, bytes, first_lsn, held_segments, held_bytes, held_by: Vec::new() }
+        Self {
+            segments: 0,
+            bytes: 0,
+            first_lsn,
+            held_segments: 0,
+            held_bytes: 0,
+            dated_ahead: 0,
+            held_by: Vec::new(),
+        }
     }
 }
 
 impl fmt::Display for Retained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { segments, bytes, first_lsn, held_segments, held_bytes, held_by } = self;
+        let Self { segments, bytes, first_lsn, held_segments, held_bytes, dated_ahead, held_by } =
+            self;
         write!(f, "went: segments {segments}, bytes {bytes}; the log begins with LSN {first_lsn}")?;
         if *held_segments > 0 {
             write!(f, "\nheld back: segments {held_segments}, bytes {held_bytes}")?;
+        }
+        if *dated_ahead > 0 {
+            write!(f, "\nof unknown age: segments {dated_ahead}, dated later than now")?;
         }
         held_by.iter().try_for_each(|held| write!(f, "\n{held}"))
     }

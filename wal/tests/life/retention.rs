@@ -109,6 +109,44 @@ fn old_segments_go_by_the_clock_of_the_log() {
     assert_eq!(keep(0), (segments.len() as u64 - 4, 201));
 }
 
+/// A clock that was ahead once dated segments later than now, and retention stopped at the first of them
+/// without a word, for ever.
+#[test]
+fn f13_a_clock_that_was_ahead_once_does_not_stop_retention() {
+    let clock = Arc::new(HandClock::default());
+    let memory = Arc::new(MemoryStore::new());
+    let open = || {
+        let store = Arc::clone(&memory) as Arc<dyn SegmentStore>;
+        let builder = Wal::with_store(store).segment_size(16 * 1024).strategy(Strategy::Os);
+        builder.env(clock.clone()).open().unwrap().0
+    };
+    let wal = open();
+    let fill_at = |seconds, records| {
+        clock.set(seconds);
+        fill(&wal, records);
+    };
+    fill_at(1000, 60);
+    fill_at(1_000_000, 60);
+    let ahead = wal.list_segments().unwrap().len();
+    let keep = |now, seconds| {
+        clock.set(now);
+        wal.retain(&Retention::all().younger_than(Duration::from_secs(seconds))).unwrap()
+    };
+    // All that there is behind the first is dated later than now: how old it is nobody knows.
+    let done = keep(2000, 1000);
+    assert!(done.segments > 0 && done.dated_ahead > 0, "{done:?}");
+    assert_eq!(done.segments + done.dated_ahead + 1, ahead as u64, "{done:?}");
+    let told = done.to_string();
+    assert!(told.contains(&format!("of unknown age: segments {}", done.dated_ahead)), "{told}");
+    clock.set(2000);
+    fill(&wal, 60);
+    // As old as the first one that is not: not so old yet, and then it is.
+    assert_eq!(keep(2999, 1000).segments, 0);
+    let done = keep(3000, 1000);
+    assert!(done.segments >= 3 && done.dated_ahead == 0, "{done:?}");
+    assert_eq!(check(&wal).1, 180);
+}
+
 #[test]
 fn what_stays_for_a_hold_is_told_with_its_name() {
     let (_, wal) = filled(200);
