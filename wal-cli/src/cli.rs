@@ -11,9 +11,12 @@ Exit codes:
   0  done; from verify: clean
   1  any other error, such as a directory that is not there; from demo: FAIL
   2  the command line is wrong
-  3  verify only: a torn tail, that is, writes that a crash interrupted; nothing that the log
+  3  verify only: a torn tail, such as a write that a crash interrupted; nothing that the log
      vouches for is hurt, and the next writer cuts it
-  4  corruption: bytes that the log vouches for are damaged or missing";
+  4  corruption: bytes that the log vouches for are damaged, missing or unreadable, or a file
+     that is not the log's has one of its names
+
+append that is ended by SIGINT or SIGTERM makes durable what it has read, and then ends by it.";
 
 /// A write-ahead log from the shell.
 ///
