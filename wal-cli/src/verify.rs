@@ -132,7 +132,7 @@ impl<'a> ToldFinding<'a> {
             what: &finding.what,
             segment: finding.segment.map(wal::SegmentId::get),
             offset: finding.offset,
-            lsn: lsn.map(wal::Lsn::get),
+            lsn: lsn.map(Lsn::get),
         }
     }
 }
