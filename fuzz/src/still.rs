@@ -17,4 +17,8 @@ impl Env for Still {
         let turn = self.0.fetch_add(1, Ordering::Relaxed) + 1;
         turn.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
+
+    fn process(&self) -> u32 {
+        0
+    }
 }

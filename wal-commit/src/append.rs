@@ -1,7 +1,7 @@
 //! Appending: a record or a batch is staged, where there is room.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 
 use wal_core::format::{MAX_PREFIX_LEN, prefix_len};
@@ -9,6 +9,7 @@ use wal_core::{Acknowledgement, Error, ErrorKind, Flush, Lsn, Result, Waiter};
 
 use crate::stage::Stage;
 use crate::sync::lock_briefly;
+use crate::wait::Place;
 use crate::{Pipeline, WhenFull};
 
 impl Pipeline {
@@ -80,6 +81,7 @@ impl Pipeline {
     /// Stages what `push` pushes, where there is room, and tells the strategy.
     #[inline]
     fn stage(&self, when_full: WhenFull, push: impl FnOnce(&mut Stage) -> Lsn) -> Result<Lsn> {
+        self.check_process()?;
         let (lsn, ample) = loop {
             let mut stage = lock_briefly(&self.flusher().stage);
             if let Some(why) = stage.closed() {
@@ -128,13 +130,14 @@ impl Pipeline {
         }
     }
 
-    /// Waits until what is staged now is written: then there was room at some moment.
+    /// Waits until what is staged now is written: then there was room at some moment. So there was
+    /// where a truncation has ended the waiting.
     async fn room(&self) -> Result<()> {
         let staged = self.staged_lsn();
-        let mut reached = pin!(self.flusher().written.reached(staged));
+        let mut place = Place::new(self, Arc::clone(&self.flusher().written), staged);
         let mut asked = false;
         let written = poll_fn(|context| {
-            let mut polled = Pin::new(&mut *reached).poll(context);
+            let mut polled = place.poll(context);
             if polled.is_pending() && !asked {
                 // In the queue by now, so that a failure of this very flush is heard.
                 asked = true;
@@ -146,12 +149,19 @@ impl Pipeline {
                 if let Some(why) = lock_briefly(&self.flusher().stage).closed() {
                     return Poll::Ready(Err(why.clone()));
                 }
-                polled = Pin::new(&mut *reached).poll(context);
+                polled = place.poll(context);
             }
             polled
         });
-        // What failed is what others staged; of this record nothing is.
-        written.await.map_err(|error| self.poisoned().err().unwrap_or(error))
+        let Err(error) = written.await else { return Ok(()) };
+        self.poisoned()?;
+        match lock_briefly(&self.flusher().stage).closed() {
+            Some(why) => Err(why.clone()),
+            // What was staged by others is no more, and with it the LSN that this was waiting for.
+            None if error.kind() == ErrorKind::Invalid => Ok(()),
+            // What failed is what others staged; of this record nothing is.
+            None => Err(error),
+        }
     }
 
     fn check(&self, record: &[u8]) -> Result<()> {

@@ -35,12 +35,14 @@ mod strategy;
 mod sync;
 mod tip;
 mod turns;
+mod wait;
 mod writer;
 
 pub use options::{Options, WhenDiskFull, WhenFull};
-pub use pipeline::{Pipeline, Wait};
+pub use pipeline::Pipeline;
 #[cfg(feature = "tokio")]
 pub use strategy::TokioCommit;
 pub use strategy::{
     FlushThread, GroupCommit, Interval, Os, Parallel, Pipelined, Sync, Tuning, Window,
 };
+pub use wait::Wait;

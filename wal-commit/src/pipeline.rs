@@ -1,21 +1,19 @@
 //! [`Pipeline`]: the writing half of a log.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
 use wal_core::format::Start;
 use wal_core::{
-    Acknowledgement, CommitStrategy, Env, Error, ErrorKind, Flush, Lsn, Reached, Result, Resume,
-    SegmentId, SegmentStore, StoreLock, Uncut, Waiter, Watermark,
+    Acknowledgement, CommitStrategy, Env, Error, ErrorKind, Flush, Lsn, Result, Resume, SegmentId,
+    SegmentStore, StoreLock, Uncut, Waiter, Watermark,
 };
 
 use crate::flusher::{Flusher, closed, lock};
 use crate::patience::Patience;
 use crate::sync::AtomicBool;
+use crate::wait::Wait;
 use crate::writer::Writer;
 use crate::{Options, WhenDiskFull};
 
@@ -27,6 +25,8 @@ pub struct Pipeline {
     env: Arc<dyn Env>,
     options: Options,
     patience: Patience,
+    /// The process that the log was opened in, as the [`Env`] tells it.
+    process: u32,
     /// Whether the strategy has been told to stop.
     stopped: AtomicBool,
     /// Why the first close left records in memory, if it did; from then on nobody flushes them by
@@ -60,7 +60,9 @@ impl Pipeline {
         let flusher = Arc::new(Flusher::new(writer, &options, overlapping_syncs, lock));
         let stopped = AtomicBool::new(false);
         let (patience, unclosed) = (Patience::default(), OnceLock::new());
-        let log = Self { flusher, strategy, store, env, options, patience, stopped, unclosed };
+        let process = env.process();
+        let log =
+            Self { flusher, strategy, store, env, options, patience, process, stopped, unclosed };
         log.strategy.start(Arc::clone(&log.flusher) as Arc<dyn Flush>).inspect_err(|_| {
             // It may drive another log, and does not end with this one.
             log.stopped.store(true, Ordering::Relaxed);
@@ -68,8 +70,17 @@ impl Pipeline {
         Ok(log)
     }
 
+    /// Refuses a process that did not open the log, with [`ErrorKind::Fenced`]: after a fork the log is
+    /// the parent's. Of this child's copy no lock may be taken, for a thread that is not here may hold
+    /// it; so this is asked first, everywhere.
+    #[inline]
+    pub fn check_process(&self) -> Result<()> {
+        if self.env.process() == self.process { Ok(()) } else { Err(forked()) }
+    }
+
     /// Blocks until `lsn` is acknowledged as the strategy understands it.
     pub fn wait(&self, lsn: Lsn) -> Result<()> {
+        self.check_process()?;
         let mark = self.acknowledged();
         if mark.get() >= lsn {
             return Ok(());
@@ -93,13 +104,13 @@ impl Pipeline {
     /// Resolves when `lsn` is acknowledged as the strategy understands it. May be dropped at any
     /// time: no record is lost or stalled by it.
     pub fn wait_async(self: &Arc<Self>, lsn: Lsn) -> Wait {
-        let mark = Arc::clone(self.acknowledged());
-        Wait { reached: mark.reached_owned(lsn), pipeline: Arc::clone(self), lsn, asked: Asked::No }
+        Wait::new(Arc::clone(self), lsn)
     }
 
     /// Makes everything staged before the call durable, whatever the strategy; does nothing where
     /// it is so already.
     pub fn sync(&self) -> Result<()> {
+        self.check_process()?;
         self.make_durable(self.flusher.staged())
     }
 
@@ -120,11 +131,16 @@ impl Pipeline {
 
     /// The first failure, where the log is poisoned.
     pub fn poisoned(&self) -> Result<()> {
+        self.check_process()?;
         self.flusher.poisoned()
     }
 
-    /// The last record staged.
+    /// The last record staged; in a process that did not open the log, the last one written when it was
+    /// forked.
     pub fn staged_lsn(&self) -> Lsn {
+        if self.check_process().is_err() {
+            return self.flusher.written();
+        }
         self.flusher.staged()
     }
 
@@ -140,11 +156,13 @@ impl Pipeline {
 
     /// The segment being written and its end in bytes, where there is one.
     pub fn current_segment(&self) -> Option<(SegmentId, u64)> {
+        self.check_process().ok()?;
         self.flusher.current()
     }
 
     /// Where the log begins, and its newest segment; `None` while it has no segment.
     pub fn extent(&self) -> Option<(Start, SegmentId)> {
+        self.check_process().ok()?;
         self.flusher.extent()
     }
 
@@ -167,6 +185,7 @@ impl Pipeline {
     /// returned, and not earlier. Refused once the log is closed; not behind a close that found no
     /// room, which this may make.
     pub fn set_start(&self, start: Start) -> Result<()> {
+        self.check_process()?;
         self.flusher.set_start(start)
     }
 
@@ -176,6 +195,7 @@ impl Pipeline {
     /// Where `cut` hands the log back ([`Uncut::log`]), it goes on as it was; any other error of `cut`
     /// poisons.
     pub fn truncate(&self, cut: impl FnOnce(Resume) -> Result<Resume, Uncut>) -> Result<()> {
+        self.check_process()?;
         self.flusher.write_and_sync()?;
         let again = |resume| {
             Writer::new(
@@ -207,6 +227,7 @@ impl Pipeline {
     /// As [`close`](Self::close), and calls `last` once the log is sealed and while the store's lock is
     /// still held: for a last change of the store.
     pub fn close_then(&self, last: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.check_process()?;
         lock(&self.flusher.stage).close(closed());
         self.flusher.end_waiting_for_room();
         // `Relaxed`: it only picks the one who calls.
@@ -240,6 +261,9 @@ impl Pipeline {
     /// The store may have room that it had not before: who waits for some under
     /// [`WhenDiskFull::Wait`](crate::WhenDiskFull::Wait) looks again.
     pub fn room_made(&self) {
+        if self.check_process().is_err() {
+            return;
+        }
         self.flusher.room_made();
         // For the tasks: the strategy flushes. What goes wrong with it reaches those who wait.
         let staged = self.flusher.staged();
@@ -273,15 +297,20 @@ impl Pipeline {
 
     /// To be asked by a waiter that is in the queue already: a truncation takes numbers back and
     /// then ends the waiting for them, so that one of the two sees the other.
-    fn issued(&self, lsn: Lsn) -> Result<()> {
+    pub(crate) fn issued(&self, lsn: Lsn) -> Result<()> {
         if lsn > self.flusher.staged() {
             return Err(Error::new(ErrorKind::Invalid, "the LSN was never issued").lsn(lsn));
         }
         Ok(())
     }
 
+    /// Why a task's wait cannot end well, once the strategy has ended with records in memory.
+    pub(crate) fn unclosed(&self) -> Option<&Error> {
+        self.unclosed.get()
+    }
+
     /// A poisoned log is not to blame for a wait that would not have gone well without.
-    fn blame(&self, lsn: Lsn, waited: Result<()>) -> Result<()> {
+    pub(crate) fn blame(&self, lsn: Lsn, waited: Result<()>) -> Result<()> {
         match &waited {
             Err(error) if error.kind() == ErrorKind::Poisoned => self.issued(lsn).and(waited),
             _ => waited,
@@ -291,8 +320,16 @@ impl Pipeline {
 
 impl Drop for Pipeline {
     /// Closes the log where nobody has; nobody is left to hear how that went.
+    ///
+    /// In a process that did not open it, nothing is touched: a second share in each part, which is
+    /// never dropped, keeps it from its end.
     fn drop(&mut self) {
-        self.give_up();
+        if self.check_process().is_ok() {
+            return self.give_up();
+        }
+        std::mem::forget(Arc::clone(&self.flusher));
+        std::mem::forget(Arc::clone(&self.strategy));
+        std::mem::forget(Arc::clone(&self.store));
     }
 }
 
@@ -307,52 +344,7 @@ impl fmt::Debug for Pipeline {
     }
 }
 
-/// Waits for a record to be acknowledged; from [`Pipeline::wait_async`].
-#[derive(Debug)]
-#[must_use = "a future does nothing unless it is awaited"]
-pub struct Wait {
-    reached: Reached<Arc<Watermark>>,
-    pipeline: Arc<Pipeline>,
-    lsn: Lsn,
-    asked: Asked,
-}
-
-/// Whether the strategy knows of the wait.
-#[derive(Debug, PartialEq, Eq)]
-enum Asked {
-    No,
-    Yes,
-}
-
-impl Wait {
-    /// Blocks the thread instead.
-    pub fn wait(self) -> Result<()> {
-        self.pipeline.wait(self.lsn)
-    }
-
-    /// The record waited for.
-    pub fn lsn(&self) -> Lsn {
-        self.lsn
-    }
-}
-
-impl Future for Wait {
-    type Output = Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        let Self { reached, pipeline, lsn, asked } = &mut *self;
-        let mut polled = Pin::new(&mut *reached).poll(context);
-        if polled.is_pending() && *asked == Asked::No {
-            *asked = Asked::Yes;
-            pipeline.issued(*lsn)?;
-            pipeline.strategy.waiting(*lsn, Waiter::Task)?;
-            polled = Pin::new(reached).poll(context);
-            if polled.is_pending()
-                && let Some(error) = pipeline.unclosed.get()
-            {
-                return Poll::Ready(Err(error.clone()));
-            }
-        }
-        polled.map(|waited| pipeline.blame(*lsn, waited))
-    }
+fn forked() -> Error {
+    let what = "this process did not open the log: fork first, open after";
+    Error::new(ErrorKind::Fenced, what)
 }

@@ -36,6 +36,7 @@ mod file;
 mod kv;
 mod memory;
 mod sync;
+mod system;
 mod tee;
 
 pub use capped::Capped;
@@ -46,6 +47,7 @@ pub use file::{
 };
 pub use kv::{Change, KeyShape, KvStore, Locks, Order, OrderedKv, Persist, Visit};
 pub use memory::MemoryStore;
+pub use system::process;
 pub use tee::{Half, Kept, Mismatch, OnLoss, TeeStore};
 
 /// Every store can be shared between threads, and the layer below can be a trait object.

@@ -17,4 +17,8 @@ impl Env for SystemEnv {
     fn random(&self) -> u64 {
         getrandom::u64().expect("the operating system has random numbers once it is up")
     }
+
+    fn process(&self) -> u32 {
+        wal_segment::process()
+    }
 }

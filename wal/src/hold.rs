@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use wal_core::{Error, ErrorKind, Lsn, Result};
+use wal_core::{Env, Error, ErrorKind, Lsn, Result};
 
 use crate::Wal;
 use crate::log::lock;
@@ -44,8 +44,12 @@ pub struct Hold {
 }
 
 /// The holds of a log, by name.
-#[derive(Debug, Default)]
-pub(crate) struct Holds(Mutex<BTreeMap<Arc<str>, Lsn>>);
+#[derive(Debug)]
+pub(crate) struct Holds {
+    places: Mutex<BTreeMap<Arc<str>, Lsn>>,
+    env: Arc<dyn Env>,
+    process: u32,
+}
 
 impl Wal {
     /// Keeps the records from `lsn` on from being pruned, for as long as the returned [`Hold`]
@@ -55,7 +59,7 @@ impl Wal {
     /// - [`NotFound`](ErrorKind::NotFound): the record was pruned.
     pub fn hold(&self, name: impl Into<String>, lsn: Lsn) -> Result<Hold> {
         let name: Arc<str> = name.into().into();
-        let _no_pruning = self.pruning();
+        let _no_pruning = self.pruning()?;
         let lsn = lsn.max(Lsn::FIRST);
         self.check_issued(lsn)?;
         if lsn < self.first_lsn() {
@@ -74,8 +78,8 @@ impl Wal {
 
     /// As [`hold`](Self::hold) from the first record on, under the first name of its kind that is
     /// free.
-    pub(crate) fn hold_all(&self, kind: &str) -> Hold {
-        let _no_pruning = self.pruning();
+    pub(crate) fn hold_all(&self, kind: &str) -> Result<Hold> {
+        let _no_pruning = self.pruning()?;
         let lsn = self.first_lsn();
         let holds = Arc::clone(self.holds());
         let mut places = holds.places();
@@ -85,7 +89,7 @@ impl Wal {
         let name: Arc<str> = free.unwrap_or_default().into();
         places.insert(Arc::clone(&name), lsn);
         drop(places);
-        Hold { holds, name }
+        Ok(Hold { holds, name })
     }
 }
 
@@ -111,6 +115,10 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
+        if self.holds.env.process() != self.holds.process {
+            // A fork's copy, whose lock a thread may hold that is not there.
+            return;
+        }
         self.holds.places().remove(&self.name);
     }
 }
@@ -125,6 +133,10 @@ impl fmt::Debug for Hold {
 }
 
 impl Holds {
+    pub(crate) fn new(env: Arc<dyn Env>) -> Self {
+        Self { places: Mutex::default(), process: env.process(), env }
+    }
+
     /// The first record that any of them keeps.
     pub(crate) fn floor(&self) -> Option<Lsn> {
         self.places().values().min().copied()
@@ -143,6 +155,6 @@ impl Holds {
     }
 
     fn places(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Lsn>> {
-        lock(&self.0)
+        lock(&self.places)
     }
 }

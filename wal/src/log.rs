@@ -22,6 +22,10 @@ use crate::{Builder, Typed};
 /// An append stages a record and gives it its LSN; a wait returns when the record is acknowledged,
 /// which under the default strategy means durable. The last handle to go away closes the log; call
 /// [`close`](Self::close) to know that it went well.
+///
+/// A log belongs to the process that opened it. In a child that was forked after that, appending,
+/// waiting, syncing, reading, pruning and closing are errors of kind [`Fenced`](ErrorKind::Fenced), at
+/// once, and the end of a handle there changes nothing: fork first, open after.
 #[derive(Clone)]
 pub struct Wal {
     inner: Arc<Inner>,
@@ -66,7 +70,8 @@ impl Wal {
     }
 
     pub(crate) fn assemble(parts: Parts) -> Self {
-        let (holds, truncations) = (Arc::default(), AtomicU64::new(0));
+        let holds = Arc::new(Holds::new(Arc::clone(&parts.env)));
+        let truncations = AtomicU64::new(0);
         Self { inner: Arc::new(Inner { parts, pruning: Mutex::default(), holds, truncations }) }
     }
 
@@ -186,11 +191,12 @@ impl Wal {
     /// Also [`Invalid`](ErrorKind::Invalid): the LSN was never issued, or was pruned.
     pub fn truncate_after(&self, lsn: Lsn) -> Result<()> {
         let Parts { store, env, transforms, recovering, pipeline, .. } = &self.inner.parts;
+        pipeline.check_process()?;
         // First without the turn: where this waits for room, it is pruning that makes some.
         if lsn < pipeline.staged_lsn() {
             pipeline.sync()?;
         }
-        let _one_at_a_time = self.pruning();
+        let _one_at_a_time = self.pruning()?;
         if lsn > pipeline.staged_lsn() {
             return Err(Error::new(ErrorKind::Invalid, "the LSN was never issued").lsn(lsn));
         }
@@ -267,7 +273,7 @@ impl Wal {
     pub fn close(&self) -> Result<()> {
         // What prunes removes segments under the store's lock, which goes below. It waits for nothing
         // but the disk.
-        let _no_pruning = self.pruning();
+        let _no_pruning = self.pruning()?;
         self.pipeline().close()
     }
 
@@ -278,6 +284,7 @@ impl Wal {
         look: impl Fn(&Chain, Lsn) -> Result<T>,
     ) -> Result<Option<T>> {
         let Parts { store, pipeline, .. } = self.parts();
+        pipeline.check_process()?;
         let mut attempts = 0;
         loop {
             let last = pipeline.acknowledged_lsn();
@@ -306,9 +313,10 @@ impl Wal {
         self.inner.truncations.load(Ordering::SeqCst)
     }
 
-    /// The turn at changing the list of segments.
-    pub(crate) fn pruning(&self) -> MutexGuard<'_, ()> {
-        lock(&self.inner.pruning)
+    /// The turn at changing the list of segments, in the process that opened the log.
+    pub(crate) fn pruning(&self) -> Result<MutexGuard<'_, ()>> {
+        self.pipeline().check_process()?;
+        Ok(lock(&self.inner.pruning))
     }
 
     #[inline]
@@ -319,6 +327,9 @@ impl Wal {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if self.parts.pipeline.check_process().is_err() {
+            return;
+        }
         // Nobody is left to tell; who must know calls `close`. A wait that somebody keeps has the
         // pipeline, which must not write any more when the lock is another's.
         self.parts.pipeline.give_up();

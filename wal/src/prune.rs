@@ -25,7 +25,7 @@ impl Wal {
     ///
     /// [`Invalid`](ErrorKind::Invalid): the LSN was never issued.
     pub fn prune_before(&self, lsn: Lsn) -> Result<Lsn> {
-        let _one_at_a_time = self.pruning();
+        let _one_at_a_time = self.pruning()?;
         self.check_issued(lsn)?;
         let Some(chain) = self.prunable()? else { return Ok(self.first_lsn()) };
         let lsn = self.holds().floor().map_or(lsn, |held| held.min(lsn));
@@ -38,7 +38,7 @@ impl Wal {
     ///
     /// [`NotFound`](ErrorKind::NotFound): the log has not come to that segment yet.
     pub fn delete_segments_before(&self, id: SegmentId) -> Result<Lsn> {
-        let _one_at_a_time = self.pruning();
+        let _one_at_a_time = self.pruning()?;
         let Some(chain) = self.prunable()? else { return Ok(self.first_lsn()) };
         let mut at = chain.segments.partition_point(|&other| other < id);
         if at == chain.segments.len() {

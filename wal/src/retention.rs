@@ -149,7 +149,7 @@ impl Wal {
     /// Crashes and errors are as for [`prune_before`](Self::prune_before).
     pub fn retain(&self, retention: &Retention) -> Result<Retained> {
         let Parts { store, env, pipeline, .. } = self.parts();
-        let _one_at_a_time = self.pruning();
+        let _one_at_a_time = self.pruning()?;
         if let Some(lsn) = retention.from {
             self.check_issued(lsn)?;
         }

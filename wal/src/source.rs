@@ -48,7 +48,7 @@ impl Source {
     pub(crate) fn of_log(wal: &Wal, kind: &str) -> Result<Self> {
         let Parts { store, transforms, codec, recovering, .. } = wal.parts();
         let truncations = wal.truncations();
-        let hold = wal.hold_all(kind);
+        let hold = wal.hold_all(kind)?;
         let first = hold.lsn();
         let found = wal.over_chain(|chain, last| Ok((chain.clone(), last)))?;
         let (chain, last) = found.map_or((None, first.previous()), |(chain, last)| {

@@ -151,6 +151,10 @@ impl Env for Times {
     fn random(&self) -> u64 {
         self.chance.random()
     }
+
+    fn process(&self) -> u32 {
+        self.chance.process()
+    }
 }
 
 /// Refuses a store that has no segment and had some: a person took them away, and what remains says

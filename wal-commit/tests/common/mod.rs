@@ -28,6 +28,10 @@ impl Env for StillEnv {
     fn random(&self) -> u64 {
         (self.0.fetch_add(1, Ordering::Relaxed) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
+
+    fn process(&self) -> u32 {
+        0
+    }
 }
 
 /// A new log in this store.

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wal_core::SegmentReader;
 
-use super::map::Map;
 use super::reader::FileReader;
 use super::reading::opened;
 use super::{Access, Files};
+use crate::system::map::Map;
 
 /// Bytes. A read of more costs less by `pread`, which has no page to look up and none to fault in.
 /// And a scan of a cold file fell to a tenth where a map was to be read in sequence.
@@ -18,16 +18,16 @@ const MANY: usize = 64 << 10;
 /// map has no answer to: many bytes at once, what lies behind the map's end, a file for which there
 /// was no map left, and all from the first time that the file was cut off under its map.
 #[derive(Debug)]
-pub(super) struct MappedReader {
+pub(crate) struct MappedReader {
     buffered: FileReader,
-    pub(super) map: Option<Map>,
+    pub(crate) map: Option<Map>,
     /// The file's size when it was last looked at.
     seen: AtomicU64,
 }
 
 impl MappedReader {
     /// A reader of the file of this name.
-    pub(super) fn open(files: &dyn Files, name: &str) -> io::Result<Self> {
+    pub(crate) fn open(files: &dyn Files, name: &str) -> io::Result<Self> {
         let file = opened(files, name, Access::Read)?;
         let Some(os_file) = file.as_file() else {
             let what = format!("only a file of the operating system can be mapped: {file:?}");

@@ -10,9 +10,7 @@ mod life;
 mod listed;
 mod lock;
 #[cfg(all(feature = "mmap", target_os = "linux", target_pointer_width = "64"))]
-mod map;
-#[cfg(all(feature = "mmap", target_os = "linux", target_pointer_width = "64"))]
-mod mapped;
+pub(crate) mod mapped;
 mod name;
 mod os;
 mod pending;

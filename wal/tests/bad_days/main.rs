@@ -11,6 +11,7 @@ mod prepared_ahead;
 mod child;
 mod every_call;
 mod failing;
+mod fork;
 mod lacking;
 mod mixed_up;
 mod mounted;

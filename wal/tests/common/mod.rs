@@ -30,6 +30,10 @@ impl Env for StillEnv {
         let turn = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         (turn + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
+
+    fn process(&self) -> u32 {
+        0
+    }
 }
 
 /// The segments of a store as they lie there now, as a kill of the process would leave them.

@@ -79,6 +79,10 @@ impl Env for HandClock {
     fn random(&self) -> u64 {
         self.chance.random()
     }
+
+    fn process(&self) -> u32 {
+        0
+    }
 }
 
 /// The frames with records that a store holds: first LSN, records, time, transform.

@@ -203,6 +203,10 @@ fn clock_backwards_does_not_delete_segments() {
         fn random(&self) -> u64 {
             self.0.load(Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         }
+
+        fn process(&self) -> u32 {
+            0
+        }
     }
     let disk = disk();
     let env = Arc::new(Backwards(AtomicU64::new(u64::MAX / 2)));

@@ -113,6 +113,10 @@ impl Env for SeededEnv {
         let mixed = (turn ^ (turn >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
     }
+
+    fn process(&self) -> u32 {
+        0
+    }
 }
 
 /// The plain store on these disks.

@@ -1,6 +1,6 @@
 //! [`Map`]: a file as memory that may be cut off at any time.
 //!
-//! The only unsafe code of the workspace. It stands on three things:
+//! It stands on three things:
 //!
 //! - **One arena.** All maps lie in windows of one range of addresses that is reserved once and kept
 //!   for the life of the process, `arena.rs`. So an address says by itself whether it is ours and
@@ -15,8 +15,6 @@
 //! which fails in place of raising). It was measured at twice the cost of `pread`, where copying from
 //! the map takes a seventh.
 
-#![expect(unsafe_code, reason = "maps and signals; each block says why it is sound")]
-
 mod arena;
 mod fault;
 #[cfg(test)]
@@ -30,16 +28,16 @@ use std::sync::atomic::{Ordering, fence};
 use arena::Window;
 
 /// The first bytes of a file, as memory. A file that grows needs no other map.
-pub(super) struct Map {
+pub(crate) struct Map {
     window: Window,
 }
 
 impl Map {
     /// Bytes of a file that a map covers.
-    pub(super) const LEN: u64 = arena::WINDOW as u64;
+    pub(crate) const LEN: u64 = arena::WINDOW as u64;
 
     /// Maps this file; `None` where too many are mapped.
-    pub(super) fn new(file: &File) -> io::Result<Option<Self>> {
+    pub(crate) fn new(file: &File) -> io::Result<Option<Self>> {
         arena::reserve()?;
         let Some(window) = Window::take() else { return Ok(None) };
         window.show(file)?;
@@ -53,7 +51,7 @@ impl Map {
     /// # Panics
     ///
     /// Where that is beyond [`LEN`](Self::LEN).
-    pub(super) fn copy(&self, offset: u64, buffer: &mut [u8]) -> bool {
+    pub(crate) fn copy(&self, offset: u64, buffer: &mut [u8]) -> bool {
         let start = usize::try_from(offset).expect("a map is smaller than memory");
         let end = start.checked_add(buffer.len());
         assert!(end.is_some_and(|end| end <= arena::WINDOW), "within the map");

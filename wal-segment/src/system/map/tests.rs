@@ -12,9 +12,9 @@ use std::thread;
 
 use wal_core::SegmentReader;
 
-use super::super::OsFiles;
-use super::super::mapped::MappedReader;
 use super::*;
+use crate::file::OsFiles;
+use crate::file::mapped::MappedReader;
 
 const PAGE: usize = 4096;
 const CHILD: &str = "WAL_SEGMENT_MAP_TEST_CHILD";
@@ -200,7 +200,7 @@ fn where_all_windows_are_taken_a_reader_goes_without() {
 /// Starts this test again, in a process of its own.
 fn child(test: &str, role: &str) -> ExitStatus {
     Command::new(env::current_exe().unwrap())
-        .args(["--exact", &format!("file::map::tests::{test}"), "--nocapture"])
+        .args(["--exact", &format!("system::map::tests::{test}"), "--nocapture"])
         .env(CHILD, role)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
