@@ -200,7 +200,9 @@ impl Queue {
     fn take_above(&mut self, lsn: Lsn) -> Woken {
         let mut woken = Woken::default();
         let above = self.waiters.split_off(&(lsn.next(), 0));
-        above.into_values().for_each(|waker| woken.push(waker));
+        for waker in above.into_values() {
+            woken.push(waker);
+        }
         woken
     }
 }
@@ -271,19 +273,19 @@ impl<W: Deref<Target = Watermark> + Unpin> Future for Reached<W> {
         // The caller's code, and so not under the lock.
         let waker = context.waker().clone();
         let mut queue = this.watermark.lock();
-        let (polled, old) = match queue.look(&this.watermark, lsn, this.ticket) {
-            Some(result) => (Poll::Ready(result), Some(waker)),
-            None => {
-                let ticket = *this.ticket.get_or_insert_with(|| {
-                    queue.tickets += 1;
-                    queue.tickets - 1
-                });
-                (Poll::Pending, queue.waiters.insert((lsn, ticket), waker))
-            }
-        };
+        let looked = queue.look(&this.watermark, lsn, this.ticket);
+        if let Some(result) = looked {
+            drop(queue);
+            return Poll::Ready(result);
+        }
+        let ticket = *this.ticket.get_or_insert_with(|| {
+            queue.tickets += 1;
+            queue.tickets - 1
+        });
+        let old = queue.waiters.insert((lsn, ticket), waker);
         drop(queue);
         drop(old);
-        polled
+        Poll::Pending
     }
 }
 

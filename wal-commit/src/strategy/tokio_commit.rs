@@ -6,16 +6,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::spawn_blocking;
 use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter};
 
 use super::gather::Gather;
+use super::is_final;
 use super::watch::Watch;
+use super::worker::{Rest, Worker};
 
-/// Group commit by a task on a Tokio runtime, whose blocking threads do the I/O; no thread of its
-/// own. The next flush starts when the last has ended and takes everything staged along; those whom
-/// the last one has woken may come back first, as under [`GroupCommit`](super::GroupCommit). It looks
-/// at no clock of the runtime, so a paused one changes nothing.
+/// Group commit by a task on a Tokio runtime: it decides when to flush, in its turn among the tasks
+/// that append, so that all who are ready share one. The next flush starts when the last has ended and
+/// takes everything staged along; those whom the last one has woken may come back first, as under
+/// [`GroupCommit`](super::GroupCommit). It looks at no clock of the runtime, so a paused one changes
+/// nothing.
+///
+/// The I/O is done by a thread of the log's own, and not by a blocking thread of the runtime, of which
+/// there is a number that others can use up.
+///
+/// A thread that blocks for a record, also one of the runtime's own, flushes by itself: the task may
+/// wait for that very thread.
 ///
 /// A wait that is dropped loses nothing: what is staged is flushed, whether anybody waits or not.
 ///
@@ -25,12 +33,19 @@ use super::watch::Watch;
 pub struct TokioCommit {
     runtime: Handle,
     shared: Arc<Shared>,
+    helper: Arc<Worker>,
 }
 
 #[derive(Default)]
 struct Shared {
     log: Mutex<Option<Arc<dyn Flush>>>,
     more: Notify,
+    /// Whether the thread is to flush, for the task.
+    wanted: AtomicBool,
+    /// It has.
+    done: Notify,
+    /// It has ended.
+    over: AtomicBool,
     /// Held by who flushes.
     flushing: Mutex<()>,
     /// Whether somebody has begun to wait since the last flush began.
@@ -54,7 +69,7 @@ impl TokioCommit {
 
     /// The strategy, for one log, on this runtime.
     pub fn on(runtime: Handle) -> Self {
-        Self { runtime, shared: Arc::default() }
+        Self { runtime, shared: Arc::default(), helper: Arc::default() }
     }
 }
 
@@ -74,11 +89,14 @@ impl CommitStrategy for TokioCommit {
         if place.is_some() || self.shared.stopping.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Invalid, "a strategy drives one log, once"));
         }
+        let shared = Arc::clone(&self.shared);
+        self.helper
+            .start("wal-tokio", Arc::clone(&log), move |log, rest| shared.help(log, rest))?;
         *place = Some(log);
         drop(place);
         // The guard is made here: a runtime that has ended drops the task without running it.
-        let task = End(Arc::clone(&self.shared));
-        self.runtime.spawn(async move { task.0.run().await });
+        let (task, helper) = (End(Arc::clone(&self.shared)), Arc::clone(&self.helper));
+        self.runtime.spawn(async move { task.0.run(&helper).await });
         Ok(())
     }
 
@@ -89,21 +107,22 @@ impl CommitStrategy for TokioCommit {
         Ok(())
     }
 
-    fn waiting(&self, _lsn: Lsn, waiter: Waiter) -> Result<()> {
+    fn waiting(&self, lsn: Lsn, waiter: Waiter) -> Result<()> {
         if waiter != Waiter::Nobody {
             // A hint, which nothing relies on.
             self.shared.asked.store(true, Ordering::Relaxed);
         }
-        if !self.shared.ended.load(Ordering::SeqCst) {
-            // Should the runtime end now, the flush at its end comes behind this look.
-            self.shared.more.notify_one();
-            return Ok(());
-        }
         match waiter {
-            Waiter::Nobody => Ok(()),
-            Waiter::Thread => self.shared.flush(),
-            Waiter::Task => {
+            // The task may be waiting for this thread, which may be all that the runtime has.
+            Waiter::Thread => self.shared.flush_through(lsn),
+            Waiter::Task if self.shared.ended.load(Ordering::SeqCst) => {
                 Err(Error::new(ErrorKind::Invalid, "the runtime that flushes the log has ended"))
+            }
+            // Should the runtime end now, the flush at its end comes behind this look.
+            Waiter::Task | Waiter::Nobody => {
+                self.shared.more.notify_one();
+                self.helper.hurry();
+                Ok(())
             }
         }
     }
@@ -112,29 +131,41 @@ impl CommitStrategy for TokioCommit {
         self.shared.stopping.store(true, Ordering::Release);
         lock(&self.shared.log).take();
         self.shared.more.notify_one();
-        // Waits for a flush under way. It runs on a blocking thread, and so it ends also where this
-        // one is the runtime's only other.
+        // Waits for a flush under way, which is on a thread that is not the runtime's.
+        self.helper.stop();
         drop(lock(&self.shared.flushing));
     }
 }
 
 impl Shared {
-    async fn run(self: &Arc<Self>) {
-        while !self.stopping.load(Ordering::Acquire) {
+    /// The task.
+    async fn run(&self, helper: &Worker) {
+        while !self.stopping.load(Ordering::Acquire) && !self.over.load(Ordering::Acquire) {
             if self.idle() {
                 self.rest(|| !self.idle()).await;
                 continue;
             }
-            let shared = Arc::clone(self);
-            match spawn_blocking(move || shared.flush_and_gather()).await {
-                Ok(Ok(())) => {}
-                // A full disk, which whoever waited knows: again when somebody appends or waits.
-                Ok(Err(error)) if error.kind() != ErrorKind::Poisoned => {
-                    self.rest(|| false).await;
-                }
-                // Poisoned, by a panic too; or the runtime ends.
-                _ => return,
+            self.wanted.store(true, Ordering::Release);
+            helper.wake();
+            self.done.notified().await;
+        }
+    }
+
+    /// The thread. What goes wrong reaches those who wait through the watermark.
+    fn help(&self, log: &dyn Flush, rest: &Rest) {
+        let _over = Over(self);
+        while !rest.stopping() {
+            if !self.wanted.swap(false, Ordering::AcqRel) {
+                rest.rest(|| self.wanted.load(Ordering::Acquire));
+                continue;
             }
+            if let Err(error) = self.flush_and_gather(log) {
+                if is_final(&error) {
+                    return;
+                }
+                rest.leave_full_disk();
+            }
+            self.done.notify_one();
         }
     }
 
@@ -155,23 +186,25 @@ impl Shared {
         self.log().is_none_or(|log| log.staged() <= log.durable())
     }
 
-    fn flush(&self) -> Result<()> {
+    /// Flushes once it can, unless somebody else has done so by then.
+    fn flush_through(&self, lsn: Lsn) -> Result<()> {
         let _turn = lock(&self.flushing);
         let Some(log) = self.log() else { return Ok(()) };
-        self.lead(&*log)
+        if log.durable() >= lsn { Ok(()) } else { self.lead(&*log) }
     }
 
-    /// A flush of the task, on a thread that may sleep. The turn lasts until the log is let go of: then
-    /// it may be opened again.
-    fn flush_and_gather(&self) -> Result<()> {
-        let _turn = lock(&self.flushing);
-        let Some(log) = self.log() else { return Ok(()) };
+    /// A flush for the task. The turn ends before the wait for those whom it has woken: a thread that
+    /// blocks need not wait for others.
+    fn flush_and_gather(&self, log: &dyn Flush) -> Result<()> {
+        let turn = lock(&self.flushing);
         let (durable, asked) = (log.durable(), self.asked.swap(false, Ordering::Relaxed));
-        self.lead(&*log)?;
+        self.lead(log)?;
+        drop(turn);
         if asked {
             let woken = log.durable().since(durable);
-            let stopping = || self.stopping.load(Ordering::Acquire);
-            self.gather.wait(&*log, woken, stopping);
+            let over =
+                || self.stopping.load(Ordering::Acquire) || self.ended.load(Ordering::Acquire);
+            self.gather.wait(log, woken, over);
         }
         Ok(())
     }
@@ -190,8 +223,19 @@ impl Drop for End {
         self.0.ended.store(true, Ordering::SeqCst);
         if !self.0.stopping.load(Ordering::Acquire) {
             // For those who wait already; what goes wrong reaches them through the watermark.
-            let _ = self.0.flush();
+            let _ = self.0.flush_through(Lsn::new(u64::MAX));
         }
+    }
+}
+
+/// The end of the thread, however it comes: the task must not wait for it.
+struct Over<'a>(&'a Shared);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.over.store(true, Ordering::Release);
+        self.0.done.notify_one();
+        self.0.more.notify_one();
     }
 }
 
