@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wal_core::{SegmentId, SegmentReader, SegmentSpace, SegmentSyncer, SegmentWriter, Unwritten};
 
-use super::store::Shared;
+use super::store::{Life, Shared};
 use super::{Change, Order, Persist};
 
 #[derive(Debug)]
@@ -14,12 +14,13 @@ pub(super) struct KvWriter {
     store: Arc<Shared>,
     id: SegmentId,
     end: u64,
+    life: Option<Arc<Life>>,
 }
 
 impl KvWriter {
-    /// The writer of a segment that is empty.
-    pub(super) fn new(store: Arc<Shared>, id: SegmentId) -> Self {
-        Self { store, id, end: 0 }
+    /// The writer of a segment that is empty, which keeps the store locked.
+    pub(super) fn new(store: Arc<Shared>, id: SegmentId, life: Option<Arc<Life>>) -> Self {
+        Self { store, id, end: 0, life }
     }
 }
 
@@ -53,13 +54,14 @@ impl SegmentWriter for KvWriter {
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {
-        Arc::new(KvSyncer { store: Arc::clone(&self.store) })
+        Arc::new(KvSyncer { store: Arc::clone(&self.store), _life: self.life.clone() })
     }
 }
 
 #[derive(Debug)]
 struct KvSyncer {
     store: Arc<Shared>,
+    _life: Option<Arc<Life>>,
 }
 
 impl SegmentSyncer for KvSyncer {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use wal_core::{Guarantees, SegmentId, SegmentReader, SegmentStore, SegmentWriter, StoreLock};
 
@@ -38,7 +38,22 @@ pub(super) struct Shared {
     pub(super) keys: Keys,
     /// Held while a marker is read and put anew.
     changing: Mutex<()>,
+    /// Held by the lock, and by every writer and syncer made under it.
+    life: Mutex<Weak<Life>>,
 }
+
+/// What keeps the name locked.
+#[derive(Debug)]
+pub(super) struct Life {
+    _lock: Box<dyn StoreLock>,
+}
+
+#[derive(Debug)]
+struct KvLock {
+    _life: Arc<Life>,
+}
+
+impl StoreLock for KvLock {}
 
 impl KvStore {
     /// The log of this name: letters and digits of ASCII, `-`, `_`, `.`, `/`.
@@ -60,8 +75,8 @@ impl KvStore {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             }
         }
-        let changing = Mutex::default();
-        Ok(Self { shared: Arc::new(Shared { kv, keys, changing }) })
+        let (changing, life) = Default::default();
+        Ok(Self { shared: Arc::new(Shared { kv, keys, changing, life }) })
     }
 }
 
@@ -78,6 +93,10 @@ impl Shared {
 
     pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn life(&self) -> MutexGuard<'_, Weak<Life>> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn missing(&self, id: SegmentId) -> io::Error {
@@ -103,7 +122,10 @@ impl SegmentStore for KvStore {
     }
 
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
-        self.shared.kv.lock(self.shared.keys.name())
+        let lock = self.shared.kv.lock(self.shared.keys.name())?;
+        let life = Arc::new(Life { _lock: lock });
+        *self.shared.life() = Arc::downgrade(&life);
+        Ok(Box::new(KvLock { _life: life }))
     }
 
     fn list(&self) -> io::Result<Vec<SegmentId>> {
@@ -126,7 +148,8 @@ impl SegmentStore for KvStore {
         }
         let marker = Change::Put(&shared.keys.segment(id), &0_u64.to_le_bytes());
         shared.kv.apply(&[marker], Persist::Now)?;
-        Ok(Box::new(KvWriter::new(Arc::clone(shared), id)))
+        let life = shared.life().upgrade();
+        Ok(Box::new(KvWriter::new(Arc::clone(shared), id, life)))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use wal_core::{
     Durability, Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer,
@@ -26,7 +25,8 @@ pub struct MemoryStore {
 struct Shared {
     segments: Mutex<BTreeMap<SegmentId, Arc<Segment>>>,
     anchor: Mutex<Option<Vec<u8>>>,
-    locked: AtomicBool,
+    /// Held by the lock, and by every writer and syncer made under it.
+    life: Mutex<Weak<Life>>,
     budget: Arc<Budget>,
 }
 
@@ -40,8 +40,8 @@ impl MemoryStore {
     /// segment that was removed counts until its last writer and reader are dropped.
     pub fn with_capacity_limit(bytes: u64) -> Self {
         let budget = Arc::new(Budget::new(bytes));
-        let (segments, anchor) = (Mutex::default(), Mutex::default());
-        let shared = Shared { segments, anchor, locked: false.into(), budget };
+        let (segments, anchor, life) = Default::default();
+        let shared = Shared { segments, anchor, life, budget };
         Self { shared: Arc::new(shared) }
     }
 
@@ -57,6 +57,10 @@ impl MemoryStore {
 
     fn anchor(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
         self.shared.anchor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn life(&self) -> MutexGuard<'_, Weak<Life>> {
+        self.shared.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find(&self, id: SegmentId) -> io::Result<Arc<Segment>> {
@@ -88,12 +92,14 @@ impl SegmentStore for MemoryStore {
     }
 
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
-        // `Acquire` pairs with the `Release` of the drop: the new holder sees what the old one did.
-        if self.shared.locked.swap(true, Ordering::Acquire) {
+        let mut holder = self.life();
+        if holder.strong_count() > 0 {
             let what = "another writer has this memory store open";
             return Err(io::Error::new(io::ErrorKind::WouldBlock, what));
         }
-        Ok(Box::new(MemoryLock { shared: Arc::clone(&self.shared) }))
+        let life = Arc::new(Life);
+        *holder = Arc::downgrade(&life);
+        Ok(Box::new(MemoryLock { _life: life }))
     }
 
     fn list(&self) -> io::Result<Vec<SegmentId>> {
@@ -108,7 +114,8 @@ impl SegmentStore for MemoryStore {
         };
         let segment = Arc::new(Segment::prepared(Arc::clone(&self.shared.budget), size)?);
         place.insert(Arc::clone(&segment));
-        Ok(Box::new(MemoryWriter { segment, size, end: 0 }))
+        let life = self.life().upgrade();
+        Ok(Box::new(MemoryWriter { segment, size, end: 0, life }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -138,18 +145,16 @@ impl SegmentStore for MemoryStore {
     }
 }
 
+/// What keeps the store locked.
+#[derive(Debug)]
+struct Life;
+
 #[derive(Debug)]
 struct MemoryLock {
-    shared: Arc<Shared>,
+    _life: Arc<Life>,
 }
 
 impl StoreLock for MemoryLock {}
-
-impl Drop for MemoryLock {
-    fn drop(&mut self) {
-        self.shared.locked.store(false, Ordering::Release);
-    }
-}
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -162,6 +167,7 @@ struct MemoryWriter {
     segment: Arc<Segment>,
     size: u64,
     end: u64,
+    life: Option<Arc<Life>>,
 }
 
 impl SegmentWriter for MemoryWriter {
@@ -180,13 +186,15 @@ impl SegmentWriter for MemoryWriter {
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {
-        Arc::new(MemorySyncer)
+        Arc::new(MemorySyncer { _life: self.life.clone() })
     }
 }
 
 /// What was appended to memory is as durable as it gets.
 #[derive(Debug)]
-struct MemorySyncer;
+struct MemorySyncer {
+    _life: Option<Arc<Life>>,
+}
 
 impl SegmentSyncer for MemorySyncer {
     fn sync(&self) -> io::Result<()> {
