@@ -88,6 +88,6 @@ pub use sim_store::SimStore;
 pub use store_laws::{SEGMENT_STORE_LAWS, SegmentStoreLaw};
 pub use tape::Tape;
 pub use transform_laws::{TRANSFORM_LAWS, TransformLaw};
-pub use wrap::{Counting, StoreCounts, Throttled, Traced};
+pub use wrap::{Before, Counting, StoreCounts, Throttled, Traced, YieldingFiles};
 
 use log_under_test::TracedLog;

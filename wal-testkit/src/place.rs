@@ -162,7 +162,8 @@ pub struct OnDisk<O> {
 }
 
 impl<O> OnDisk<O> {
-    /// An empty disk, and how a part is opened on it.
+    /// An empty disk, and how a part is opened on it. Each opening gets a handle of the disk of its
+    /// own, an [opener](SimDisk::opener).
     pub fn new<T, E>(profile: Profile, open: O) -> Self
     where
         O: Fn(SimDisk) -> Result<T, E>,
@@ -197,7 +198,7 @@ where
     S: SegmentStore + 'static,
 {
     fn open(&self) -> Result<Box<dyn SegmentStore>> {
-        Ok(Box::new((self.open)(self.disk()).map_err(cannot_open)?))
+        Ok(Box::new((self.open)(self.disk().opener()).map_err(cannot_open)?))
     }
 
     fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {
@@ -216,7 +217,7 @@ where
     L: LogUnderTest + 'static,
 {
     fn open(&self) -> Result<Box<dyn LogUnderTest>> {
-        Ok(Box::new((self.open)(self.disk())?))
+        Ok(Box::new((self.open)(self.disk().opener())?))
     }
 
     fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {

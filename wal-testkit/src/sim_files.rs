@@ -16,6 +16,8 @@ use crate::{SimDisk, SimFile, SimLock};
 /// off the disk, so that the same case gives the same bytes.
 #[derive(Debug)]
 pub struct SimFiles {
+    /// As it was given, for the test.
+    given: SimDisk,
     disk: SimDisk,
     directory_lock: DirectoryLock,
 }
@@ -31,9 +33,9 @@ pub enum DirectoryLock {
 }
 
 impl SimFiles {
-    /// The files of this disk.
+    /// The files of this disk, as an [opener](SimDisk::opener) of its own.
     pub fn new(disk: SimDisk) -> Self {
-        Self { disk, directory_lock: DirectoryLock::default() }
+        Self { disk: disk.opener(), given: disk, directory_lock: DirectoryLock::default() }
     }
 
     /// The directory can be locked, or cannot.
@@ -42,9 +44,9 @@ impl SimFiles {
         self
     }
 
-    /// The disk below.
+    /// The disk below, as it was given.
     pub fn disk(&self) -> &SimDisk {
-        &self.disk
+        &self.given
     }
 
     fn opened(&self, name: &str, file: SimFile, access: Access) -> Arc<dyn OpenFile> {
@@ -59,7 +61,11 @@ impl Files for SimFiles {
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn OpenFile>> {
-        Ok(self.opened(name, self.disk.open(name)?, access))
+        let file = self.disk.open(name)?;
+        if !matches!(access, Access::Read | Access::ReadDirect) {
+            file.writes();
+        }
+        Ok(self.opened(name, file, access))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -91,9 +97,10 @@ impl Files for SimFiles {
         self.disk.sync_dir()
     }
 
-    /// Another one whenever something was done on the disk meanwhile, and the same in every run.
+    /// Another one for every opener, and whenever something was done on the disk meanwhile; the same
+    /// in every run.
     fn random(&self) -> u64 {
-        Chance::new(self.disk.operations()).next()
+        Chance::new(self.disk.operations() ^ self.disk.identity() << 40).next()
     }
 }
 

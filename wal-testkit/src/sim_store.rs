@@ -17,19 +17,22 @@ use crate::{SimDisk, SimFile, SimLock};
 /// every segment removed: only so do removals keep their order where the directory keeps none.
 #[derive(Clone, Debug)]
 pub struct SimStore {
+    /// As it was given, for the test.
+    given: SimDisk,
     disk: SimDisk,
     life: Arc<Life>,
 }
 
 impl SimStore {
-    /// The store that is on this disk; an empty disk is an empty store.
+    /// The store that is on this disk, as an [opener](SimDisk::opener) of its own; an empty disk is
+    /// an empty store.
     pub fn new(disk: SimDisk) -> Self {
-        Self { disk, life: Arc::default() }
+        Self { disk: disk.opener(), given: disk, life: Arc::default() }
     }
 
-    /// The disk below.
+    /// The disk below, as it was given.
     pub fn disk(&self) -> &SimDisk {
-        &self.disk
+        &self.given
     }
 }
 

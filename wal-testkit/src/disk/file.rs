@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::directory::InodeNumber;
 use super::fault::{Call, Fault};
 use super::inode::Change;
+use super::owners::Deed;
 use super::profile::{EntrySync, Space};
 use super::{Event, SimDisk, State};
 
@@ -15,11 +16,25 @@ use super::{Event, SimDisk, State};
 pub struct SimFile {
     disk: SimDisk,
     inode: InodeNumber,
+    handle: Arc<Handle>,
+}
+
+/// What the clones of a [`SimFile`] share.
+struct Handle {
+    disk: SimDisk,
+    number: u64,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.disk.state().owners.closed(self.number);
+    }
 }
 
 impl SimFile {
     pub(super) fn new(disk: SimDisk, inode: InodeNumber) -> Self {
-        Self { disk, inode }
+        let number = disk.state().owners.handle();
+        Self { handle: Arc::new(Handle { disk: disk.clone(), number }), disk, inode }
     }
 
     /// Writes as many of these bytes as it can there, and says how many: short, as `pwrite` is,
@@ -28,6 +43,7 @@ impl SimFile {
     pub fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
         let range = offset..offset.saturating_add(bytes.len() as u64);
         self.operate(Call::Write, Some(range), |state, operation, fault| {
+            self.changes(state);
             let bytes = match fault {
                 Some(Fault::Short(most) | Fault::Partial(most)) => &bytes[..most.min(bytes.len())],
                 _ => bytes,
@@ -140,6 +156,7 @@ impl SimFile {
     /// Cuts the file to this size, or extends it by zeros that take no space yet.
     pub fn set_len(&self, size: u64) -> io::Result<()> {
         self.operate(Call::SetLen, Some(0..size), |state, operation, _| {
+            self.changes(state);
             state.inode(self.inode).change(operation, Change::Length(size));
             Ok(())
         })
@@ -150,6 +167,7 @@ impl SimFile {
     pub fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
         let end = offset.saturating_add(length);
         self.operate(Call::Allocate, Some(offset..end), |state, operation, _| {
+            self.changes(state);
             let change = Change::Reserve(end);
             let left = state.left();
             let inode = state.inode(self.inode);
@@ -165,6 +183,7 @@ impl SimFile {
     /// only where the [profile](super::Profile) says so.
     pub fn sync_data(&self) -> io::Result<()> {
         self.operate(Call::Sync, None, |state, _, fault| {
+            state.may_change(self.handle.number, self.disk.opener, self.inode, Deed::Sync);
             match fault {
                 Some(Fault::Dropped) => {
                     state.inode(self.inode).forget_pending();
@@ -182,6 +201,18 @@ impl SimFile {
             }
             Ok(())
         })
+    }
+
+    /// The handle is one that writes, from here on.
+    pub(crate) fn writes(&self) {
+        let mut state = self.disk.state();
+        state.owners.writes(self.handle.number, self.inode, self.disk.opener);
+    }
+
+    fn changes(&self, state: &mut State) {
+        let (number, opener) = (self.handle.number, self.disk.opener);
+        state.owners.writes(number, self.inode, opener);
+        state.may_change(number, opener, self.inode, Deed::Change);
     }
 
     fn operate<T>(
@@ -217,7 +248,9 @@ impl SimLock {
 
 impl Drop for SimLock {
     fn drop(&mut self) {
-        self.disk.state().locks.remove(&self.name);
+        let mut state = self.disk.state();
+        state.locks.remove(&self.name);
+        state.owners.unlocked(self.disk.opener);
     }
 }
 

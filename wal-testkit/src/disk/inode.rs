@@ -73,6 +73,13 @@ impl Inode {
         self.space
     }
 
+    /// Whether these bytes are in it, in one piece, as readers see it.
+    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+        let held = &self.cache.bytes;
+        // What is looked for was written last.
+        bytes.is_empty() || held.windows(bytes.len()).rev().any(|window| window == bytes)
+    }
+
     /// The space it would take after this change.
     pub(super) fn space_after(&self, change: &Change) -> u64 {
         match change {

@@ -47,6 +47,23 @@
 //! **Time** passes only where a [`SimClock`] is moved: by the calls of a disk that has
 //! [latencies](SimDisk::set_latency), or by a test. Nothing sleeps.
 //!
+//! **Owners.** A handle from [`SimDisk::opener`] has an identity, which its clones, its files and its
+//! locks share: it stands for one opening of a log. At every operation the disk checks that
+//!
+//! - a file that one opener has open for writing is not removed, renamed, replaced, cut or written
+//!   to by another one; a file counts from when it was made, or opened for writing by a
+//!   store of files, or else from its first write on, until the last clone of the handle is gone;
+//! - nothing is renamed over a file that is there;
+//! - an opener goes on writing to no file, and syncs none, whose last name it has taken away, nor one
+//!   that was given another use (renamed twice) since the handle began to write;
+//! - an opener changes nothing while another one holds a lock and it does not, nor after it has
+//!   given its own lock up. The file `LOCK` is exempt.
+//!
+//! A breach panics, and so does every operation after it, so that a breach by a thread whose panic
+//! goes unseen ends the test all the same. The panic tells all operations so far. A disk from
+//! [`SimDisk::new`], and one that a power cut or a kill has left, is the hand of the test: it may do
+//! anything.
+//!
 //! **Not in the model**: space that is held by a removed file that is still open, and several
 //! directories.
 //!
@@ -59,6 +76,7 @@ mod directory;
 mod fault;
 mod file;
 mod inode;
+mod owners;
 mod profile;
 mod state;
 mod trace;
@@ -80,6 +98,7 @@ pub use trace::{Counts, Event, Operation, Trace};
 use crate::{Stranger, Tape};
 use choice::{Fates, Fixed};
 use inode::Inode;
+use owners::Opener;
 use state::State;
 
 /// A simulated disk with one directory; what it may lose is [in the module](self).
@@ -99,12 +118,44 @@ use state::State;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct SimDisk(Arc<Mutex<State>>);
+pub struct SimDisk {
+    state: Arc<Mutex<State>>,
+    opener: Opener,
+}
 
 impl SimDisk {
     /// An empty disk.
     pub fn new(profile: Profile) -> Self {
         Self::of(State::new(profile))
+    }
+
+    /// A handle of the same disk with an identity of its own: one more opening of what is on it.
+    /// What is checked of it is [in the module](self), under *Owners*.
+    pub fn opener(&self) -> Self {
+        let opener = self.state().owners.opener();
+        Self { state: Arc::clone(&self.state), opener }
+    }
+
+    /// A handle of the same disk that belongs to no opening: the hand of the test, which may do
+    /// anything, as the one from [`new`](Self::new) may.
+    pub fn outside(&self) -> Self {
+        Self { state: Arc::clone(&self.state), opener: Opener::OUTSIDE }
+    }
+
+    /// Tells this opener from all others of the disk.
+    pub(crate) fn identity(&self) -> u64 {
+        self.opener.number()
+    }
+
+    /// The first breach of the rules for [owners](Self::opener), if there was one.
+    pub fn breach(&self) -> Option<String> {
+        self.state().owners.broken().map(ToOwned::to_owned)
+    }
+
+    /// Whether a file that has a name holds these bytes in one piece, as readers see it.
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        let state = self.state();
+        state.directory.names().values().rev().any(|inode| state.inodes[inode].holds(bytes))
     }
 
     /// Makes an empty file. Its name is durable after [`sync_dir`](Self::sync_dir);
@@ -115,6 +166,7 @@ impl SimDisk {
             if state.directory.names().contains_key(&name) {
                 return Err(already_exists(&name));
             }
+            state.may_name(self.opener, "makes", &name);
             let inode = state.next_inode;
             state.next_inode += 1;
             state.inodes.insert(inode, Inode::new(Arc::clone(&name)));
@@ -122,7 +174,9 @@ impl SimDisk {
             state.directory.change(operation, link);
             Ok(inode)
         })?;
-        Ok(SimFile::new(self.clone(), inode))
+        let file = SimFile::new(self.clone(), inode);
+        file.writes();
+        Ok(file)
     }
 
     /// Opens a file; [`NotFound`](io::ErrorKind::NotFound) where there is none. The handle is good
@@ -143,8 +197,10 @@ impl SimDisk {
     pub fn remove(&self, name: &str) -> io::Result<()> {
         let name: Arc<str> = name.into();
         self.state().operate(Call::Remove, &name, None, |state, operation, _| {
-            state.find(&name)?;
+            let inode = state.find(&name)?;
+            state.may_name(self.opener, "removes", &name);
             state.directory.change(operation, directory::Change::Unlink { name: name.clone() });
+            state.was_unlinked(inode, self.opener);
             Ok(())
         })
     }
@@ -156,8 +212,12 @@ impl SimDisk {
         let names = format!("{from} to {to}").into();
         self.state().operate(Call::Rename, &names, None, |state, operation, _| {
             let inode = state.find(&from)?;
+            state.may_name(self.opener, "renames", &from);
+            state.may_name(self.opener, "replaces", &to);
+            state.may_take(self.opener, &from, &to);
             let (from, to) = (Arc::clone(&from), Arc::clone(&to));
             state.directory.change(operation, directory::Change::Rename { from, to, inode });
+            state.was_renamed(inode);
             Ok(())
         })
     }
@@ -173,8 +233,10 @@ impl SimDisk {
             if state.directory.names().contains_key(&to) {
                 return Err(already_exists(&to));
             }
+            state.may_name(self.opener, "renames", &from);
             let (from, to) = (Arc::clone(&from), Arc::clone(&to));
             state.directory.change(operation, directory::Change::Rename { from, to, inode });
+            state.was_renamed(inode);
             Ok(())
         })
     }
@@ -199,6 +261,7 @@ impl SimDisk {
         if !state.locks.insert(name.to_owned()) {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, format!("{name} is locked")));
         }
+        state.owners.locked(self.opener);
         drop(state);
         Ok(SimLock::new(self.clone(), name))
     }
@@ -211,7 +274,7 @@ impl SimDisk {
 
     /// Whether the machine is off, since a call came to the crash point.
     pub fn is_off(&self) -> bool {
-        self.state().powered().is_err()
+        self.state().is_off()
     }
 
     /// How many operations there have been, which is the number of the next one.
@@ -397,11 +460,11 @@ impl SimDisk {
     }
 
     fn of(state: State) -> Self {
-        Self(Arc::new(Mutex::new(state)))
+        Self { state: Arc::new(Mutex::new(state)), opener: Opener::OUTSIDE }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use super::choice::Fates;
@@ -11,6 +12,7 @@ use super::clock::SimClock;
 use super::directory::{Directory, InodeNumber};
 use super::fault::{Call, Fault, FaultRule};
 use super::inode::Inode;
+use super::owners::Owners;
 use super::profile::Profile;
 use super::trace::{Counts, Event, Operation, Trace};
 
@@ -21,6 +23,7 @@ pub(super) struct State {
     pub(super) directory: Directory,
     pub(super) next_inode: InodeNumber,
     pub(super) locks: BTreeSet<String>,
+    pub(super) owners: Owners,
     /// The number of the next operation.
     pub(super) operations: u64,
     pub(super) crash_at: Option<u64>,
@@ -47,6 +50,7 @@ impl State {
             directory: Directory::default(),
             next_inode: 0,
             locks: BTreeSet::new(),
+            owners: Owners::default(),
             operations: 0,
             crash_at: None,
             power: Power::On,
@@ -100,11 +104,35 @@ impl State {
         strikes.fold(None, Option::or)
     }
 
+    pub(super) fn is_off(&self) -> bool {
+        self.power == Power::Off
+    }
+
+    /// Whether calls reach the disk. After a breach of the rules for owners none does.
     pub(super) fn powered(&self) -> io::Result<()> {
         match self.power {
-            Power::On => Ok(()),
+            Power::On => {
+                if self.owners.broken().is_some() {
+                    self.tell_breach();
+                    return Err(off());
+                }
+                Ok(())
+            }
             Power::Off => Err(off()),
         }
+    }
+
+    /// A rule for owners was broken.
+    pub(super) fn breach(&mut self, what: &str) {
+        self.trace.push(Event::Mishap(format!("BREACH: {what}")));
+        self.owners.breaks(what.to_owned());
+        self.tell_breach();
+    }
+
+    /// Panics, but not in the middle of another panic.
+    fn tell_breach(&self) {
+        let what = self.owners.broken().unwrap_or_default();
+        assert!(thread::panicking(), "{what}\nthe disk:\n{}", self.trace);
     }
 
     pub(super) fn find(&self, name: &str) -> io::Result<InodeNumber> {
@@ -158,6 +186,7 @@ impl State {
             inodes,
             directory: Directory::new(names),
             next_inode: self.next_inode,
+            owners: self.owners.clone(),
             operations: self.operations,
             room: self.room,
             trace: self.trace.clone(),
@@ -171,6 +200,7 @@ impl State {
 
     pub(super) fn start_over(&mut self, what: &str) {
         self.locks.clear();
+        self.owners.start_over();
         self.crash_at = None;
         self.power = Power::On;
         self.faults.clear();

@@ -32,11 +32,14 @@ pub enum Invariant {
     FullDisk,
     /// I12: once the disk is well, an append is made durable.
     Liveness,
+    /// I13: a file that one handle writes is left alone by all others, and what is acknowledged is
+    /// in a file that has a name.
+    Ownership,
 }
 
 impl Invariant {
     /// All of them, in their order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::DurableAck,
         Self::Prefix,
         Self::NoPhantom,
@@ -49,6 +52,7 @@ impl Invariant {
         Self::Total,
         Self::FullDisk,
         Self::Liveness,
+        Self::Ownership,
     ];
 
     /// The invariant was broken, in this way.

@@ -18,6 +18,7 @@
 //! | I10 `Total` | opening succeeds after every crash; nothing panics | every recovery, every call |
 //! | I11 `FullDisk` | with room again the log goes on | full disks, and the end of every case |
 //! | I12 `Liveness` | on a disk that is well, calls succeed | every call, and the end of every case |
+//! | I13 `Ownership` | files have one owner, acknowledged records a name | every operation, every acknowledgement |
 //!
 //! One thread sees no races. A reader beside a writer (I8), waiters queued behind a failed sync
 //! (I6) and lost wake-ups (I12) are for tests with threads; that recovery ends at all, and within

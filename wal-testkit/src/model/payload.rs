@@ -8,10 +8,15 @@ pub(super) fn of(lsn: u64, generation: u32, length: u32) -> Vec<u8> {
     let mut payload = vec![0; length as usize];
     let (numbers, rest) = payload.split_at_mut(12.min(length as usize));
     numbers.copy_from_slice(&numbered(lsn, generation)[..numbers.len()]);
-    if !(lsn + u64::from(generation)).is_multiple_of(4) {
+    if !is_blank(lsn, generation) {
         Chance::new(lsn ^ (u64::from(generation) << 40)).fill(rest);
     }
     payload
+}
+
+/// Whether the record is zeros behind its numbers.
+pub(super) fn is_blank(lsn: u64, generation: u32) -> bool {
+    (lsn + u64::from(generation)).is_multiple_of(4)
 }
 
 /// What the bytes of a record say it is.

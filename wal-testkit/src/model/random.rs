@@ -62,9 +62,11 @@ fn step(tape: &mut Tape) -> Step {
     }
 }
 
+/// Some lengths that matter, and any share of a segment.
 fn length(tape: &mut Tape) -> u32 {
     const LENGTHS: [u32; 12] = [20, 0, 1, 8, 20, 20, 100, 100, 700, 4000, 9000, 17_000];
-    LENGTHS[tape.choose(12) as usize]
+    let which = tape.choose(15) as usize;
+    LENGTHS.get(which).copied().unwrap_or_else(|| tape.choose(17_000))
 }
 
 fn cut(tape: &mut Tape) -> super::Cut {

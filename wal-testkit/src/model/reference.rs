@@ -7,6 +7,9 @@ use wal_core::{Error, ErrorKind, Lsn, Result};
 use super::invariant::{Check, Invariant};
 use super::payload;
 
+/// Bytes. Shorter records may be found by chance.
+const TOLD: u32 = 20;
+
 /// A log as it should be: what was appended at each LSN of the current history, what of it must be
 /// there, and what may be.
 ///
@@ -80,6 +83,19 @@ impl Reference {
         let next = self.last() + 1;
         let all = next..next + u64::from(count);
         all.map(|lsn| payload::of(lsn, self.generation, length)).collect()
+    }
+
+    /// These records, as far as they are there to be found and long enough to be told from others.
+    pub(super) fn payloads(
+        &self,
+        lsns: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = (u64, Vec<u8>)> {
+        let kept = *lsns.start().max(self.first.end())..=*lsns.end();
+        kept.filter_map(|lsn| {
+            let record = self.records.get(usize::try_from(lsn).ok()?.checked_sub(1)?)?;
+            let told = record.length >= TOLD && !payload::is_blank(lsn, record.generation);
+            told.then(|| (lsn, payload::of(lsn, record.generation, record.length)))
+        })
     }
 
     /// Records of this length were offered to the log, and this is what it said.

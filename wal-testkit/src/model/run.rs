@@ -121,7 +121,12 @@ impl<'w> Run<'w> {
 
     /// Does step number `at`, and says whether the power failed in it.
     pub(super) fn step(&mut self, at: usize, step: &Step) -> Result<Flow, Stop> {
-        let flow = self.perform(at, step);
+        let acknowledged = self.reference.acknowledged;
+        let flow = self.perform(at, step).and_then(|flow| {
+            self.i13_named(acknowledged)?;
+            Ok(flow)
+        });
+        let flow = flow.map_err(|stop| self.breach().map_or(stop, Stop::from));
         let flow = match flow {
             Ok(Flow::On) if self.armed.is_some() && self.disk.is_off() => {
                 self.power_fails()?;
@@ -192,6 +197,22 @@ impl<'w> Run<'w> {
             Err(error) => Err(Invariant::FullDisk
                 .broken(format!("with room again, a sync fails: {}", error.report()))),
         }
+    }
+
+    /// I13: a rule for owners was broken; whatever else went wrong then did so for this.
+    fn breach(&self) -> Option<Violation> {
+        self.disk.breach().map(|breach| Invariant::Ownership.broken(breach))
+    }
+
+    /// I13: what was acknowledged, after the first `before` records, is in a file that has a name.
+    fn i13_named(&self, before: u64) -> Check {
+        let acknowledged = self.reference.acknowledged;
+        for (lsn, payload) in self.reference.payloads(before + 1..=acknowledged) {
+            Invariant::Ownership.holds(self.disk.holds(&payload), || {
+                format!("record {lsn} was acknowledged, and no file that has a name holds it")
+            })?;
+        }
+        Ok(())
     }
 
     fn heals(&mut self) {

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use wal::parts::segment::{Access, FileInfo, FileStore, Files, OpenFile};
 use wal::{Error, ErrorKind, Lsn, Result};
+use wal_testkit::liars::LandedStore;
 use wal_testkit::model::World;
 use wal_testkit::{LogUnderTest, Profile, SimDisk, SimFiles};
 
+use crate::pace::{BesideSyncs, Pace, Prepares};
 use crate::product::{Product, Setup};
 
 /// A defect of the files under the real file store.
@@ -54,6 +56,24 @@ pub(crate) fn on_lying_files(lie: FileLie) -> World {
         let files = LyingFiles { files: SimFiles::new(disk.clone()), lie };
         Product::open(&disk, Arc::new(FileStore::over(Arc::new(files))), Setup::PLAIN)
     })
+}
+
+/// The file store as it landed once, with its preparing thread between any two file operations.
+pub(crate) fn landed() -> World {
+    World::new("landed", Profile::STRICT, |disk: SimDisk| {
+        let pace = Pace::of(&disk, BesideSyncs::Comes);
+        let files = pace.files(&disk);
+        let rest = Arc::new(FileStore::over(Arc::clone(&files)));
+        let store = Arc::new(LandedStore::new(files, rest, std::thread::yield_now));
+        pace.drives(&store);
+        Product::open(&disk, store, Setup::PLAIN)
+    })
+}
+
+impl Prepares for LandedStore {
+    fn prepare_next(&self) -> io::Result<bool> {
+        Self::prepare_next(self)
+    }
 }
 
 /// The product on the real file store, and a lie around it.
@@ -203,6 +223,8 @@ const FAILED: &str = "failed";
 
 impl Lying {
     fn open(disk: &SimDisk, lie: Lie) -> Result<Self> {
+        // What a lie does to the disk is not checked; what the product does is.
+        let disk = &disk.outside();
         let open = || {
             let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())));
             Product::open(disk, Arc::new(store), Setup::PLAIN)

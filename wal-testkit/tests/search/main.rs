@@ -3,6 +3,8 @@
 
 #![cfg(feature = "search")]
 
+#[path = "../../src/bin/crash-search/pace.rs"]
+mod pace;
 #[path = "../../../wal/tests/common/prepared_ahead.rs"]
 mod prepared_ahead;
 #[path = "../../src/bin/crash-search/product.rs"]

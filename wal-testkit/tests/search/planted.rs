@@ -4,7 +4,7 @@ use wal_testkit::liars::{LogLie, LyingLog};
 use wal_testkit::model::{Damaged, Full, Invariant, World, random, replay, shrink};
 use wal_testkit::{History, Profile, SimDisk};
 
-use crate::lies::{FileLie, Lie, lying, on_lying_files};
+use crate::lies::{FileLie, Lie, landed, lying, on_lying_files};
 
 /// Histories tried before a bug counts as not found.
 const HISTORIES: u64 = 20_000;
@@ -41,6 +41,7 @@ fn planted() -> Vec<(Invariant, World)> {
         (Invariant::Total, lying(Lie::StaysOpen)),
         (Invariant::FullDisk, lying(Lie::FullForEver)),
         (Invariant::Liveness, lying(Lie::NeverForgives)),
+        (Invariant::Ownership, landed()),
     ]
 }
 

@@ -7,6 +7,7 @@ mod cuts;
 mod faults;
 mod medium;
 mod names;
+mod owners;
 
 use std::collections::BTreeSet;
 use std::io::Result;

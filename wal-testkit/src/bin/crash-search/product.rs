@@ -1,5 +1,6 @@
 //! The assembled log as a log under test, and the worlds it is searched in.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,8 +8,9 @@ use wal::parts::segment::{Ahead, FileStore, Preparation, Recycling, Writing};
 use wal::{Config, Lsn, Result, Strategy, Wal};
 use wal_core::{CommitStrategy, Env, SegmentStore};
 use wal_testkit::model::{OnWait, World};
-use wal_testkit::{Atom, Damage, LogUnderTest, Profile, SimDisk, SimFiles, SimStore, Tail};
+use wal_testkit::{Atom, Damage, LogUnderTest, Profile, SimDisk, SimFiles, SimStore, Tail, Tape};
 
+use crate::pace::{BesideSyncs, Pace, Prepares};
 use crate::prepared_ahead::PreparedAhead;
 
 /// The product.
@@ -147,6 +149,51 @@ pub(crate) fn on_files_with(
         let store = with(FileStore::over(Arc::new(SimFiles::new(disk.clone()))));
         Product::open(&disk, Arc::new(PreparedAhead(store)), setup)
     })
+}
+
+#[expect(dead_code, reason = "the store is being mended")]
+/// The file store's code on these disks, its preparing thread between any two file operations.
+pub(crate) fn paced(
+    name: &str,
+    profile: Profile,
+    syncs: BesideSyncs,
+    with: impl Fn(FileStore, &mut Tape) -> (FileStore, Setup) + Send + Sync + 'static,
+) -> World {
+    World::new(name, profile, move |disk: SimDisk| {
+        let mut tape = Tape::random(disk.operations());
+        let pace = Pace::of(&disk, syncs);
+        let (store, setup) = with(FileStore::over(pace.files(&disk)), &mut tape);
+        let store = Arc::new(store.ahead(Ahead::Caller));
+        pace.drives(&store);
+        Product::open(&disk, store, setup)
+    })
+}
+
+impl Prepares for FileStore {
+    fn prepare_next(&self) -> io::Result<bool> {
+        Self::prepare_next(self)
+    }
+}
+
+#[expect(dead_code, reason = "the store is being mended")]
+/// Every setting by chance, and another one at each opening.
+fn drawn(store: FileStore, tape: &mut Tape) -> (FileStore, Setup) {
+    let preparation = match tape.choose(4) {
+        0 => Preparation::Whole,
+        1 => Preparation::None,
+        2 => Preparation::Chunks(4096),
+        _ => Preparation::ZeroFill,
+    };
+    let recycling = [Recycling::Off, Recycling::Keep(1), Recycling::Keep(3)];
+    let (alignment, writing) = match tape.choose(4) {
+        0 => (8, Writing::Buffered),
+        1 => (512, Writing::Buffered),
+        2 => (4096, Writing::Synced),
+        _ => (4096, Writing::Direct),
+    };
+    let store = store.preparation(preparation).writing(writing);
+    let store = store.recycling(recycling[tape.choose(3) as usize]);
+    (store, Setup { alignment, ..Setup::PLAIN })
 }
 
 /// All worlds that the product is searched in.

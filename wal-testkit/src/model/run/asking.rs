@@ -73,8 +73,16 @@ impl Run<'_> {
                 self.reference.prunes_before(lsn);
                 let said = log.prune_before(Lsn::new(lsn));
                 self.tell_error(said.as_ref().err());
-                if said.is_ok() {
-                    self.reference.pruned(lsn);
+                match &said {
+                    Ok(()) => self.reference.pruned(lsn),
+                    // Of a log for which a full disk is a failure like any other, it is one here.
+                    Err(error)
+                        if error.kind() == ErrorKind::StorageFull
+                            && self.world.full == Full::Fails =>
+                    {
+                        self.reference.failed(error, log.durable_lsn());
+                    }
+                    Err(_) => {}
                 }
                 if let (Ok(()), Ok(found)) = (said, Found::of(&*log)) {
                     self.reference.read(&found)?;

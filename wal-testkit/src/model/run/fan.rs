@@ -79,7 +79,7 @@ impl Run<'_> {
         for after in 0.. {
             let disk = image.kill();
             disk.crash_at(disk.operations() + u64::from(after));
-            let opened = open(self.world, disk.clone());
+            let opened = open(self.world, &disk);
             if !disk.is_off() {
                 return Ok(());
             }

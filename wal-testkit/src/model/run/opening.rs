@@ -17,7 +17,7 @@ impl Run<'_> {
         while self.log.is_none() {
             self.full = false;
             let disk = self.disk.clone();
-            let opened = match open(self.world, disk) {
+            let opened = match open(self.world, &disk) {
                 Ok(opened) => opened,
                 Err(_) if self.disk.is_off() => {
                     self.power_fails()?;
@@ -68,14 +68,17 @@ impl Run<'_> {
 #[expect(clippy::type_complexity, reason = "named nowhere else")]
 pub(super) fn open(
     world: &World,
-    disk: SimDisk,
+    disk: &SimDisk,
 ) -> Result<Result<(Box<dyn LogUnderTest>, Found), Error>, Violation> {
-    catch_unwind(AssertUnwindSafe(|| {
-        let log = (world.open)(disk)?;
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let log = (world.open)(disk.opener())?;
         let found = Found::of(&*log)?;
         Ok((log, found))
-    }))
-    .map_err(|panic| panicked("opening", &*panic))
+    }));
+    match disk.breach() {
+        Some(breach) => Err(Invariant::Ownership.broken(breach)),
+        None => opened.map_err(|panic| panicked("opening", &*panic)),
+    }
 }
 
 /// Recovers an image alone, and hands out what was found.
@@ -85,7 +88,7 @@ pub(super) fn recover(
     reference: &mut Reference,
     shown: &mut Option<Found>,
 ) -> Check {
-    let (log, found) = open(world, image.clone())?.map_err(|error| unopened(&error))?;
+    let (log, found) = open(world, image)?.map_err(|error| unopened(&error))?;
     image.crash_at(0);
     drop(log);
     reference.recovered(&found, Crash::Power, Rot::None)?;
