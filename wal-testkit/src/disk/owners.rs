@@ -127,7 +127,8 @@ impl Owners {
         {
             return Some(format!("while {other} holds the lock"));
         }
-        None
+        let over = self.lives.get(&opener) == Some(&Life::Over);
+        over.then(|| "after it gave its lock up".to_owned())
     }
 }
 

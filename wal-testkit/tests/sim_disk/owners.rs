@@ -96,11 +96,21 @@ fn an_old_handle_does_not_write_to_a_file_that_is_used_again() {
 }
 
 #[test]
-fn nothing_changes_while_another_holds_the_lock() {
+fn nothing_changes_while_another_holds_the_lock_or_after_it_was_given_up() {
     breaks("opener 2 removes a, while opener 1 holds the lock", |one, other| {
         drop(one.create_new("a").unwrap());
         let _lock = one.lock("LOCK").unwrap();
         other.remove("a").ok();
+    });
+    breaks("opener 1 makes b, after it gave its lock up", |one, _| {
+        drop(one.create_new("a").unwrap());
+        drop(one.lock("LOCK").unwrap());
+        one.create_new("b").ok();
+    });
+    breaks("opener 1 writes to a: after it gave its lock up", |one, _| {
+        let file = one.create_new("a").unwrap();
+        drop(one.lock("LOCK").unwrap());
+        file.write_all_at(0, b"late").ok();
     });
 }
 

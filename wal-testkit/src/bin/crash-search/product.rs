@@ -151,7 +151,6 @@ pub(crate) fn on_files_with(
     })
 }
 
-#[expect(dead_code, reason = "the store is being mended")]
 /// The file store's code on these disks, its preparing thread between any two file operations.
 pub(crate) fn paced(
     name: &str,
@@ -175,7 +174,6 @@ impl Prepares for FileStore {
     }
 }
 
-#[expect(dead_code, reason = "the store is being mended")]
 /// Every setting by chance, and another one at each opening.
 fn drawn(store: FileStore, tape: &mut Tape) -> (FileStore, Setup) {
     let preparation = match tape.choose(4) {
@@ -235,5 +233,11 @@ pub(crate) fn worlds() -> Vec<World> {
                     .writing(Writing::Direct)
             },
         ),
+        paced("paced", strict, BesideSyncs::Comes, |store, _| (store, Setup::PLAIN)),
+        paced("paced-zeros", strict, BesideSyncs::Waits, |store, _| {
+            let zeros = Preparation::ZerosAhead(4096);
+            (store.preparation(zeros).recycling(Recycling::Keep(1)), Setup::PLAIN)
+        }),
+        paced("drawn", strict, BesideSyncs::Comes, drawn),
     ]
 }
