@@ -57,12 +57,12 @@ pub(super) fn remove_goes_past_what_cannot_be_deleted(case: &mut StoreCase<'_>) 
     let bytes = six(&store)?;
     case.inflict(Harm::Fault(FaultRule::next(Call::Remove, Fault::Io)))?;
     let removed = store.remove(&ids(&[1, 2, 3]));
-    // A store that deletes in another way has not failed.
-    let wanted = if removed.is_ok() { vec![4, 5, 6] } else { vec![1, 4, 5, 6] };
-    let left = listed(&store)?;
-    let behind: Vec<_> = left.iter().copied().filter(|&number| number > 1).collect();
-    saw("segments behind the one that could not be deleted", behind, vec![4, 5, 6])?;
-    saw("all are gone, or there was an error", left.len() <= wanted.len(), true)?;
+    let (stay, left): (Vec<_>, Vec<_>) =
+        listed(&store)?.into_iter().partition(|&number| number <= 3);
+    saw("segments that were not to be deleted", left, vec![4, 5, 6])?;
+    // Which of the three it is depends on how the store deletes: some keep a file by renaming it.
+    saw("only the one that could not be deleted stays", stay.len() <= 1, true)?;
+    saw("all are gone, or there was an error", stay.is_empty() || removed.is_err(), true)?;
     store.remove(&ids(&[1, 2, 3]))?;
     saw("segments after another try", listed(&store)?, vec![4, 5, 6])?;
     ids(&[4, 5, 6]).into_iter().try_for_each(|id| holds(&store, id, &bytes))

@@ -329,13 +329,11 @@ fn a_file_that_is_no_segment_is_not_taken_for_one() {
         let files = settled(dir.path());
         wal.close().unwrap();
         let mut tried = 0;
-        let spares =
-            files.keys().filter(|name| ["old", "new"].iter().any(|end| has_extension(name, end)));
-        for spare in spares {
-            let number: u64 = spare[..20].parse().unwrap();
+        for spare in files.keys().filter(|name| name.starts_with("spare-")) {
             let newest = segments(&files).keys().map(|name| name[..20].parse().unwrap()).max();
             let newest: u64 = newest.unwrap();
-            for to in [number, newest + 1] {
+            // A number that went, and the next one.
+            for to in [1, newest + 1] {
                 let context = format!("{policy:?}, {spare} as segment {to}");
                 let mut renamed = files.clone();
                 let bytes = renamed.remove(spare).unwrap();
