@@ -15,7 +15,7 @@ use super::view::{View, Word};
 /// Bytes read and written at a time; a multiple of every alignment in use.
 const CHUNK: usize = 64 * 1024;
 /// The unit in which a store gives back what is behind a segment's end.
-const BLOCK: u64 = 4096;
+const BLOCK: usize = 4096;
 
 /// The segments of a half, the pair's own left out.
 pub(super) fn segments(store: &dyn SegmentStore) -> io::Result<Vec<SegmentId>> {
@@ -169,7 +169,10 @@ fn is_same(stores: [&dyn SegmentStore; 2], views: [&View; 2], id: SegmentId) -> 
     if other.size()? < space.min(one.size()?) {
         return Ok(false);
     }
-    if used && one.size()?.next_multiple_of(BLOCK) != other.size()?.next_multiple_of(BLOCK) {
+    if used
+        && one.size()?.next_multiple_of(BLOCK as u64)
+            != other.size()?.next_multiple_of(BLOCK as u64)
+    {
         return Ok(false);
     }
     Ok(Bytes::of(&*one, &*other)?.are_same())
@@ -236,13 +239,13 @@ pub(super) fn copy_as(
     before: &[u8],
 ) -> io::Result<()> {
     let size = reader.size()?;
-    let alignment = BLOCK.max(u64::from(to.guarantees().alignment));
-    let len = (before.len() as u64 + size).next_multiple_of(alignment);
+    let alignment = BLOCK.max(to.guarantees().alignment as usize);
+    let len = (before.len() as u64 + size).next_multiple_of(alignment as u64);
     let mut writer = to.create(id, len)?;
     let given = writer.space();
     let zeros_there = given.unwritten == Unwritten::Zeros && given.durable_len >= len;
     let mut head = before.to_vec();
-    head.resize(before.len().next_multiple_of(alignment as usize), 0);
+    head.resize(before.len().next_multiple_of(alignment), 0);
     if !head.is_empty() {
         writer.append(&head)?;
     }
@@ -253,7 +256,7 @@ pub(super) fn copy_as(
             break;
         }
         offset += count as u64;
-        let padded = count.next_multiple_of(alignment as usize).min(CHUNK.max(count));
+        let padded = count.next_multiple_of(alignment).min(CHUNK.max(count));
         buffer[count..padded].fill(0);
         if is_blank(&buffer[..padded]) {
             // Written once something else follows, or not at all where zeros are there already.

@@ -125,7 +125,7 @@ impl Scanning<'_> {
                 return Ok(Stop::Wrong);
             }
             match header.kind {
-                FrameKind::Seal => return Ok(self.seal(offset, len)?),
+                FrameKind::Seal => return self.seal(offset, len),
                 FrameKind::Start => match Start::decode(body) {
                     Some(start) => self.open.note_start(start),
                     None => return Ok(Stop::Wrong),

@@ -21,10 +21,12 @@ use super::{Half, Mismatch, OnLoss};
 ///
 /// **Reading.** All is read from one half, the first while it is there; never a part from one and a
 /// part from the other. What no sync covered may differ between the halves after a crash, so taking
-/// the [`lock`](SegmentStore::lock) compares them, all their bytes, and gives the second what the
-/// first has. It changes nothing where an older segment than the last two differs, which no crash
-/// explains ([`Mismatch::Damaged`]). In those two, and in which segments there are, damage to the
-/// first half cannot be told from what a crash leaves, and the first half's state is taken.
+/// the [`lock`](SegmentStore::lock) reads all bytes of both, each as a log by itself, and judges which
+/// half is whole before it changes either. The half that lacks something or is damaged is made the
+/// same as the one that is whole and has all that the other knows of; where there is no such half,
+/// nothing is changed, and the pair is refused ([`Mismatch::Damaged`], [`Mismatch::Short`]). What is
+/// replaced and is not in the good half is [kept](Self::kept). Segments whose bytes are not of the
+/// format are compared byte by byte: less can be said of those.
 ///
 /// **Loss.** Each half keeps a history of marks: segments with numbers from 2⁶³ on, which are not
 /// listed and not to be made by others. A half that goes on alone is marked before anything is
@@ -87,8 +89,10 @@ impl TeeStore {
         Ok(Self { pair: Arc::new(Pair::alone(store, half)?) })
     }
 
-    /// Makes `to` the same as `from`, whatever it holds, and a pair of them, durably when it
-    /// returns. The caller vouches for `from`. Copies only segments whose bytes differ.
+    /// Makes `to` the same as `from`, whatever it holds, marks that cannot be read included, and a
+    /// pair of them, durably when it returns. The caller vouches for `from`. Copies only segments that
+    /// differ in what counts, and the anchor. What is replaced and is not in `from` is
+    /// [kept](Self::kept); where there is no room for that, empty the place of `to` first.
     ///
     /// - Fails with [`io::ErrorKind::WouldBlock`] where either is open for writing, and with
     ///   [`Mismatch::Unfinished`] where `from` was itself rebuilt in part.
@@ -136,8 +140,9 @@ impl SegmentStore for TeeStore {
         self.pair.guarantees()
     }
 
-    /// Takes both halves that are not lost, and makes the second the same as the first; that reads
-    /// all bytes of both. A failure of either fails it, as does a [`Mismatch`].
+    /// Takes both halves that are not lost, reads all bytes of both, and makes the one that lacks
+    /// something the same as the other. Where something is to be [kept](TeeStore::kept), its half needs
+    /// room for it. A failure of either fails it, as does a [`Mismatch`].
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
         let mut locks = Vec::new();
         for half in Half::BOTH {
@@ -190,7 +195,12 @@ impl SegmentStore for TeeStore {
 
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
         let ids: Vec<_> = ids.iter().copied().filter(|id| !is_reserved(*id)).collect();
-        self.pair.each(|half| Some(self.pair.store(half)?.remove(&ids))).map(drop)
+        // In both, also where one cannot delete them all: what is behind those goes in both.
+        let results = Half::BOTH.map(|half| Some(self.pair.store(half)?.remove(&ids)));
+        if self.pair.on_loss() == OnLoss::Fail {
+            return results.into_iter().flatten().fold(Ok(()), io::Result::and);
+        }
+        self.pair.settle(results).map(drop)
     }
 
     fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {

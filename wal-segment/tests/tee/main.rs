@@ -10,7 +10,7 @@ mod stale;
 use std::io;
 use std::sync::Arc;
 
-use place::TwoDisks;
+use place::{Kind, TwoDisks};
 use wal_core::{SegmentId, SegmentStore};
 use wal_segment::{MemoryStore, OnLoss, TeeStore};
 use wal_testkit::{SimDisk, SimStore, segment_store_laws};
@@ -19,6 +19,18 @@ const ONE: SegmentId = SegmentId::FIRST;
 const TWO: SegmentId = SegmentId::new(2);
 
 segment_store_laws!(two_disks, || TwoDisks::new(OnLoss::Fail), without[stranger]);
+
+segment_store_laws!(
+    two_that_use_files_again,
+    || TwoDisks::new(OnLoss::Fail).kinds([Kind::Recycling; 2]),
+    without[stranger]
+);
+
+segment_store_laws!(
+    two_of_different_policies,
+    || TwoDisks::new(OnLoss::Fail).kinds([Kind::Unprepared, Kind::Recycling]),
+    without[stranger]
+);
 
 // What would fail costs a half instead, and is done.
 segment_store_laws!(
