@@ -17,7 +17,8 @@ use crate::size;
 /// Only whole segments go; the newest one stays. The strictest limit decides. The log's new beginning
 /// is durable before anything is deleted, and nothing deleted comes back.
 ///
-/// Needs the log for itself: it is opened for writing, and recovered where a crash left it.
+/// Needs the log for itself: it is opened for writing, and recovered where a crash left it. Where the
+/// disk has no room for that, it is pruned first.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory
@@ -62,10 +63,14 @@ struct Told {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // Not made by this where there is none.
     Log::open(&args.dir)?;
-    let (wal, _) = Wal::builder(&args.dir).open()?;
-    let done = wal.retain(&args.limits.retention().at_least_records(args.keep_records));
+    let retention = args.limits.retention().at_least_records(args.keep_records);
+    // A log that has filled its disk has no room to be opened before something went.
+    let (wal, recovery) = Wal::builder(&args.dir).prune_if_full(retention.clone()).open()?;
+    let done = wal.retain(&retention);
     let closed = wal.close();
-    let done = done.and_then(|done| closed.map(|()| done))?;
+    let mut done = done.and_then(|done| closed.map(|()| done))?;
+    done.segments += recovery.segments_pruned;
+    done.bytes += recovery.bytes_pruned;
     let Retained { segments, bytes, first_lsn, dated_ahead, .. } = done;
     let mut out = Out::new();
     if args.json {

@@ -1,0 +1,164 @@
+//! B2, F9: disks that are full.
+
+use wal::parts::core::SegmentStore;
+use wal::parts::segment::MemoryStore;
+use wal::{ErrorKind, Lsn, Reader, Retention, Wal};
+use wal_testkit::SimDisk;
+
+use super::{SEGMENT, commit, disk, over, taken};
+
+/// A log that was killed with records in doubt in its newest segment, on a disk without a block left.
+fn filled() -> (SimDisk, u64) {
+    let disk = disk();
+    let (wal, _) = over(&disk).open().unwrap();
+    for n in 0..60_u8 {
+        commit(&wal, &[n; 700]);
+    }
+    let disk = disk.kill();
+    drop(wal);
+    disk.set_room(Some(0));
+    (disk, 60)
+}
+
+/// B2. A log filled its disk, and could then be neither opened nor pruned: recovery wanted to copy
+/// what was in doubt first, and pruning wanted recovery. Now the start that pruning moves stands in the
+/// log's anchor, which takes no space, and what goes makes room for the copy.
+#[test]
+fn b2_a_log_that_filled_its_disk_can_be_pruned_and_opened() {
+    let (disk, last) = filled();
+    let before = disk.contents().unwrap();
+    let error = over(&disk).open().map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull, "{error:?}");
+    let segments = |contents: std::collections::BTreeMap<String, Vec<u8>>| {
+        contents.into_iter().filter(|(name, _)| name.ends_with(".wal")).collect::<Vec<_>>()
+    };
+    assert_eq!(segments(disk.contents().unwrap()), segments(before), "nothing was done");
+    let keep = Retention::all().at_most_segments(2);
+    let (wal, recovery) = over(&disk).prune_if_full(keep).open().unwrap();
+    assert!(recovery.segments_pruned > 0 && recovery.bytes_pruned > 0, "{recovery:?}");
+    assert!(wal.first_lsn() > Lsn::FIRST);
+    assert_eq!(wal.last_lsn().get(), last, "all that was acknowledged and not pruned is there");
+    let first = wal.first_lsn();
+    let read: Vec<_> = wal.read_from(first).unwrap().map(|entry| entry.unwrap().lsn).collect();
+    assert_eq!(read.len() as u64, last + 1 - first.get());
+    commit(&wal, b"goes on");
+    drop(wal);
+    // And where there is room, nothing goes by it.
+    disk.set_room(None);
+    let (wal, recovery) =
+        over(&disk).prune_if_full(Retention::all().at_most_segments(1)).open().unwrap();
+    assert_eq!((recovery.segments_pruned, wal.first_lsn()), (0, first));
+}
+
+/// The power goes at every operation of it: the log begins where it did or later, and what was
+/// acknowledged behind that is there.
+#[test]
+fn b2_a_crash_while_pruning_first_loses_nothing_behind_the_start() {
+    for operation in 0.. {
+        let (disk, last) = filled();
+        disk.crash_at(disk.operations() + operation);
+        let keep = || Retention::all().at_most_segments(2);
+        let opened = over(&disk).prune_if_full(keep()).open();
+        let died = opened.is_err();
+        drop(opened);
+        for choice in disk.extremes() {
+            let after = disk.power_cut(choice);
+            after.set_room(Some(2 * SEGMENT));
+            let (wal, recovery) = over(&after).prune_if_full(keep()).open().unwrap();
+            assert_eq!(recovery.last_lsn.get(), last, "operation {operation}, {choice}");
+            let read = wal.read_from(wal.first_lsn()).unwrap();
+            let count = read.map(|entry| entry.unwrap()).count() as u64;
+            assert_eq!(count, last + 1 - wal.first_lsn().get(), "operation {operation}, {choice}");
+        }
+        if !died {
+            break;
+        }
+    }
+}
+
+/// A log that is open on a full disk is pruned though not even the frame with its new start has room.
+#[test]
+fn b2_an_open_log_is_pruned_without_a_byte_of_room() {
+    let disk = disk();
+    let (wal, _) = over(&disk).open().unwrap();
+    for n in 0..60_u8 {
+        commit(&wal, &[n; 700]);
+    }
+    wal.close().unwrap();
+    drop(wal);
+    // No segment is open, and there is no room for one.
+    let (wal, _) = over(&disk).open().unwrap();
+    disk.set_room(Some(0));
+    let begins = wal.prune_before(Lsn::new(40)).unwrap();
+    assert!(begins > Lsn::FIRST);
+    let disk = disk.kill();
+    drop(wal);
+    for choice in disk.extremes() {
+        let after = disk.power_cut(choice);
+        let (wal, recovery) = over(&after).open().unwrap();
+        assert_eq!((wal.first_lsn(), recovery.last_lsn.get()), (begins, 60), "{choice}");
+    }
+}
+
+/// `truncate_after` on a full disk poisoned the log. It is "storage full", and the log is as it was.
+#[test]
+fn b2_a_truncation_without_room_leaves_the_log_as_it_was() {
+    let disk = disk();
+    let (wal, _) = over(&disk).open().unwrap();
+    for n in 0..10_u8 {
+        commit(&wal, &[n; 700]);
+    }
+    disk.set_room(Some(0));
+    let error = wal.truncate_after(Lsn::new(5)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull, "{error:?}");
+    assert_eq!(wal.last_lsn(), Lsn::new(10));
+    assert_eq!(wal.read_from(Lsn::FIRST).unwrap().count(), 10);
+    disk.set_room(None);
+    commit(&wal, b"goes on");
+    wal.truncate_after(Lsn::new(5)).unwrap();
+    commit(&wal, b"and on");
+    assert_eq!(wal.last_lsn(), Lsn::new(6));
+    wal.close().unwrap();
+}
+
+/// F9. Nothing was written where less than a whole segment was free, and no error said how much was
+/// asked for, or which setting that is.
+#[test]
+fn f9_less_space_than_a_segment_is_used() {
+    let disk = disk();
+    disk.set_room(Some(3 << 20));
+    let (wal, _) = over(&disk).segment_size(128 << 20).open().unwrap();
+    commit(&wal, b"a record");
+    assert!(taken(&disk) <= 3 << 19, "one segment fills the volume: {}", taken(&disk));
+    wal.close().unwrap();
+    drop(wal);
+    disk.set_room(Some(0));
+    let (wal, _) = over(&disk).segment_size(128 << 20).open().unwrap();
+    let failed = wal.append(vec![1; 9000]).and_then(|lsn| wal.wait_for_lsn(lsn).wait());
+    let report = failed.unwrap_err().report();
+    assert!(report.contains("segment_size of 134217728"), "{report}");
+    // Nothing was made, and no number is spent.
+    disk.set_room(None);
+    commit(&wal, b"another");
+    assert_eq!(wal.current_segment().unwrap().0.get(), 2);
+}
+
+/// F9. A copy took segments of 128 MiB, whatever the source.
+#[test]
+fn f9_a_copy_takes_segments_of_the_sources_size() {
+    let disk = disk();
+    let (wal, _) = over(&disk).open().unwrap();
+    for n in 0..60_u8 {
+        commit(&wal, &[n; 700]);
+    }
+    wal.close().unwrap();
+    drop(wal);
+    let source: std::sync::Arc<dyn SegmentStore> = std::sync::Arc::new(
+        wal::parts::segment::FileStore::over(std::sync::Arc::new(super::SimFiles::new(disk))),
+    );
+    let target = std::sync::Arc::new(MemoryStore::with_capacity_limit(256 << 10));
+    Reader::with_store(source).backup_to(target.clone()).unwrap();
+    let (copy, recovery) = Wal::with_store(target).segment_size(SEGMENT).open().unwrap();
+    assert_eq!(recovery.valid_records, 60);
+    drop(copy);
+}
