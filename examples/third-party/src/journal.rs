@@ -7,8 +7,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use wal_core::SegmentId;
+use wal_core::format::SLOT_LEN;
 
 use crate::Medium;
+
+/// Where the journal begins: before it are two slots for the anchor, which is overwritten in place
+/// there and so needs no room.
+const BEGIN: u64 = 2 * SLOT_LEN as u64;
 
 /// Bytes before a payload: sum, session, segment, number, length of the payload, kind.
 const HEADER: usize = 40;
@@ -64,7 +69,7 @@ impl Journal {
             medium,
             segments,
             anchor: None,
-            end: 0,
+            end: BEGIN,
             sum,
             newest: 0,
             own: None,
@@ -76,7 +81,7 @@ impl Journal {
         &self.segments
     }
 
-    /// Where the newest anchor is.
+    /// Where the first anchor is. Later ones are in the slots.
     pub(crate) fn anchor(&self) -> Option<Range<u64>> {
         self.anchor.clone()
     }
@@ -228,7 +233,7 @@ pub(crate) fn read_full(medium: &dyn Medium, offset: u64, buffer: &mut [u8]) -> 
     Ok(filled)
 }
 
-fn write_full(medium: &dyn Medium, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_full(medium: &dyn Medium, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match medium.write_at(offset, bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -1,15 +1,16 @@
 //! [`OneFile`]: a store that keeps all segments in one file.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use wal_core::format::{SLOT_LEN, Slots};
 use wal_core::{
     Durability, Guarantees, SegmentId, SegmentReader, SegmentSpace, SegmentStore, SegmentSyncer,
     SegmentWriter, StoreLock,
 };
 
 use crate::Medium;
-use crate::journal::{Journal, Kind, Segment, read_full};
+use crate::journal::{Journal, Kind, Segment, read_full, write_full};
 
 /// Keeps all segments in one file, a journal of what was done to them. One sync makes everything
 /// durable that was done before it, to whatever segment. Space is never given back.
@@ -17,6 +18,8 @@ use crate::journal::{Journal, Kind, Segment, read_full};
 pub struct OneFile {
     medium: Arc<dyn Medium>,
     journal: Arc<Mutex<Journal>>,
+    /// The lock that this handle has, as long as anything holds it.
+    life: Arc<Mutex<Weak<dyn StoreLock>>>,
 }
 
 impl OneFile {
@@ -24,7 +27,8 @@ impl OneFile {
     pub fn new(medium: impl Medium + 'static) -> Self {
         let medium: Arc<dyn Medium> = Arc::new(medium);
         let journal = Arc::new(Mutex::new(Journal::new(Arc::clone(&medium))));
-        Self { medium, journal }
+        let life = Arc::new(Mutex::new(Weak::<Life>::new() as Weak<dyn StoreLock>));
+        Self { medium, journal, life }
     }
 
     /// The journal, with all that other handles added.
@@ -32,6 +36,13 @@ impl OneFile {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal.catch_up()?;
         Ok(journal)
+    }
+
+    /// The two slots of the anchor.
+    fn slots(&self) -> io::Result<Option<Slots>> {
+        let mut bytes = [0; 2 * SLOT_LEN];
+        let read = read_full(&*self.medium, 0, &mut bytes)?;
+        Ok(Slots::decode(&bytes[..read]))
     }
 
     fn segment(&self, id: SegmentId) -> io::Result<Segment> {
@@ -46,7 +57,9 @@ impl SegmentStore for OneFile {
     }
 
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
-        self.medium.lock()
+        let life: Arc<dyn StoreLock> = Arc::new(Life(self.medium.lock()?));
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&life);
+        Ok(Box::new(Lock { _life: life }))
     }
 
     fn list(&self) -> io::Result<Vec<SegmentId>> {
@@ -62,7 +75,8 @@ impl SegmentStore for OneFile {
         journal.add(Kind::Create, id, size, &[])?;
         drop(journal);
         self.medium.sync()?;
-        Ok(Box::new(Writer { store: self.clone(), id, end: 0 }))
+        let life = self.life.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        Ok(Box::new(Writer { store: self.clone(), id, end: 0, life }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -89,6 +103,10 @@ impl SegmentStore for OneFile {
     }
 
     fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
+        if let Some(bytes) = self.slots()?.and_then(|slots| slots.bytes().map(<[u8]>::to_vec)) {
+            return Ok(Some(bytes));
+        }
+        // None yet, or the first write into a slot was cut off: the anchor before it counts.
         let Some(range) = self.journal()?.anchor() else { return Ok(None) };
         let mut bytes =
             vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
@@ -97,16 +115,38 @@ impl SegmentStore for OneFile {
     }
 
     fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
-        self.journal()?.add(Kind::Anchor, SegmentId::new(0), 0, bytes)?;
+        let mut journal = self.journal()?;
+        if journal.anchor().is_none() {
+            journal.add(Kind::Anchor, SegmentId::new(0), 0, bytes)?;
+        } else {
+            let (at, slot) = self.slots()?.unwrap_or_default().replace(bytes);
+            write_full(&*self.medium, at, &slot)?;
+        }
+        drop(journal);
         self.medium.sync()
     }
 }
+
+/// The lock of the medium. Writers and syncers hold it too: the file is free for another handle when
+/// the last of them is gone.
+#[derive(Debug)]
+struct Life(#[expect(dead_code, reason = "held, and looked at by nobody")] Box<dyn StoreLock>);
+
+impl StoreLock for Life {}
+
+#[derive(Debug)]
+struct Lock {
+    _life: Arc<dyn StoreLock>,
+}
+
+impl StoreLock for Lock {}
 
 #[derive(Debug)]
 struct Writer {
     store: OneFile,
     id: SegmentId,
     end: u64,
+    life: Option<Arc<dyn StoreLock>>,
 }
 
 impl SegmentWriter for Writer {
@@ -127,13 +167,15 @@ impl SegmentWriter for Writer {
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {
-        Arc::new(Syncer { medium: Arc::clone(&self.store.medium) })
+        let (medium, life) = (Arc::clone(&self.store.medium), self.life.clone());
+        Arc::new(Syncer { medium, _life: life })
     }
 }
 
 #[derive(Debug)]
 struct Syncer {
     medium: Arc<dyn Medium>,
+    _life: Option<Arc<dyn StoreLock>>,
 }
 
 impl SegmentSyncer for Syncer {

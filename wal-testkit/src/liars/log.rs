@@ -1,7 +1,7 @@
 //! A small log that is right, or lies in one way.
 //!
-//! Its one file begins with a snapshot of all records and goes on with a frame for every batch; a
-//! close ends it with a seal. Opening, pruning and truncating write a new file of the next number,
+//! Its one file begins with the log's identity and a snapshot of all records, and goes on with a frame
+//! for every batch; a close ends it with a seal. Opening, pruning and truncating write a new file of the next number,
 //! sync it and its name, and then remove the old one: slow, and nothing can go wrong with it.
 
 #![expect(clippy::cast_possible_truncation, reason = "logs of tests are small")]
@@ -21,8 +21,8 @@ use crate::{LogUnderTest, SimDisk, SimFile, SimLock};
 
 pub use lie::LogLie;
 
-use files::{recover, write_new};
-use frame::{SEAL, frame};
+use files::{Anchor, recover, write_new};
+use frame::{HEAD, SEAL, frame};
 
 /// A log on a simulated disk that lies in one way, or, with [`LogLie::None`], in none.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct LyingLog {
 
 struct State {
     file: SimFile,
+    /// Which log this is: no other one's file is taken for ours.
+    id: u64,
     number: u64,
     end: u64,
     /// How many records are pruned.
@@ -129,7 +131,7 @@ impl LyingLog {
     /// Replaces the file by one with these records.
     fn replace(&self, state: &mut State, base: u64, records: Vec<Vec<u8>>) -> Result<()> {
         let number = state.number + 1;
-        let new = write_new(&self.disk, self.lie, number, base, &records);
+        let new = write_new(&self.disk, self.lie, state.id, number, base, &records);
         match new {
             Ok((file, end)) => {
                 (state.file, state.end, state.number) = (file, end, number);
@@ -235,9 +237,12 @@ impl LogUnderTest for LyingLog {
         }
         let mut state = self.state();
         self.write_staged(&mut state)?;
-        let seal = frame(SEAL, &[state.end.to_le_bytes().to_vec()]);
+        let frames = state.end - HEAD as u64;
+        let seal = frame(SEAL, &[frames.to_le_bytes().to_vec()]);
         let sealed = state.file.write_all_at(state.end, &seal);
+        let State { id, number, durable: count, .. } = *state;
         let sealed = sealed.and_then(|()| state.file.sync_data());
+        let sealed = sealed.and_then(|()| Anchor { id, number, count }.write(&self.disk));
         sealed.map_err(|error| Error::io("the log could not be closed", error))
     }
 }

@@ -6,6 +6,7 @@ mod damage;
 mod failing;
 mod order;
 mod story;
+mod stranger;
 
 use wal_core::Lsn;
 
@@ -146,6 +147,10 @@ macro_rules! __each_log_law {
             "what cannot be read is an error, not the end of the log, and nothing is lost by it";
         damage::a_wrong_read_destroys_nothing [fault, kill]
             "bytes that come wrong from the disk once are never shown, and nothing is lost by them";
+        stranger::strangers_are_named_or_left_alone [stranger, kill]
+            "what others did to the files is an error or left alone: nothing of it goes, or is shown";
+        stranger::a_log_that_vanished_is_no_new_one [stranger, kill]
+            "a log whose newest file is gone, or all of them, does not open as a shorter or a new one";
         cutting::pruning_gives_space_back [room]
             "a log that is pruned as it grows never fills the disk";
         cutting::pruning_keeps_the_rest []

@@ -10,6 +10,8 @@ mod acknowledging;
 mod ending;
 mod failing;
 mod rotating;
+#[cfg(unix)]
+mod strangers;
 
 use std::sync::Arc;
 

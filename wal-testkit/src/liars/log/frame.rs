@@ -6,6 +6,21 @@ use super::LogLie;
 /// holds where the frames end.
 pub(super) const SEAL: u64 = u64::MAX;
 
+/// Bytes of a file before its frames: the log's identity, and its sum.
+pub(super) const HEAD: usize = 16;
+
+/// The head of a file of this log.
+pub(super) fn head(id: u64) -> Vec<u8> {
+    [id.to_le_bytes(), sum(&id.to_le_bytes()).to_le_bytes()].concat()
+}
+
+/// Whose file it is; `None` where that cannot be told.
+pub(super) fn id_of(bytes: &[u8], lie: LogLie) -> Option<u64> {
+    let id = number(bytes, 0)?;
+    let sound = number(bytes, 8)? == sum(&id.to_le_bytes());
+    (sound || lie == LogLie::SumsAreNotChecked).then_some(id)
+}
+
 /// Length, sum, number of the record before, count; then length and bytes of each record.
 pub(super) fn frame(before: u64, records: &[Vec<u8>]) -> Vec<u8> {
     let mut body = before.to_le_bytes().to_vec();

@@ -20,6 +20,8 @@ pub enum LogLie {
     DurableIsNothing,
     /// The durable LSN is the last staged one.
     DurableIsStaged,
+    /// The anchor is written and not looked at.
+    ForgetsItsAnchor,
     /// LSNs begin at zero.
     FirstLsnIsZero,
     /// A write on a full disk is taken for done.
@@ -32,6 +34,8 @@ pub enum LogLie {
     OldGoesBeforeNewIsSynced,
     /// Opening appends a record.
     OpeningAppends,
+    /// What is no file of this log counts as none.
+    PassesOverStrangers,
     /// Pruning takes place in memory only.
     PruneForgets,
     /// Pruned records keep their space.
@@ -54,6 +58,8 @@ pub enum LogLie {
     ReopenForgetsTheLast,
     /// Every second open loses the last record.
     SecondOpenForgets,
+    /// What is no file of this log and has an older number is deleted.
+    StrangersAreObsolete,
     /// Checksums are written and not checked.
     SumsAreNotChecked,
     /// After a failed sync the next one counts.
@@ -83,6 +89,7 @@ impl LogLie {
         (Self::DurableIsNothing, &["the_durable_lsn_covers_what_was_acknowledged"]),
         (Self::DurableIsStaged, &["what_the_durable_lsn_covers_survives_a_crash"]),
         (Self::FirstLsnIsZero, &["lsns_are_dense_from_one"]),
+        (Self::ForgetsItsAnchor, &["a_log_that_vanished_is_no_new_one"]),
         (Self::FullIsAcknowledged, &["a_full_disk_loses_nothing_acknowledged"]),
         (Self::NameIsNotSynced, &["a_crash_at_any_operation_loses_nothing"]),
         (Self::NothingIsSynced, &["acknowledged_records_survive_a_crash"]),
@@ -95,6 +102,7 @@ impl LogLie {
             ],
         ),
         (Self::OpeningAppends, &["an_empty_log_opens_again"]),
+        (Self::PassesOverStrangers, &["strangers_are_named_or_left_alone"]),
         (Self::PruneForgets, &["pruned_records_never_come_back"]),
         (Self::PruneKeepsTheSpace, &["pruning_gives_space_back"]),
         (Self::PrunesTooMuch, &["pruning_keeps_the_rest"]),
@@ -109,6 +117,7 @@ impl LogLie {
         (Self::RecoverySkipsDamage, &["recovery_finds_a_prefix"]),
         (Self::ReopenForgetsTheLast, &["reopening_goes_on_with_the_next_lsn"]),
         (Self::SecondOpenForgets, &["a_second_open_finds_the_same"]),
+        (Self::StrangersAreObsolete, &["strangers_are_named_or_left_alone"]),
         (Self::SumsAreNotChecked, &["damage_is_loud"]),
         (Self::SyncIsTriedAgain, &["nothing_is_acknowledged_after_a_failed_sync"]),
         (Self::TruncateDoesNothing, &["truncating_drops_the_rest"]),
