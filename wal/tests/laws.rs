@@ -6,6 +6,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::StillEnv;
 use common::prepared_ahead::PreparedAhead;
@@ -14,23 +15,39 @@ use wal::parts::segment::{
     Ahead, Caching, Capped, FileStore, MemoryStore, Preparation, Reading, Recycling, Writing,
 };
 use wal::{Config, Strategy, Wal};
+use wal_testkit::liars::{BlockLie, LyingBlocks};
 use wal_testkit::{
-    Atom, Damage, LogUnderTest, OnDisk, Place, Profile, SimFiles, SimStore, Tail, log_laws,
-    segment_store_laws,
+    Atom, Damage, LOG_LAWS, LogUnderTest, OnDisk, Place, Profile, SimFiles, SimStore, Tail,
+    log_laws, segment_store_laws,
 };
 
 #[derive(Debug)]
 struct Assembled(Wal);
 
 impl Assembled {
-    fn open(store: Arc<dyn SegmentStore>, strategy: Strategy, alignment: u32) -> Result<Self> {
+    fn open(
+        store: Arc<dyn SegmentStore>,
+        strategy: Strategy,
+        alignment: u32,
+        place: u64,
+    ) -> Result<Self> {
         let mut config = Config::default();
         config.segment_size = 16 * 1024;
         config.alignment = alignment;
         config.strategy = strategy;
-        let env = Arc::new(StillEnv::default());
+        Self::configured(store, config, place)
+    }
+
+    fn configured(store: Arc<dyn SegmentStore>, config: Config, place: u64) -> Result<Self> {
+        let env = Arc::new(StillEnv::of_log(place));
         Ok(Self(Wal::with_store(store).config(config).env(env).open()?.0))
     }
+}
+
+/// The logs of two places are two logs.
+fn new_place() -> u64 {
+    static PLACES: AtomicU64 = AtomicU64::new(0);
+    PLACES.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Where the strategy commits within the append, that may fail for a record that is staged all the
@@ -81,7 +98,10 @@ impl LogUnderTest for Assembled {
 }
 
 fn on_sim_store(profile: Profile, strategy: Strategy) -> impl Place<dyn LogUnderTest> {
-    OnDisk::new(profile, move |disk| Assembled::open(Arc::new(SimStore::new(disk)), strategy, 8))
+    let place = new_place();
+    OnDisk::new(profile, move |disk| {
+        Assembled::open(Arc::new(SimStore::new(disk)), strategy, 8, place)
+    })
 }
 
 fn on_files(
@@ -89,9 +109,10 @@ fn on_files(
     alignment: u32,
     with: impl Fn(FileStore) -> FileStore + Send + Sync + 'static,
 ) -> impl Place<dyn LogUnderTest> {
+    let place = new_place();
     OnDisk::new(profile, move |disk| {
         let store = with(FileStore::over(Arc::new(SimFiles::new(disk))));
-        Assembled::open(Arc::new(PreparedAhead(store)), Strategy::GroupCommit, alignment)
+        Assembled::open(Arc::new(PreparedAhead(store)), Strategy::GroupCommit, alignment, place)
     })
 }
 
@@ -107,6 +128,32 @@ fn everything(store: FileStore) -> FileStore {
         .ahead(Ahead::Caller)
         .writing(Writing::Direct)
         .caching(Caching::Drop)
+}
+
+/// A store of blocks of 64 KiB, with segments of more than three of them.
+fn in_blocks(lie: BlockLie) -> impl Place<dyn LogUnderTest> {
+    let place = new_place();
+    OnDisk::new(Profile::STRICT, move |disk| {
+        let mut config = Config::default();
+        config.segment_size = 4 * BLOCK;
+        let store = Arc::new(LyingBlocks::new(disk, BLOCK, lie));
+        Assembled::configured(store, config, place)
+    })
+}
+
+const BLOCK: u64 = 64 * 1024;
+
+log_laws!(blocks, || in_blocks(BlockLie::None), unit = BLOCK);
+
+/// A log over a store that is right in its first block alone was told that it is proven: no law for
+/// logs came to the second.
+#[test]
+fn lies_behind_the_first_block_of_a_store_are_caught_by_the_laws_for_logs() {
+    for lie in [BlockLie::AppendForgetsTheRest, BlockLie::SyncsOneDirtyBlock] {
+        let law = |law: &&wal_testkit::LogLaw| law.name() == "acknowledged_records_survive_a_crash";
+        let law = LOG_LAWS.iter().find(law).unwrap();
+        law.run_with_unit(&|| Box::new(in_blocks(lie)), &[], BLOCK).unwrap_err();
+    }
 }
 
 log_laws!(sync_strict, || on_sim_store(Profile::STRICT, Strategy::Sync));
@@ -149,7 +196,7 @@ log_laws!(
     memory,
     || {
         let store = MemoryStore::new();
-        move || Assembled::open(Arc::new(store.clone()), Strategy::GroupCommit, 8)
+        move || Assembled::open(Arc::new(store.clone()), Strategy::GroupCommit, 8, 0)
     },
     without [crash, kill, interrupt, fault, room, stranger]
 );

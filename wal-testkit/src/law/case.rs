@@ -77,9 +77,14 @@ impl<'a, Part: ?Sized> Case<'a, Part> {
         self.at.front
     }
 
+    /// The unit that the part works in inside; 0 where its author named none.
+    pub(crate) fn unit(&self) -> u64 {
+        self.at.unit.unwrap_or(0)
+    }
+
     /// The largest block that the part's space may come in.
     pub(crate) fn block(&self) -> u64 {
-        self.at.unit.unwrap_or(0).max(64 * 1024)
+        self.unit().max(64 * 1024)
     }
 
     pub(crate) fn history(&self) -> &History {

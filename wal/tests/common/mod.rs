@@ -21,6 +21,13 @@ pub(crate) type Image = BTreeMap<u64, Vec<u8>>;
 #[derive(Debug, Default)]
 pub(crate) struct StillEnv(std::sync::atomic::AtomicU64);
 
+impl StillEnv {
+    /// Chance of its own for this one of several logs.
+    pub(crate) fn of_log(number: u64) -> Self {
+        Self((number << 20).into())
+    }
+}
+
 impl Env for StillEnv {
     fn now(&self) -> u64 {
         1_700_000_000_000_000_000
