@@ -63,7 +63,7 @@ fn verdict(package: &str, manifest: &toml::Table) -> Result<(), String> {
     };
     let mut known = ours(&normal);
     known.remove("wal-core");
-    // The one exception: the kit's binary `crash-search` searches the assembled log. The library
+    // The one exception: the kit's binaries search and stress the assembled log. The library
     // knows nothing of it, and who takes the kit without its feature `search` does not get it.
     let optional = manifest
         .get("dependencies")
