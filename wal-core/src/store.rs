@@ -5,6 +5,7 @@
 //! implementation must hold is written at each method and tested by
 //! `wal_testkit::segment_store_laws!`.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -97,7 +98,7 @@ impl fmt::Display for Fenced {
     }
 }
 
-impl std::error::Error for Fenced {}
+impl StdError for Fenced {}
 
 impl From<Fenced> for io::Error {
     fn from(fenced: Fenced) -> Self {
@@ -108,7 +109,7 @@ impl From<Fenced> for io::Error {
 impl Fenced {
     /// Whether this is the error of a store whose place was taken.
     pub fn is_source_of(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|source| source.is::<Self>())
+        error.get_ref().is_some_and(<dyn StdError + Send + Sync>::is::<Self>)
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! What strace brings along: a call is tampered with only where it is traced; calls are counted for
 //! each thread by itself, so that each thread may meet the fault once; and the calls of the program
-//! loader count, too, unless strace looks at the log's files only, as it does here.
+//! loader count, too, unless strace looks at the log's files only, as it does here for the calls that
+//! a loader makes.
 //!
 //! Without strace, or where it may not trace, the tests say so on standard error, and fail if `CI`
 //! is set.
@@ -27,14 +28,14 @@ const CALLS: &[(&str, &[Fault])] = &[
     ("pwrite64", &[EIO, FULL, EINTR, KILL]),
     ("fdatasync", &[EIO, ENOSPC, KILL]),
     ("fsync", &[EIO, ENOSPC, KILL]),
-    ("fallocate", &[EIO, ENOSPC, EINTR, EOPNOTSUPP, KILL]),
+    ("fallocate", &[LEFT, ENOSPC, EINTR, EOPNOTSUPP, KILL]),
     ("openat", &[EIO, ENOSPC, EMFILE, KILL]),
-    ("rename", &[EIO, ENOSPC, KILL]),
-    ("unlink", &[LEFT, KILL]),
+    ("renameat2", &[EIO, ENOSPC, KILL]),
+    ("unlinkat", &[LEFT, KILL]),
     ("ftruncate", &[EIO, EINTR, KILL]),
     ("pread64", &[EIO, EINTR, KILL]),
     ("getdents64", &[EIO]),
-    ("flock", &[EIO]),
+    ("flock", &[LEFT]),
 ];
 
 /// The calls that acknowledgements are printed with.
@@ -44,7 +45,9 @@ const EIO: Fault = Fault::new("error=EIO", Effect::Reported("Input/output error"
 const ENOSPC: Fault = Fault::new("error=ENOSPC", Effect::Reported("No space left on device"));
 /// A segment goes without its seal, for one: that costs time later and nothing else.
 const FULL: Fault = Fault::new("error=ENOSPC", Effect::Bearable("No space left on device"));
-/// A dead segment stays where it is, harms nobody, and goes with the next one; a prune says so.
+/// An obsolete segment stays where it is, harms nothing, and goes with the next one; a prune says so.
+/// Space that is not taken ahead is taken by writing, and a directory that cannot be locked has a file
+/// that can.
 const LEFT: Fault = Fault::new("error=EIO", Effect::Bearable("Input/output error"));
 const EMFILE: Fault = Fault::new("error=EMFILE", Effect::Reported("Too many open files"));
 /// A signal broke the call off before it did anything.

@@ -13,7 +13,7 @@ use wal::{
 
 use crate::CALLS;
 use crate::strace::{
-    Effect, Fault, injected, made_anew, next, not_run, place, strace, with_strace,
+    Effect, Fault, injected, made_anew, next, not_run, of_lock, place, strace, with_strace,
 };
 
 /// Set for a process that is to work on the log there.
@@ -63,7 +63,7 @@ impl Policy {
     fn without(self) -> &'static [&'static str] {
         match self {
             Self::Fit => &["fallocate"],
-            Self::Recycled => &["unlink"],
+            Self::Recycled => &["unlinkat"],
             Self::Direct => &["fdatasync"],
         }
     }
@@ -234,9 +234,8 @@ fn strike(policy: Policy, call: &str, fault: Fault, nth: u32) -> bool {
             let ahead = |line: &str| !line.starts_with(&format!("{} ", said.thread));
             // A dead segment stays where it is, harms nobody, and goes with the next one.
             let left = |line: &str| line.contains(".old\") = ");
-            let borne = |line: &String| {
-                line.contains("/LOCK>") || left(line) || ahead(line) || made_anew(line)
-            };
+            let borne =
+                |line: &String| of_lock(line) || left(line) || ahead(line) || made_anew(line);
             assert!(hit.iter().all(borne), "{context}: swallowed: {hit:?}");
         }
         (_, failed) => assert!(failed.is_none(), "{context}: {failed:?}"),

@@ -38,6 +38,9 @@ impl Fault {
 /// Files of the log that strace is to look at: more than any workload makes.
 const SEGMENTS: u64 = 40;
 
+/// Calls that are made for other files than the log's, too.
+const LOADER: [&str; 5] = ["openat", "pread64", "getdents64", "flock", "write"];
+
 /// Runs `sweep`, if strace works here; `test` is the name of the calling test.
 pub(crate) fn with_strace(test: &str, sweep: impl FnOnce()) {
     let mut probe = Command::new("strace");
@@ -73,10 +76,12 @@ pub(crate) fn strace(
 ) -> Command {
     let mut command = Command::new("strace");
     command.args(["-f", "-y", "-qq", "-e", "signal=none", "-o"]).arg(told);
-    let segments =
-        (1..=SEGMENTS).flat_map(|id| ["wal", "new", "old"].map(|kind| format!("{id:020}.{kind}")));
-    let files: Vec<_> = segments.chain(["LOCK".into()]).collect();
-    for &path in watched {
+    let segments = (1..=SEGMENTS).map(|id| format!("{id:020}.wal"));
+    let files: Vec<_> = segments.chain(["LOCK".into(), "ANCHOR".into()]).collect();
+    // The names of files that are no segments yet are not known before. What only the log calls is
+    // looked at wherever it is called.
+    let paths: &[&Path] = if LOADER.contains(&call) { watched } else { &[] };
+    for &path in paths {
         command.arg("-P").arg(path);
         for file in &files {
             command.arg("-P").arg(path.join(file));
@@ -98,7 +103,12 @@ pub(crate) fn injected(told: &Path) -> Vec<String> {
 /// Whether a full disk was met by a segment that was being made: what there is of it is removed, and it
 /// is made anew, of no more than is needed now.
 pub(crate) fn made_anew(line: &str) -> bool {
-    line.contains("ENOSPC") && (line.contains("/spare-") || line.contains("O_RDONLY"))
+    line.contains("ENOSPC") && (line.contains("spare-") || line.contains("O_RDONLY"))
+}
+
+/// Whether a call was for the file that says who holds the lock.
+pub(crate) fn of_lock(line: &str) -> bool {
+    line.contains("/LOCK>") || line.contains("\"LOCK\"")
 }
 
 /// The call to be struck after this one: each of the first eight, then every third, or each where

@@ -47,7 +47,7 @@ pub(super) fn write(life: &Life, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// What has the name of the anchor.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Old {
     None,
     OfTwoNames,
