@@ -96,7 +96,7 @@ impl LyingLog {
     }
 
     fn try_write_staged(&self, state: &mut State) -> io::Result<()> {
-        let mut next = state.durable;
+        let (mut next, before) = (state.durable, state.end);
         for batch in mem::take(&mut state.staged) {
             let frames = match self.lie {
                 LogLie::BatchIsSplit => batch.chunks(1).map(<[_]>::to_vec).collect(),
@@ -121,7 +121,8 @@ impl LyingLog {
         if self.lie == LogLie::SyncIsTriedAgain {
             state.durable = next;
         }
-        if self.lie != LogLie::NothingIsSynced {
+        let long = self.lie == LogLie::LongFramesAreNotSynced && state.end - before > 64 * 1024;
+        if self.lie != LogLie::NothingIsSynced && !long {
             state.file.sync_data()?;
         }
         state.durable = state.base + state.records.len() as u64;

@@ -31,6 +31,22 @@ pub(super) fn acknowledged_records_survive_a_crash(case: &mut LogCase<'_>) -> Ou
     Ok(log.close()?)
 }
 
+/// A sync that covers the first dirty block of many: what is committed in small pieces never has
+/// more than one.
+pub(super) fn what_takes_many_blocks_survives_a_crash(case: &mut LogCase<'_>) -> Outcome {
+    let length = usize::try_from(case.unit().clamp(60_000, 100_000)).unwrap_or(60_000);
+    let (log, mut story) = (case.open()?, Story::new());
+    for records in 1..4 {
+        let lsn = story.append_batch(&log, records, length / 10 * 12)?;
+        story.wait(&log, lsn)?;
+    }
+    case.crash()?;
+    drop(log);
+    let log = case.open()?;
+    saw("records read", story.check(&log)?, (1, story.last()))?;
+    Ok(log.close()?)
+}
+
 pub(super) fn what_the_durable_lsn_covers_survives_a_crash(case: &mut LogCase<'_>) -> Outcome {
     let (log, mut story) = (case.open()?, Story::new());
     story.commit(&log, 100)?;

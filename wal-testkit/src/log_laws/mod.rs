@@ -113,6 +113,8 @@ macro_rules! __each_log_law {
             "while a log is open, opening it for writing fails with Locked";
         crash::acknowledged_records_survive_a_crash [crash]
             "what was acknowledged is there after any crash";
+        crash::what_takes_many_blocks_survives_a_crash [crash]
+            "what was acknowledged together is there after any crash, however much it is";
         crash::what_the_durable_lsn_covers_survives_a_crash [crash]
             "the durable LSN covers no record that a crash may lose";
         crash::recovery_finds_a_prefix [crash, interrupt]

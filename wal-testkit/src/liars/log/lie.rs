@@ -26,6 +26,8 @@ pub enum LogLie {
     FirstLsnIsZero,
     /// A write on a full disk is taken for done.
     FullIsAcknowledged,
+    /// What is longer than a block of 64 KiB is not synced.
+    LongFramesAreNotSynced,
     /// The name of a new file is not synced.
     NameIsNotSynced,
     /// Records are not synced.
@@ -91,6 +93,7 @@ impl LogLie {
         (Self::FirstLsnIsZero, &["lsns_are_dense_from_one"]),
         (Self::ForgetsItsAnchor, &["a_log_that_vanished_is_no_new_one"]),
         (Self::FullIsAcknowledged, &["a_full_disk_loses_nothing_acknowledged"]),
+        (Self::LongFramesAreNotSynced, &["what_takes_many_blocks_survives_a_crash"]),
         (Self::NameIsNotSynced, &["a_crash_at_any_operation_loses_nothing"]),
         (Self::NothingIsSynced, &["acknowledged_records_survive_a_crash"]),
         (
