@@ -12,6 +12,10 @@ use crate::sync::lock_briefly;
 use crate::wait::Place;
 use crate::{Pipeline, WhenFull};
 
+/// Nothing is staged behind this record: no batch that fits a frame then goes behind [`Lsn::LAST`], where
+/// no header makes sense. No log comes here by counting; a crafted or damaged header can.
+const END: Lsn = Lsn::new(Lsn::LAST.get() - u32::MAX as u64);
+
 impl Pipeline {
     /// Stages a record and returns its LSN; what has happened to it by then is the strategy's to
     /// say, with most of them nothing. An error that carries an LSN means that the record is staged
@@ -86,6 +90,10 @@ impl Pipeline {
             let mut stage = lock_briefly(&self.flusher().stage);
             if let Some(why) = stage.closed() {
                 return Err(why.clone());
+            }
+            if stage.last_lsn() >= END {
+                let what = "the LSNs are used up: no record has one behind this";
+                return Err(Error::new(ErrorKind::Invalid, what).lsn(stage.last_lsn()));
             }
             if stage.len() <= self.options().buffer_size {
                 let ample = self.options().buffer_size / 8;

@@ -51,7 +51,7 @@ pub fn make_segment(
                 return if size == wanted || half < least.max(WORTHWHILE) {
                     Ok(made)
                 } else {
-                    smaller(store, next, made, half)
+                    smaller(store, next, made, half, least)
                 };
             }
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
@@ -71,12 +71,14 @@ pub fn make_segment(
     }
 }
 
-/// Gives a segment back and makes a smaller one.
+/// Gives a segment back and makes a smaller one: of this size, or of less where the space of the one
+/// given back is not free yet, as a file's is not while a thread that wrote zeros into it has it open.
 fn smaller(
     store: &dyn SegmentStore,
     next: &mut SegmentId,
     made: MadeSegment,
-    size: u64,
+    mut size: u64,
+    least: u64,
 ) -> io::Result<MadeSegment> {
     let id = made.id;
     abandon(store, made)?;
@@ -84,9 +86,18 @@ fn smaller(
         *next = id;
     }
     let id = *next;
-    let writer = store.create(id, size)?;
-    *next = id.next();
-    Ok(MadeSegment { id, size, writer })
+    loop {
+        match store.create(id, size) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && size > least => {
+                size = (size / 2).max(least);
+            }
+            made => {
+                let writer = made?;
+                *next = id.next();
+                return Ok(MadeSegment { id, size, writer });
+            }
+        }
+    }
 }
 
 /// Gives back a segment that was made just now and that nothing was synced of. A store whose
