@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use serde::Serialize;
 use wal::parts::core::SegmentStore;
+use wal::parts::replay::CopyMark;
 use wal::{Backup, Config, ErrorKind};
 
 use crate::failure::tell;
@@ -105,12 +106,13 @@ impl Before {
     }
 
     /// Takes away what was made since, where there is no segment: a directory with a lock file would
-    /// pass for a log that is empty. Says whether there is none.
+    /// pass for a log that is empty. Says whether there is no unfinished copy.
     fn restore(&self, dir: &Path, store: &dyn SegmentStore) -> bool {
         // Nobody else begins a log there meanwhile.
         let Ok(lock) = store.lock() else { return true };
         if !store.list().is_ok_and(|segments| segments.is_empty()) {
-            return false;
+            // A whole log, which the copy would not touch, is not one that is unfinished.
+            return !matches!(CopyMark::of(store), Ok(Some(_)));
         }
         for (name, was_there) in FILES.iter().zip(self.files) {
             if !was_there {
