@@ -5,6 +5,8 @@
 mod append;
 mod damage;
 mod demo;
+#[cfg(target_os = "linux")]
+mod field_faults;
 mod fixture;
 mod hints;
 mod kill;
@@ -15,3 +17,7 @@ mod pipe;
 mod shape;
 #[cfg(unix)]
 mod signals;
+#[cfg(target_os = "linux")]
+mod small_disk;
+#[cfg(target_os = "linux")]
+mod trial_faults;

@@ -103,7 +103,8 @@ fn f14_a_limit_on_the_size_of_files_is_an_error_and_not_the_end() {
     assert!(!said.contains("see to the disk"), "{said}");
     // Not all of it was, and nothing is called appended that may not be there.
     assert!(!said.contains("appended: "), "{said}");
-    log.run("verify", &[]).exits(0);
+    // A write that the limit has cut is a torn tail: nothing vouches for it.
+    assert!([0, 3].contains(&log.run("verify", &[]).code));
     // Without the limit the log goes on.
     log.append(&[], b"more\n").exits(0);
 }

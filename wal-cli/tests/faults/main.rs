@@ -19,6 +19,7 @@ mod append;
 mod prune;
 mod short;
 mod strace;
+mod unreadable;
 
 use strace::{Effect, Fault};
 

@@ -1,0 +1,61 @@
+//! Sectors that cannot be read any more.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::strace::{place, with_strace};
+
+const WAL: &str = env!("CARGO_BIN_EXE_wal");
+
+/// `wal VERB LOG ARGS`, where no byte of this segment can be read.
+fn run(log: &Path, unreadable: u64, verb: &str, args: &[&str]) -> (i32, String) {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-e", "signal=none", "-o", "/dev/null", "-P"]);
+    command.arg(log.join(format!("{unreadable:020}.wal")));
+    command.args(["--trace=pread64", "--inject=pread64:error=EIO", WAL, verb]).arg(log).args(args);
+    said(command.stdin(Stdio::null()).output().unwrap())
+}
+
+fn said(ran: Output) -> (i32, String) {
+    let said = String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap();
+    (ran.status.code().unwrap(), said)
+}
+
+/// `verify` ended with 1 at the first sector that could not be read, with no word on the rest; and a log
+/// whose header before the newest could not be read neither opened nor was pruned, where one that reads
+/// wrong does both.
+#[test]
+fn f16_what_cannot_be_read_is_told_as_what_reads_wrong_is() {
+    with_strace("unreadable::f16_what_cannot_be_read_is_told_as_what_reads_wrong_is", || {
+        let dir = place();
+        let log = dir.path().join("log");
+        let lines =
+            format!("seq -f '%0999g' 99 | {WAL} append {} --segment-size 16k", log.display());
+        assert!(Command::new("sh").args(["-c", &lines]).status().unwrap().success());
+        let segments = std::fs::read_dir(&log)
+            .unwrap()
+            .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().ends_with(".wal"))
+            .count() as u64;
+        assert!(segments > 5, "{segments}");
+        // Another damage, which is to be found, too.
+        let other = log.join(format!("{:020}.wal", 4));
+        let sound = std::fs::read(&other).unwrap();
+        let mut bytes = sound.clone();
+        bytes[9000] ^= 1;
+        std::fs::write(&other, bytes).unwrap();
+        let (code, text) = run(&log, 2, "verify", &[]);
+        assert_eq!(code, 4, "{text}");
+        assert!(text.contains("cannot be read") && text.contains("segment=2 "), "{text}");
+        assert!(text.contains("segment=4 "), "{text}");
+        std::fs::write(&other, sound).unwrap();
+
+        for unreadable in [2, segments - 1] {
+            let (code, text) = run(&log, unreadable, "append", &[]);
+            assert_eq!(code, 0, "{unreadable}: {text}");
+        }
+        let (code, text) = run(&log, 1, "prune", &["--before", "90"]);
+        assert_eq!(code, 0, "{text}");
+        let mut verify = Command::new(WAL);
+        assert_eq!(said(verify.arg("verify").arg(&log).output().unwrap()).0, 0);
+    });
+}
