@@ -18,9 +18,7 @@ impl Life<'_> {
     pub(crate) fn prune(&self, wal: &Wal) {
         let mut chance = self.chance(100);
         while !self.is_over() {
-            if self.broke.load(SeqCst) {
-                return;
-            }
+            // Also once a failure was put in: until a write meets with it, all may wait for room.
             let limited = self.settings.config.max_size.is_some();
             let wanted = self.room_wanted.swap(false, SeqCst);
             if !wanted && !limited && !chance.one_in(4) {
