@@ -60,7 +60,7 @@ pub struct Uncut {
     pub error: Error,
     /// The log as it was, to go on with: where nothing of it was changed, as on a full disk. `None`
     /// where it is not known what became of it.
-    pub log: Option<Resume>,
+    pub log: Option<Box<Resume>>,
 }
 
 impl From<Error> for Uncut {

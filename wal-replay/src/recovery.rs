@@ -100,7 +100,7 @@ pub fn recover(
     let present = listed(store)?;
     let (survey, segment) = match look(store, &present, known.as_ref())? {
         Looked::Log(survey, segment) => (survey, segment),
-        Looked::Nothing(begun) => return Ok(fresh_log(env, begun, &present)),
+        Looked::Nothing(remains) => return Ok(fresh_log(env, remains, &present)),
     };
     survey.check()?;
     let before_size = survey.check_predecessor(store)?;

@@ -35,11 +35,11 @@ pub fn truncate(
     }
     let plan = match Plan::of(store, transforms, &resume, lsn) {
         Ok(plan) => plan,
-        Err(error) => return Err(Uncut { error, log: Some(resume) }),
+        Err(error) => return Err(Uncut { error, log: Some(Box::new(resume)) }),
     };
     let Plan { cut, predecessor, start, kept, mut obsolete } = plan;
     if let Err(error) = lower(store, lsn) {
-        return Err(Uncut { error, log: Some(resume) });
+        return Err(Uncut { error, log: Some(Box::new(resume)) });
     }
     let fresh = Fresh {
         log: resume.log,
@@ -57,7 +57,7 @@ pub fn truncate(
         Ok(current) => current,
         Err(NotMade { error, next: Some(next) }) => {
             resume.next_segment = next;
-            return Err(Uncut { error, log: Some(resume) });
+            return Err(Uncut { error, log: Some(Box::new(resume)) });
         }
         Err(NotMade { error, next: None }) => return Err(Uncut { error, log: None }),
     };

@@ -71,7 +71,7 @@ impl Flusher {
             lock(&self.tip).segment = None;
             let (resume, refused) = match cut(writer.into_resume()) {
                 Ok(resume) => (resume, None),
-                Err(Uncut { error, log: Some(resume) }) => (resume, Some(error)),
+                Err(Uncut { error, log: Some(resume) }) => (*resume, Some(error)),
                 Err(Uncut { error, log: None }) => {
                     drop(stage);
                     self.poison(&error);
