@@ -30,11 +30,11 @@ const CALLS: &[(&str, &[Fault])] = &[
     ("fdatasync", &[EIO, ENOSPC, KILL]),
     ("fsync", &[EIO, ENOSPC, KILL]),
     ("fallocate", &[LEFT, ENOSPC, EINTR, EOPNOTSUPP, KILL]),
-    ("openat", &[EIO, ENOSPC, EMFILE, KILL]),
+    ("openat", &[LEFT, FULL, EMFILE, KILL]),
     ("renameat2", &[EIO, ENOSPC, KILL]),
     ("unlinkat", &[LEFT, KILL]),
     ("ftruncate", &[EIO, EINTR, KILL]),
-    ("pread64", &[EIO, EINTR, KILL]),
+    ("pread64", &[LEFT, EINTR, KILL]),
     ("getdents64", &[EIO]),
     ("flock", &[LEFT]),
 ];
@@ -48,9 +48,11 @@ const ENOSPC: Fault = Fault::new("error=ENOSPC", Effect::Reported("No space left
 const FULL: Fault = Fault::new("error=ENOSPC", Effect::Bearable("No space left on device"));
 /// An obsolete segment stays where it is, harms nothing, and goes with the next one; a prune says so.
 /// Space that is not taken ahead is taken by writing, and a directory that cannot be locked has a file
-/// that can.
+/// that can. A segment whose header cannot be read is not removed, and one before the newest need not be
+/// read to go on.
 const LEFT: Fault = Fault::new("error=EIO", Effect::Bearable("Input/output error"));
-const EMFILE: Fault = Fault::new("error=EMFILE", Effect::Reported("Too many open files"));
+/// An anchor that is not renewed says less, and an older segment need not be read to go on.
+const EMFILE: Fault = Fault::new("error=EMFILE", Effect::Bearable("Too many open files"));
 /// A signal broke the call off before it did anything.
 const EINTR: Fault = Fault::new("error=EINTR", Effect::None);
 /// A file system that cannot do this.

@@ -13,7 +13,8 @@ use wal::{
 
 use crate::CALLS;
 use crate::strace::{
-    Effect, Fault, injected, made_anew, next, not_run, of_lock, place, strace, with_strace,
+    Effect, Fault, injected, made_anew, next, not_run, of_anchor, of_lock, of_trimming, place,
+    strace, with_strace,
 };
 
 /// Set for a process that is to work on the log there.
@@ -232,10 +233,11 @@ fn strike(policy: Policy, call: &str, fault: Fault, nth: u32) -> bool {
         (Effect::Reported(_), None) => {
             // What is done ahead is done again when it is needed.
             let ahead = |line: &str| !line.starts_with(&format!("{} ", said.thread));
-            // A dead segment stays where it is, harms nobody, and goes with the next one.
-            let left = |line: &str| line.contains(".old\") = ");
+            // To find out where the log can be kept, one is opened elsewhere.
+            let elsewhere = |line: &str| !line.contains(log.to_str().unwrap());
+            let later = |line: &str| of_anchor(line) || of_trimming(line) || elsewhere(line);
             let borne =
-                |line: &String| of_lock(line) || left(line) || ahead(line) || made_anew(line);
+                |line: &String| of_lock(line) || later(line) || ahead(line) || made_anew(line);
             assert!(hit.iter().all(borne), "{context}: swallowed: {hit:?}");
         }
         (_, failed) => assert!(failed.is_none(), "{context}: {failed:?}"),

@@ -1,5 +1,6 @@
 //! strace, as a part of the storage that fails.
 
+use std::collections::HashMap;
 use std::env;
 use std::fs;
 use std::io::{self, Write};
@@ -37,6 +38,18 @@ impl Fault {
 
 /// Files of the log that strace is to look at: more than any workload makes.
 const SEGMENTS: u64 = 40;
+
+/// Whether a call was for the anchor, which says less when it is not renewed, and nothing wrong; or for
+/// the file without a name that tells whether the page cache can be passed.
+pub(crate) fn of_anchor(line: &str) -> bool {
+    let new = line.contains("fsync(") && line.contains("/spare-");
+    line.contains("WALSLT") || line.contains("ANCHOR") || new || line.contains("/log/#")
+}
+
+/// Whether a call was for giving back space that a segment does not need: it is given back later.
+pub(crate) fn of_trimming(line: &str) -> bool {
+    ["fsync(", "ftruncate("].iter().any(|call| line.contains(call)) && line.contains(".wal>")
+}
 
 /// Calls that are made for other files than the log's, too.
 const LOADER: [&str; 5] = ["openat", "pread64", "getdents64", "flock", "write"];
@@ -97,7 +110,18 @@ pub(crate) fn strace(
 /// and the files that it was for.
 pub(crate) fn injected(told: &Path) -> Vec<String> {
     let text = fs::read_to_string(told).unwrap();
-    text.lines().filter(|line| line.contains("(INJECTED)")).map(str::to_owned).collect()
+    let (mut begun, mut injected) = (HashMap::new(), Vec::new());
+    for line in text.lines() {
+        let thread = line.split(' ').next();
+        if line.contains("<unfinished ...>") {
+            begun.insert(thread, line);
+        }
+        if line.contains("(INJECTED)") {
+            let begun = begun.get(&thread).filter(|_| line.contains(" resumed>"));
+            injected.push(begun.map_or(line.to_owned(), |begun| format!("{begun} {line}")));
+        }
+    }
+    injected
 }
 
 /// Whether a full disk was met by a segment that was being made: what there is of it is removed, and it

@@ -59,10 +59,10 @@ enum Old {
 fn make(life: &Life, bytes: &[u8], old: Old) -> io::Result<()> {
     let (name, file) = life.spares.make()?;
     let filled = || {
-        let (_, slot) = Slots::default().replace(bytes);
+        let (_, mut slots) = Slots::default().replace(bytes);
         // Both slots, so that the second has its space before the disk is full.
-        write_all(&*file, 0, &slot)?;
-        write_all(&*file, SLOT_LEN as u64, &[0; SLOT_LEN])?;
+        slots.resize(2 * SLOT_LEN, 0);
+        write_all(&*file, 0, &slots)?;
         file.sync_all()?;
         if old == Old::OfTwoNames {
             life.files.remove(NAME)?;
