@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use wal_core::{Lsn, Result};
-use wal_replay::SegmentInfo;
+use wal_core::{ErrorKind, Lsn, Result, SegmentId};
+use wal_replay::{Chain, SegmentInfo};
 
 use crate::Wal;
 use crate::log::Parts;
@@ -102,6 +102,13 @@ impl Retention {
         self
     }
 
+    /// The record, where it is the only limit.
+    fn only_from(&self) -> Option<Lsn> {
+        let Self { from, max_age, max_bytes, max_segments, min_records } = self;
+        let other = max_age.is_some() || max_bytes.is_some() || max_segments.is_some();
+        from.filter(|_| !other && *min_records == 0)
+    }
+
     /// How many of these segments the limits ask to go, from the oldest on.
     pub(crate) fn asks(&self, infos: &[SegmentInfo], now: u64) -> usize {
         let Self { from, max_age, max_bytes, max_segments, min_records } = self;
@@ -154,7 +161,13 @@ impl Wal {
             self.check_issued(lsn)?;
         }
         let Some(chain) = self.prunable()? else { return Ok(Retained::nothing(self.first_lsn())) };
-        let infos = chain.list(&**store, pipeline.written_lsn())?;
+        let listed = chain.list(&**store, pipeline.written_lsn());
+        if let (Err(error), Some(lsn)) = (&listed, retention.only_from())
+            && matches!(error.kind(), ErrorKind::Io | ErrorKind::Corrupt)
+        {
+            return self.retain_from(&chain, lsn);
+        }
+        let infos = listed?;
         let now = env.now();
         let asked = retention.asks(&infos, now);
         let holds = self.holds();
@@ -174,6 +187,20 @@ impl Wal {
             dated_ahead,
             held_by,
         })
+    }
+}
+
+impl Wal {
+    /// As [`retain`](Self::retain), where a record alone says what goes: so that a log can be pruned
+    /// past a segment that cannot be read.
+    fn retain_from(&self, chain: &Chain, lsn: Lsn) -> Result<Retained> {
+        let store = &self.parts().store;
+        let lsn = self.holds().floor().map_or(lsn, |held| held.min(lsn));
+        let at = chain.find(&**store, lsn)?;
+        let size = |id: &SegmentId| store.open(*id).and_then(|segment| segment.size()).ok();
+        let bytes = chain.segments[..at].iter().filter_map(size).sum();
+        let first_lsn = self.begin_at(chain, at)?;
+        Ok(Retained { segments: at as u64, bytes, ..Retained::nothing(first_lsn) })
     }
 }
 
