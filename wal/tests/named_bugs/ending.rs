@@ -1,5 +1,6 @@
 //! Where a log ends, and what is damage.
 
+use wal::parts::core::format::SegmentHeader;
 use wal::{ErrorKind, Strategy, Verdict};
 use wal_testkit::{CutChoice, SimDisk};
 
@@ -169,10 +170,18 @@ fn dont_return_partial_record_at_eof() {
     let mut frames = Vec::new();
     reader(&clean).verify(|note| frames.push(note.position.offset)).unwrap();
     let last = usize::try_from(frames[3]).unwrap();
+    let mut header = SegmentHeader::decode(&bytes).unwrap();
+    assert!(header.space > 0);
+    header.space = 0;
     // What ends the file may be padding, which is part of the frame.
     for len in last..bytes.len().next_multiple_of(8) {
         let disk = clean.kill();
         disk.open(FIRST).unwrap().set_len(len as u64).unwrap();
+        // No crash takes away space that was durable before the file had its name.
+        let refused = try_open(&disk, Strategy::GroupCommit).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt, "{len}");
+        // Where none was promised, it is a torn tail.
+        disk.open(FIRST).unwrap().write_all_at(0, &header.encode()).unwrap();
         assert_eq!(recovered(&disk), 3, "{len}");
     }
 }

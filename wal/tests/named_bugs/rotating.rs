@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wal::parts::core::{Env, SegmentStore};
 use wal::{Lsn, Strategy, Wal};
-use wal_testkit::CutChoice;
+use wal_testkit::{CutChoice, SimDisk, SimStore};
 
-use super::{commit_numbered, cuts, disk, files, open, record, recovered, try_open};
+use super::{StillEnv, commit_numbered, cuts, disk, files, open, record, recovered, try_open};
 
 /// A new segment's file was synced and its directory entry was not: the file was gone.
 /// Kafka KAFKA-3968; `WiredTiger` WT-2008; sled c9a11a3.
@@ -95,28 +95,38 @@ fn at_every_operation_of_a_rotation() {
 
 /// A crash while a segment was being made left a header that did not read, and the log did not
 /// open. `ZooKeeper` ZOOKEEPER-1621; redb 88881b8.
+///
+/// In a store whose segments are there before they are whole, that is. A file has its name from its
+/// first sync on, with the header in it, and without it is damage.
 #[test]
 fn torn_header_of_new_segment() {
+    let plain = |disk: &SimDisk| {
+        let store = Arc::new(SimStore::new(disk.clone()));
+        let builder = Wal::with_store(store).segment_size(16 * 1024);
+        builder.env(Arc::new(StillEnv::default())).open().unwrap().0
+    };
     let disk = disk();
-    let wal = open(&disk);
+    let wal = plain(&disk);
     commit_numbered(&wal, 1..=5);
     wal.close().unwrap();
+    drop(wal);
     let sound = {
-        let file = disk.open("00000000000000000001.wal").unwrap();
+        let file = disk.open("00000000000000000001.seg").unwrap();
         let mut bytes = vec![0; 4096];
         file.read_at(0, &mut bytes).unwrap();
         bytes
     };
     for len in (0..4096).step_by(129) {
         let disk = disk.kill();
-        let torn = disk.create_new("00000000000000000002.wal").unwrap();
+        let torn = disk.create_new("00000000000000000002.seg").unwrap();
         torn.allocate(0, 16 * 1024).unwrap();
         torn.write_all_at(0, &sound[..len]).unwrap();
-        assert_eq!(recovered(&disk), 5, "{len}");
-        let wal = open(&disk);
+        let wal = plain(&disk);
+        assert_eq!(wal.last_lsn().get(), 5, "{len}");
         commit_numbered(&wal, 6..=7);
+        wal.close().unwrap();
         drop(wal);
-        assert_eq!(recovered(&disk), 7, "{len}");
+        assert_eq!(plain(&disk).last_lsn().get(), 7, "{len}");
     }
 }
 
