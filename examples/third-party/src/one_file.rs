@@ -116,12 +116,12 @@ impl SegmentStore for OneFile {
 
     fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
         let mut journal = self.journal()?;
+        // The first one is in the journal too: what a crash leaves of it is all or nothing there.
         if journal.anchor().is_none() {
             journal.add(Kind::Anchor, SegmentId::new(0), 0, bytes)?;
-        } else {
-            let (at, slot) = self.slots()?.unwrap_or_default().replace(bytes);
-            write_full(&*self.medium, at, &slot)?;
         }
+        let (at, slot) = self.slots()?.unwrap_or_default().replace(bytes);
+        write_full(&*self.medium, at, &slot)?;
         drop(journal);
         self.medium.sync()
     }
