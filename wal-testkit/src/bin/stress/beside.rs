@@ -9,6 +9,7 @@ use wal::{Cursor, ErrorKind, Lsn, Reader, Result, Verdict, Wal};
 use crate::ledger::Event;
 use crate::life::Life;
 use crate::payload::Name;
+use crate::settings::Beside;
 
 /// Entries that are read at a time.
 const SOME: usize = 300;
@@ -26,16 +27,17 @@ impl Life<'_> {
                 continue;
             }
             // Where there is no room everything goes that can, whether it is durable or not.
-            let lsn = match wanted {
-                true => wal.last_lsn().get().max(1),
-                false => wal.durable_lsn().get().saturating_sub(chance.below(100)).max(1),
+            let lsn = if wanted {
+                wal.last_lsn().get().max(1)
+            } else {
+                wal.durable_lsn().get().saturating_sub(chance.below(100)).max(1)
             };
             let held = if chance.one_in(4) { self.hold(wal, chance.between(1, lsn)) } else { None };
             self.told.note(Event::Pruning(lsn));
             match wal.prune_before(Lsn::new(lsn)) {
                 Ok(first) => {
                     self.told.note(Event::Pruned(first.get()));
-                    self.progress();
+                    Self::progress();
                 }
                 Err(error) => self.prune_failed(lsn, &error),
             }
@@ -64,14 +66,14 @@ impl Life<'_> {
     /// Looks at the log as another process does. Beside a log that is pruned or cut it may find that
     /// what it looks for is gone, but what it does read must be right.
     pub(crate) fn look(&self) {
-        let changes = self.settings.prunes || self.settings.truncates;
+        let changes = self.settings.does(Beside::Prune) || self.settings.does(Beside::Cut);
         while !self.is_over() && !self.given_up() {
             let looked = Reader::open(self.dir).and_then(|reader| {
                 if let Some(survey) = reader.survey()? {
                     let first = survey.chain.start.lsn;
                     self.entries(reader.read_from(first)?, first.get())?;
                 }
-                Ok(reader.verify(|_| ())?)
+                reader.verify(|_| ())
             });
             match looked {
                 _ if changes => {}
@@ -110,12 +112,14 @@ impl Life<'_> {
     }
 
     fn check_held(&self, wal: &Wal, lsn: Lsn) {
+        // Of the time before the reading: what becomes durable meanwhile need not be seen.
+        let durable = wal.durable_lsn();
         let read = wal.read_from(lsn).and_then(|mut cursor| cursor.next().transpose());
         match read {
-            _ if self.settings.truncates || self.broke.load(SeqCst) => {}
+            _ if self.settings.does(Beside::Cut) || self.broke.load(SeqCst) => {}
             Ok(Some(entry)) if entry.lsn == lsn => {}
             // The record to come next may be held.
-            Ok(None) if lsn > wal.durable_lsn() => {}
+            Ok(None) if lsn > durable => {}
             other => self.give_up(format!("{lsn} was held, and reading it gives {other:?}")),
         }
     }
@@ -124,7 +128,9 @@ impl Life<'_> {
         let may = match error.kind() {
             // There is no room even for the boundary; what was removed before made some.
             ErrorKind::StorageFull => self.settings.config.max_size.is_some(),
-            ErrorKind::Invalid | ErrorKind::NotFound => self.settings.truncates || self.is_over(),
+            ErrorKind::Invalid | ErrorKind::NotFound => {
+                self.settings.does(Beside::Cut) || self.is_over()
+            }
             _ => false,
         };
         if !may && !self.broke.load(SeqCst) {
@@ -134,6 +140,7 @@ impl Life<'_> {
 
     /// Whether a reader may meet with this.
     fn may_miss(&self, kind: ErrorKind) -> bool {
-        self.settings.truncates || (kind == ErrorKind::NotFound && self.settings.prunes)
+        self.settings.does(Beside::Cut)
+            || (kind == ErrorKind::NotFound && self.settings.does(Beside::Prune))
     }
 }

@@ -88,12 +88,12 @@ impl Ledger {
         if ends != last {
             return Err(format!("the log says that it ends with {last}, and ends with {ends}"));
         }
-        let lost: Vec<u64> =
+        let gone: Vec<u64> =
             self.known.range(first..).map(|(lsn, _)| *lsn).filter(|lsn| *lsn > last).collect();
-        if let (Some(from), Some(to)) = (lost.first(), lost.last()) {
-            let lost = lost.len();
+        if let (Some(from), Some(to)) = (gone.first(), gone.last()) {
+            let records = gone.len();
             return Err(format!(
-                "LOST: acknowledged through {to}, the log ends with {last}: {lost} records from \
+                "LOST: acknowledged through {to}, the log ends with {last}: {records} records from \
                  {from} on"
             ));
         }

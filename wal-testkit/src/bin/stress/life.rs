@@ -13,7 +13,7 @@ use crate::ledger::Event;
 use crate::open::Opened;
 use crate::payload::Name;
 use crate::producer::Producer;
-use crate::settings::{End, Settings, Store};
+use crate::settings::{Beside, End, Settings, Store};
 use crate::told::Told;
 use crate::watch::PROGRESS;
 
@@ -80,13 +80,13 @@ impl<'a> Life<'a> {
                     opened.fails.store(true, SeqCst);
                 });
             }
-            if self.settings.prunes {
+            if self.settings.does(Beside::Prune) {
                 scope.spawn(|| self.prune(wal));
             }
-            if self.settings.reads {
+            if self.settings.does(Beside::Read) {
                 scope.spawn(|| self.read(wal));
             }
-            if self.settings.looks {
+            if self.settings.does(Beside::Look) {
                 scope.spawn(|| self.look());
             }
             if let (Some(store), Store::Given(Ahead::Caller)) = (&opened.store, self.settings.store)
@@ -121,7 +121,7 @@ impl<'a> Life<'a> {
     }
 
     /// Something went on, so that nobody takes the log for hanging.
-    pub(crate) fn progress(&self) {
+    pub(crate) fn progress() {
         PROGRESS.fetch_add(1, SeqCst);
     }
 
@@ -143,7 +143,7 @@ impl<'a> Life<'a> {
             if self.given_up() || self.broke.load(SeqCst) {
                 return;
             }
-            if self.settings.truncates && phase + 1 < self.settings.phases {
+            if self.settings.does(Beside::Cut) && phase + 1 < self.settings.phases {
                 self.truncate(wal, chance);
             }
         }
@@ -162,7 +162,7 @@ impl<'a> Life<'a> {
             // A prune was faster.
             Err(_) if cut + 1 < wal.first_lsn().get() => self.told.note(Event::Truncated(last)),
             Err(error) => {
-                self.give_up(format!("cutting behind {cut} of {first}..={last}: {error:?}"))
+                self.give_up(format!("cutting behind {cut} of {first}..={last}: {error:?}"));
             }
         }
         if !self.given_up() && wal.last_lsn().get() > last.max(cut) {

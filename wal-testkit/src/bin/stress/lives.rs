@@ -91,7 +91,7 @@ impl Lives {
             }
             life.run(&opened, kept);
             closing.store(true, SeqCst);
-            self.end_life(&life, opened)
+            end_life(&life, opened)
         });
         let wrong = lock(ledger).wrong();
         let looked = self.look(settings, ledger);
@@ -99,35 +99,6 @@ impl Lives {
             (Ok(()), looked) => looked.map(|()| opened),
             (Err(wrong), Ok(())) => Err(wrong),
             (Err(wrong), Err(looked)) => Err(format!("{wrong}\n{looked}")),
-        }
-    }
-
-    /// The end that the settings ask for; gives the handle that outlives it.
-    fn end_life(&self, life: &Life<'_>, opened: Opened) -> Option<Opened> {
-        match life.settings.end {
-            End::Drop => None,
-            End::Close | End::Kill { .. } => {
-                close(&opened.wal, life.told, life.settings);
-                None
-            }
-            End::CloseAndKeep => {
-                close(&opened.wal, life.told, life.settings);
-                Some(opened)
-            }
-            End::Poison => {
-                // It says what is wrong with the log, where the failure came to pass.
-                let closed = opened.wal.close();
-                if closed.is_err() && !life.broke.load(SeqCst) {
-                    life.told.wrong(format!("closing: {closed:?}"));
-                }
-                Some(opened)
-            }
-            End::Fight => {
-                let mut chance = life.chance(102);
-                close(&opened.wal, life.told, life.settings);
-                thread::sleep(Duration::from_micros(chance.below(2) * chance.below(5000)));
-                None
-            }
         }
     }
 
@@ -179,8 +150,8 @@ impl Lives {
     ) -> Result<(), String> {
         let program = env::current_exe().map_err(|error| format!("no program: {error}"))?;
         let mut command = Command::new(program);
-        let [seed, log, life] = [self.seed, self.log, u64::from(number)].map(|n| n.to_string());
-        command.args(["--seed", &seed, "--first", &log, "--life", &life, "--dir"]).arg(&self.dir);
+        let [seed, log, number] = [self.seed, self.log, u64::from(number)].map(|n| n.to_string());
+        command.args(["--seed", &seed, "--first", &log, "--life", &number, "--dir"]).arg(&self.dir);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -254,6 +225,35 @@ impl Lives {
             "--seed {seed} --first {log} --logs 1, life {life}, {}\n{what}\nthere are: {there}",
             dir.display()
         )
+    }
+}
+
+/// The end that the settings ask for; gives the handle that outlives it.
+fn end_life(life: &Life<'_>, opened: Opened) -> Option<Opened> {
+    match life.settings.end {
+        End::Drop => None,
+        End::Close | End::Kill { .. } => {
+            close(&opened.wal, life.told, life.settings);
+            None
+        }
+        End::CloseAndKeep => {
+            close(&opened.wal, life.told, life.settings);
+            Some(opened)
+        }
+        End::Poison => {
+            // It says what is wrong with the log, where the failure came to pass.
+            let closed = opened.wal.close();
+            if closed.is_err() && !life.broke.load(SeqCst) {
+                life.told.wrong(format!("closing: {closed:?}"));
+            }
+            Some(opened)
+        }
+        End::Fight => {
+            let mut chance = life.chance(102);
+            close(&opened.wal, life.told, life.settings);
+            thread::sleep(Duration::from_micros(chance.below(2) * chance.below(5000)));
+            None
+        }
     }
 }
 

@@ -175,7 +175,7 @@ impl<'a> Producer<'a> {
             if first > lsn {
                 return;
             }
-            self.life.progress();
+            Life::progress();
             self.life.told.note(Event::Acknowledged { lsn: first.get(), count, name });
             self.pending.pop_front();
         }

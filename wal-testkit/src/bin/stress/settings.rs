@@ -23,11 +23,8 @@ pub(crate) struct Settings {
     /// Calls that append, and bytes, for each phase.
     pub(crate) calls: u64,
     pub(crate) bytes: u64,
-    pub(crate) prunes: bool,
-    pub(crate) truncates: bool,
-    /// A thread that reads by the log's handle, and one that looks from outside.
-    pub(crate) reads: bool,
-    pub(crate) looks: bool,
+    /// What goes on beside the threads that append, or between the phases.
+    pub(crate) beside: Vec<Beside>,
     pub(crate) end: End,
 }
 
@@ -51,6 +48,18 @@ pub(crate) enum Shape {
     /// So that a segment's end comes to lie close before a half, a quarter or the whole of it.
     Thresholds,
     Mixed,
+}
+
+/// What goes on beside the threads that append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    Prune,
+    /// The log is cut between two phases.
+    Cut,
+    /// A thread reads by the log's handle.
+    Read,
+    /// A thread looks from outside.
+    Look,
 }
 
 /// How a life ends.
@@ -101,15 +110,25 @@ impl Settings {
             phases: chance.pick(&[1, 1, 2, 3]),
             calls: chance.between(20, 400),
             bytes: (segment * chance.between(4, 40)).min(8 << 20).max(segment * 3),
-            // Without pruning a log that may have only so much comes to its end.
-            prunes: config.max_size.is_some() || chance.one_in(2),
-            truncates: chance.one_in(4),
-            reads: chance.one_in(2),
-            looks: chance.one_in(3),
+            beside: beside(chance, config.max_size.is_some()),
             end,
             config,
         }
     }
+
+    /// Whether this goes on in the life.
+    pub(crate) fn does(&self, beside: Beside) -> bool {
+        self.beside.contains(&beside)
+    }
+}
+
+fn beside(chance: &mut Chance, limited: bool) -> Vec<Beside> {
+    let often = [(Beside::Prune, 2), (Beside::Cut, 4), (Beside::Read, 2), (Beside::Look, 3)];
+    let drawn = often.into_iter().filter(|&(beside, often)| {
+        // Without pruning a log that may have only so much comes to its end.
+        chance.one_in(often) || (limited && beside == Beside::Prune)
+    });
+    drawn.map(|(beside, _)| beside).collect()
 }
 
 fn segment_size(chance: &mut Chance) -> u64 {
