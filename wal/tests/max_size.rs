@@ -112,7 +112,7 @@ fn a_close_ends_the_waiting() {
     let committer = {
         let wal = wal.clone();
         thread::spawn(move || {
-            let lsn = wal.append([7; 32 * RECORD])?;
+            let lsn = wal.append(vec![7; 32 * RECORD])?;
             wal.wait_for_lsn(lsn).wait()
         })
     };
