@@ -18,7 +18,7 @@ impl std::error::Error for Stopped {}
 impl Stopped {
     /// Whether this is what made reading end.
     pub(crate) fn is_source_of(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|source| source.is::<Self>())
+        error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Self>)
     }
 }
 

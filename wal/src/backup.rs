@@ -58,7 +58,7 @@ impl Reader {
     /// The copy gets segments that the largest one of the source fits into. **What went
     /// through a transform comes out plain.**
     pub fn backup_to(&self, store: Arc<dyn SegmentStore>) -> Result<Backup> {
-        Source::settled(self, |source| copy(source, Arc::clone(&store)))
+        Source::settled(self, move |source| copy(source, Arc::clone(&store)))
     }
 }
 

@@ -80,7 +80,7 @@ impl Reader {
         key: impl FnMut(&Entry) -> Key,
     ) -> Result<Compaction> {
         let mut key = key;
-        Source::settled(self, |source| compact(source, Arc::clone(&store), &mut key))
+        Source::settled(self, move |source| compact(source, Arc::clone(&store), &mut key))
     }
 }
 

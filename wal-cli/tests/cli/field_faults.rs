@@ -120,8 +120,8 @@ fn b1_the_lock_is_not_a_name() {
 #[test]
 fn f3_segments_of_another_log_are_named_and_left() {
     let other = Log::new();
-    let lines: String = (1..=99).map(|n| format!("{n:0999}\n")).collect();
-    other.append(&["--segment-size", "16k"], lines.as_bytes()).exits(0);
+    let lines: Vec<u8> = (1..=99).flat_map(|n| format!("{n:0999}\n").into_bytes()).collect();
+    other.append(&["--segment-size", "16k"], &lines).exits(0);
     other.run("prune", &["--keep-segments", "2"]).exits(0);
     let log = Log::of(b"1\n2\n3\n");
     for path in other.segments() {
@@ -148,10 +148,11 @@ fn f3_segments_of_another_log_are_named_and_left() {
 /// Deleted by the next open, with "nothing is lost with it": three acknowledged records were in it.
 #[test]
 fn f4_a_newest_segment_that_was_emptied_is_damage_and_stays() {
-    let cuts: [(&str, fn(&Path)); 5] = [
+    type Damage = fn(&Path);
+    let cuts: [(&str, Damage); 5] = [
         ("emptied", |path| fs::write(path, "").unwrap()),
         ("cut to 100 bytes", |path| {
-            File::options().write(true).open(path).unwrap().set_len(100).unwrap()
+            File::options().write(true).open(path).unwrap().set_len(100).unwrap();
         }),
         ("zeroed", |path| fs::write(path, vec![0; 8192]).unwrap()),
         ("zeroed, one block", |path| fs::write(path, vec![0; 4096]).unwrap()),
