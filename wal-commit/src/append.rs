@@ -179,10 +179,12 @@ impl Pipeline {
         Ok(())
     }
 
-    fn batch<'a, T: AsRef<[u8]>>(&self, records: &'a [T]) -> Result<Batch<'a, T>> {
+    /// Asks each record for its bytes, once and with no lock in hand: that is the caller's code.
+    fn batch<'a, T: AsRef<[u8]>>(&self, records: &'a [T]) -> Result<Batch<'a>> {
+        let records: Vec<_> = records.iter().map(AsRef::as_ref).collect();
         let mut len = 0_usize;
-        for record in records {
-            let record = record.as_ref().len();
+        for record in &records {
+            let record = record.len();
             if record > self.options().record_limit {
                 return Err(Error::new(ErrorKind::Invalid, "a record is over the record limit"));
             }
@@ -199,14 +201,14 @@ impl Pipeline {
 }
 
 /// Records that go into one frame, and their bytes with prefixes.
-struct Batch<'a, T> {
-    records: &'a [T],
+struct Batch<'a> {
+    records: Vec<&'a [u8]>,
     len: usize,
 }
 
-impl<T: AsRef<[u8]>> Batch<'_, T> {
+impl Batch<'_> {
     fn push(&self, stage: &mut Stage) -> Lsn {
-        stage.push_batch(self.records.iter().map(AsRef::as_ref), self.len)
+        stage.push_batch(&self.records, self.len)
     }
 
     fn lsns(&self, last: Lsn) -> (Lsn, Lsn) {

@@ -62,19 +62,12 @@ impl Stage {
     }
 
     /// Stages records that stay in one frame, `len` bytes in all with their prefixes.
-    pub(crate) fn push_batch<'a>(
-        &mut self,
-        records: impl Iterator<Item = &'a [u8]>,
-        len: usize,
-    ) -> Lsn {
-        let batch = Batch::new(self);
-        batch.stage.make_room(len);
+    pub(crate) fn push_batch(&mut self, records: &[&[u8]], len: usize) -> Lsn {
+        self.make_room(len);
         for record in records {
-            batch.stage.push_to_frame(record);
+            self.push_to_frame(record);
         }
-        let last_lsn = batch.stage.last_lsn();
-        std::mem::forget(batch);
-        last_lsn
+        self.last_lsn()
     }
 
     /// Bytes that wait for a flush.
@@ -140,36 +133,5 @@ impl Stage {
     fn pad(&mut self) {
         let buffer = &mut self.staged.buffer;
         buffer.resize(buffer.len().next_multiple_of(FRAME_ALIGN), 0);
-    }
-}
-
-/// A batch on its way in, taken back when this is dropped: the records are the caller's to name,
-/// one by one, and where that panics none of them is staged.
-struct Batch<'a> {
-    stage: &'a mut Stage,
-    buffer_len: usize,
-    frames_len: usize,
-    last_frame: Option<StagedFrame>,
-    last_lsn: Lsn,
-}
-
-impl<'a> Batch<'a> {
-    fn new(stage: &'a mut Stage) -> Self {
-        let Staged { buffer, frames, last_lsn } = &stage.staged;
-        let (buffer_len, frames_len) = (buffer.len(), frames.len());
-        let (last_frame, last_lsn) = (frames.last().copied(), *last_lsn);
-        Self { stage, buffer_len, frames_len, last_frame, last_lsn }
-    }
-}
-
-impl Drop for Batch<'_> {
-    fn drop(&mut self) {
-        let Staged { buffer, frames, last_lsn } = &mut self.stage.staged;
-        buffer.truncate(self.buffer_len);
-        frames.truncate(self.frames_len);
-        if let (Some(frame), Some(before)) = (frames.last_mut(), self.last_frame) {
-            *frame = before;
-        }
-        *last_lsn = self.last_lsn;
     }
 }

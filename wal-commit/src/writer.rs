@@ -1,5 +1,6 @@
 //! [`Writer`]: frames into segments, one segment after the other.
 
+use std::io;
 use std::sync::Arc;
 
 use wal_core::format::{
@@ -450,7 +451,15 @@ impl Writer {
     fn make(&mut self, wanted: u64, least: u64) -> Result<MadeSegment> {
         let id = self.next_segment;
         let made = make_segment(&*self.store, &mut self.next_segment, wanted, least);
-        made.map_err(|cause| Error::io("making a segment failed", cause).segment(id))
+        made.map_err(|cause| {
+            let error = if is_passing(&cause) {
+                let what = "making a segment failed for want of file handles or memory";
+                Error::new(ErrorKind::StorageFull, what).because(cause)
+            } else {
+                Error::io("making a segment failed", cause)
+            };
+            error.segment(id)
+        })
     }
 
     fn abandon_following(&mut self) {
@@ -538,4 +547,12 @@ fn push(
     // A body is at most MAX_BODY_LEN, which the options see to.
     let stored = u32::try_from(stored).unwrap_or(u32::MAX);
     open.push_records(bytes, stored, frame.count, transform, stamp);
+}
+
+/// Whether the system lacks what others will give back: file handles of the process, of the system, or
+/// memory. Nothing was made and nothing is lost, so it is like no space, and tried again.
+fn is_passing(cause: &io::Error) -> bool {
+    const HANDLES: [i32; 2] = if cfg!(windows) { [4, 4] } else { [23, 24] };
+    cause.kind() == io::ErrorKind::OutOfMemory
+        || cause.raw_os_error().is_some_and(|code| HANDLES.contains(&code))
 }

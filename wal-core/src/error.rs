@@ -36,7 +36,7 @@ pub enum ErrorKind {
     /// not yet acknowledged are *indeterminate*: the next recovery finds each of them or not.
     Poisoned,
     /// No space left before anything was lost, on the disk or in what the process may take of it (a
-    /// quota, a limit on the size of files): free some (prune, or a larger disk or limit) and wait or
+    /// quota, a limit on the size of files); or no file handle or memory for the next segment: free some (prune, or a larger disk or limit) and wait or
     /// append again. What was staged is still staged.
     StorageFull,
     /// Written by a newer version, or with a codec, transform or feature this build does not know; or

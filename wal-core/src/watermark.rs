@@ -151,24 +151,24 @@ impl Watermark {
         if self.get() >= lsn {
             return Ok(());
         }
-        PARKER.with(|parker| {
-            let waker = Waker::from(Arc::clone(parker));
-            let mut context = Context::from_waker(&waker);
-            let mut reached = pin!(self.reached(lsn));
+        // At the end of a thread, in the destructor of another thread-local, it may be gone.
+        let parker = PARKER.try_with(Arc::clone).unwrap_or_else(|_| Arc::new(Parker::new()));
+        let waker = Waker::from(Arc::clone(&parker));
+        let mut context = Context::from_waker(&waker);
+        let mut reached = pin!(self.reached(lsn));
+        if let Poll::Ready(result) = reached.as_mut().poll(&mut context) {
+            return result;
+        }
+        if let Err(error) = registered() {
+            // The record comes first: what went wrong may be another's.
+            return if self.get() >= lsn { Ok(()) } else { Err(error) };
+        }
+        loop {
             if let Poll::Ready(result) = reached.as_mut().poll(&mut context) {
                 return result;
             }
-            if let Err(error) = registered() {
-                // The record comes first: what went wrong may be another's.
-                return if self.get() >= lsn { Ok(()) } else { Err(error) };
-            }
-            loop {
-                if let Poll::Ready(result) = reached.as_mut().poll(&mut context) {
-                    return result;
-                }
-                parker.park();
-            }
-        })
+            parker.park();
+        }
     }
 
     fn wake_all(mut queue: MutexGuard<'_, Queue>) {
@@ -329,8 +329,7 @@ fn indeterminate(first: &Error, lsn: Lsn) -> Error {
 }
 
 thread_local! {
-    static PARKER: Arc<Parker> =
-        Arc::new(Parker { thread: sync::current(), woken: AtomicBool::new(false) });
+    static PARKER: Arc<Parker> = Arc::new(Parker::new());
 }
 
 /// Wakes a thread as a waker wakes a task.
@@ -341,6 +340,11 @@ struct Parker {
 }
 
 impl Parker {
+    /// Of the thread that calls.
+    fn new() -> Self {
+        Self { thread: sync::current(), woken: AtomicBool::new(false) }
+    }
+
     fn park(&self) {
         // `Acquire` pairs with the `Release` of the wake: what the waker did before is seen by the
         // poll that follows. The flag is the wake, the thread's own token only ends the sleep: other

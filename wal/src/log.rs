@@ -295,6 +295,11 @@ impl Wal {
                 Err(_) if attempts < 3 && pipeline.extent() != Some((start, newest)) => {
                     attempts += 1;
                 }
+                // A truncation or a prune that has not come to its end: look again behind it.
+                Err(_) if attempts < 3 => {
+                    attempts = 3;
+                    drop(self.pruning()?);
+                }
                 looked => return looked.map(Some),
             }
         }

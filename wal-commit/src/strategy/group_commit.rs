@@ -54,6 +54,8 @@ struct Shared {
     /// Waits begun since the last flush; counted for the window alone.
     asked: AtomicU64,
     hold: Hold,
+    /// Whether the log is closing: nobody waits for more records then.
+    closing: AtomicBool,
     gather: Gather,
 }
 
@@ -78,6 +80,7 @@ impl GroupCommit {
             ample: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             hold: Hold::default(),
+            closing: AtomicBool::new(false),
             gather: Gather::default(),
         };
         Self { shared: Arc::new(shared), helper: Worker::default() }
@@ -132,6 +135,8 @@ impl CommitStrategy for GroupCommit {
     }
 
     fn stop(&self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
+        self.shared.hold.end();
         self.helper.stop();
     }
 }
@@ -160,7 +165,9 @@ impl Shared {
         if let Some(window) = &self.window {
             let asked = self.asked.swap(0, Ordering::Relaxed);
             let staged = || log.staged().since(log.durable());
-            self.hold.wait(window, asked, self.gather.sync_time(), staged);
+            // A leader that waits for its own record is woken when that is durable.
+            let over = || log.durable() >= lsn || self.closing.load(Ordering::SeqCst);
+            self.hold.wait(window, asked, self.gather.sync_time(), staged, over);
         }
         log.write()?;
         let mut baton = Some(baton);

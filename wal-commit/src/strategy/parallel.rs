@@ -52,11 +52,13 @@ impl CommitStrategy for Parallel {
     }
 
     fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
-        self.shared.claimed.store(log.durable().get(), Ordering::Relaxed);
-        for worker in &self.workers {
+        self.shared.claimed.fetch_max(log.durable().get(), Ordering::Relaxed);
+        for (started, worker) in self.workers.iter().enumerate() {
             let shared = Arc::clone(&self.shared);
             let run = move |log: &dyn Flush, rest: &Rest| shared.run(log, rest);
-            worker.start("wal-parallel", Arc::clone(&log), run)?;
+            // Where the system has no more threads, those that run have the log, and end here.
+            let ended = || self.workers[..started].iter().for_each(Worker::stop);
+            worker.start("wal-parallel", Arc::clone(&log), run).inspect_err(|_| ended())?;
         }
         Ok(())
     }

@@ -34,7 +34,10 @@ impl CommitStrategy for Pipelined {
     fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
         let syncer = Arc::clone(&self.syncer);
         self.syncer.start("wal-sync", Arc::clone(&log), sync)?;
-        self.writer.start("wal-write", log, move |log, rest| write(log, rest, &syncer))
+        let started =
+            self.writer.start("wal-write", log, move |log, rest| write(log, rest, &syncer));
+        // Where the system has no thread for it, the other one has the log, and ends here.
+        started.inspect_err(|_| self.syncer.stop())
     }
 
     fn staged(&self, _lsn: Lsn) -> Result<()> {

@@ -62,13 +62,15 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    /// For the leader: `staged` says how many records wait for its flush.
+    /// For the leader: `staged` says how many records wait for its flush, and `over` whether there is
+    /// nothing to wait for any more; what makes it so [ends](Self::end) the wait, or unparks the thread.
     pub(super) fn wait(
         &self,
         window: &Window,
         asked: u64,
         lately: Duration,
         staged: impl Fn() -> u64,
+        over: impl Fn() -> bool,
     ) {
         let length = window.length(asked, lately);
         if length.is_zero() {
@@ -82,13 +84,20 @@ impl Hold {
             self.holding.store(true, Ordering::Relaxed);
             fence(Ordering::SeqCst);
             let left = length.saturating_sub(began.elapsed());
-            if left.is_zero() || staged() >= window.enough {
+            if left.is_zero() || staged() >= window.enough || over() {
                 break;
             }
             thread::park_timeout(left);
         }
         self.holding.store(false, Ordering::Relaxed);
         lock(&self.leader).take();
+    }
+
+    /// Has a leader that waits look whether its wait is over.
+    pub(super) fn end(&self) {
+        if let Some(leader) = &*lock(&self.leader) {
+            leader.unpark();
+        }
     }
 
     /// For who has staged a record, and a fence behind it; `staged` as above.
@@ -107,20 +116,38 @@ impl Hold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::AtomicU64;
+    use crate::sync::{AtomicBool, AtomicU64};
 
     /// A lone committer pays no delay, and neither does a group that is large enough.
     #[test]
     fn nobody_waits_alone_or_for_nothing() {
         let mut window = Window::new(Duration::from_secs(3600));
         let hold = Hold::default();
-        hold.wait(&window, 1, Duration::ZERO, || 0);
-        hold.wait(&window, 5, Duration::ZERO, || 0);
+        hold.wait(&window, 1, Duration::ZERO, || 0, || false);
+        hold.wait(&window, 5, Duration::ZERO, || 0, || false);
         window.enough = 100;
-        hold.wait(&window, 64, Duration::ZERO, || 100);
+        hold.wait(&window, 64, Duration::ZERO, || 100, || false);
         // No sync has been seen, and half of that is nothing.
         window.tuning = Tuning::Adaptive;
-        hold.wait(&window, 64, Duration::ZERO, || 0);
+        hold.wait(&window, 64, Duration::ZERO, || 0, || false);
+    }
+
+    /// A close ends the wait of a leader. (Once a close took what was left of the window.)
+    #[test]
+    fn window_holds_close() {
+        let mut window = Window::new(Duration::from_secs(3600));
+        window.siblings = 0;
+        let hold = Hold::default();
+        for _ in 0..200 {
+            let closing = AtomicBool::new(false);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    hold.wait(&window, 64, Duration::ZERO, || 1, || closing.load(Ordering::SeqCst))
+                });
+                closing.store(true, Ordering::SeqCst);
+                hold.end();
+            });
+        }
     }
 
     /// The record that makes a group large enough wakes its leader. (Once the leader looked by
@@ -135,7 +162,7 @@ mod tests {
         for _ in 0..200 {
             records.store(0, Ordering::SeqCst);
             thread::scope(|scope| {
-                scope.spawn(|| hold.wait(&window, 64, Duration::ZERO, staged));
+                scope.spawn(|| hold.wait(&window, 64, Duration::ZERO, staged, || false));
                 for _ in 0..100 {
                     records.fetch_add(1, Ordering::SeqCst);
                     fence(Ordering::SeqCst);

@@ -25,6 +25,7 @@ pub(super) struct Worker {
 pub(super) struct Rest {
     thread: OnceLock<Thread>,
     watch: Watch,
+    started: AtomicBool,
     stopping: AtomicBool,
     /// Whether it leaves a full disk alone just now. A hint.
     full: AtomicBool,
@@ -39,6 +40,10 @@ impl Worker {
         log: Arc<dyn Flush>,
         run: impl FnOnce(&dyn Flush, &Rest) + Send + 'static,
     ) -> Result<()> {
+        if self.rest.started.swap(true, Ordering::Relaxed) {
+            // Its thread drives another log, and would be woken for this one.
+            return Err(Error::new(ErrorKind::Invalid, "a strategy drives one log, once"));
+        }
         let rest = Arc::clone(&self.rest);
         let handle = thread::Builder::new()
             .name(name.into())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use wal_commit::{GroupCommit, Os, Pipeline, Sync};
-use wal_core::{CommitStrategy, Error, ErrorKind, Lsn};
+use wal_core::{CommitStrategy, Error, ErrorKind, Lsn, Uncut};
 use wal_testkit::{Counting, Profile, SimDisk, SimStore};
 
 use crate::common::{left_of, one_segment, start};
@@ -103,4 +103,26 @@ fn a_failed_truncation_poisons() {
     assert!(error.report().contains("half cut"), "{error:?}");
     assert_eq!(log.append(b"more").unwrap_err().kind(), ErrorKind::Poisoned);
     assert_eq!((log.durable_lsn(), left_of(&disk).last_lsn()), (Lsn::FIRST, Lsn::FIRST));
+}
+
+/// A truncation that found no room poisoned. Where the log is handed back as it was, it goes on: what is
+/// durable stays so, and the next records come behind.
+#[test]
+fn a_truncation_without_room_leaves_the_log_as_it_was() {
+    let (disk, log) = log(GroupCommit::new());
+    log.append(b"one").unwrap();
+    log.append(b"two").unwrap();
+    log.sync().unwrap();
+    let error = log
+        .truncate(|resume| {
+            let error = Error::new(ErrorKind::StorageFull, "no room for the cut");
+            Err(Uncut { error, log: Some(Box::new(resume)) })
+        })
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+    assert_eq!((log.durable_lsn(), log.staged_lsn()), (Lsn::new(2), Lsn::new(2)));
+    let lsn = log.append(b"three").unwrap();
+    log.wait(lsn).unwrap();
+    assert_eq!(left_of(&disk).records, [b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]);
+    log.close().unwrap();
 }

@@ -10,6 +10,7 @@ mod closing;
 mod common;
 mod failing;
 mod flush_thread;
+mod foreign_code;
 mod full_disk;
 mod layout;
 mod lock;
