@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,8 +18,8 @@ use wal::parts::segment::{
 use wal::{Config, Strategy, Wal};
 use wal_testkit::liars::{BlockLie, LyingBlocks};
 use wal_testkit::{
-    Atom, Damage, LOG_LAWS, LogLaw, LogUnderTest, OnDisk, Place, Profile, SimFiles, SimStore, Tail,
-    log_laws, segment_store_laws,
+    Atom, Damage, Harm, Inflicted, LOG_LAWS, LogLaw, LogUnderTest, OnDisk, Place, Profile,
+    SimFiles, SimStore, Tail, log_laws, segment_store_laws,
 };
 
 #[derive(Debug)]
@@ -143,7 +144,29 @@ fn in_blocks(lie: BlockLie) -> impl Place<dyn LogUnderTest> {
 
 const BLOCK: u64 = 64 * 1024;
 
-log_laws!(blocks, || in_blocks(BlockLie::None), unit = BLOCK);
+// A block of this store does not say whose it is, so that one which a stranger puts behind a segment's
+// end goes with the space that is given back.
+log_laws!(blocks, || Unmeddled(in_blocks(BlockLie::None)), unit = BLOCK, without[stranger]);
+
+/// A place that no stranger comes to.
+struct Unmeddled<P>(P);
+
+impl<P: Place<dyn LogUnderTest>> Place<dyn LogUnderTest> for Unmeddled<P> {
+    fn open(&self) -> Result<Box<dyn LogUnderTest>> {
+        self.0.open()
+    }
+
+    fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+        None
+    }
+
+    fn inflict(&self, harm: Harm) -> Inflicted {
+        match harm {
+            Harm::Stranger(_) => Inflicted::Cannot,
+            harm => self.0.inflict(harm),
+        }
+    }
+}
 
 /// A log over a store that is right in its first block alone was told that it is proven: no law for
 /// logs came to the second.
