@@ -26,7 +26,7 @@ const ROOM: u64 = 256 * 1024;
 const ONE: SegmentId = SegmentId::FIRST;
 const TWO: SegmentId = ONE.next();
 
-/// Runs `body` in an empty file system of [`ROOM`] bytes; `test` is the calling test's own name.
+/// Runs `body` in an empty file system with [`ROOM`] bytes for segments; `test` is the calling test's own name.
 fn on_a_small_disk(test: &str, body: fn(&Path)) {
     if let Some(dir) = env::var_os(DIR) {
         let dir = Path::new(&dir);
@@ -58,7 +58,8 @@ fn on_a_small_disk(test: &str, body: fn(&Path)) {
 }
 
 fn mount(command: &mut Command, dir: &Path) -> bool {
-    let options = format!("size={ROOM}");
+    // The file LOCK takes a page.
+    let options = format!("size={}", ROOM + 4096);
     let status = command.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir).status();
     status.is_ok_and(|status| status.success())
 }

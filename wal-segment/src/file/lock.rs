@@ -144,7 +144,8 @@ fn held(files: &dyn Files, error: &io::Error) -> io::Error {
     let file = files.open(NAME, Access::Read);
     let read = file.and_then(|file| read_full(&*file, 0, &mut start)).unwrap_or(0);
     let text = String::from_utf8_lossy(&start[..read]);
-    let line: String = text.chars().take_while(|char| !char.is_control()).collect();
+    let is_text = |char: &char| !char.is_control() && *char != char::REPLACEMENT_CHARACTER;
+    let line: String = text.chars().take_while(is_text).collect();
     let holder = if line.is_empty() { "nothing about the holder" } else { &*line };
     let what =
         format!("{error}; another writer has the log open, and the file {NAME} says: {holder}");

@@ -31,7 +31,7 @@ fn s2_nothing_is_done_without_the_lock() {
     assert!(names(dir.path()).is_empty());
     let lock = store.lock().unwrap();
     let mut writer = made(&store, ONE, SIZE);
-    writer.append(&[1; 50_000]).unwrap();
+    writer.append(&vec![1; 50_000]).unwrap();
     drop(lock);
     // Nor while a writer of the time before still lives.
     assert!(refused().iter().all(|error| error.kind() == ErrorKind::PermissionDenied));
@@ -53,7 +53,7 @@ fn s2_after_close_the_thread_has_ended() {
         let lock = first.lock().unwrap();
         let mut writer = made(&first, ONE, SIZE);
         // The next one is wanted from here on, and the thread may be anywhere in the making of it.
-        writer.append(&[1; 40_000]).unwrap();
+        writer.append(&vec![1; 40_000]).unwrap();
         for _ in 0..round {
             thread::yield_now();
         }
@@ -98,7 +98,7 @@ fn s1_a_poisoned_writer_keeps_the_lock_until_its_zeros_have_ended() {
     let new = held(new);
     new.remove(&[ONE]).unwrap();
     let mut writer = made(&*new, TWO, 4 << 20);
-    writer.append(&[2; 1 << 20]).unwrap();
+    writer.append(&vec![2; 1 << 20]).unwrap();
     writer.syncer().sync().unwrap();
     assert_eq!(start(&*new, TWO, 1 << 20), vec![2; 1 << 20]);
 }
@@ -137,12 +137,14 @@ fn s7_reopen_race() {
         let first = open();
         let lock = first.lock().unwrap();
         let mut writer = made(&first, ONE, SIZE);
-        writer.append(&[1; 40_000]).unwrap();
+        writer.append(&vec![1; 40_000]).unwrap();
         let closing = AtomicBool::new(false);
         thread::scope(|scope| {
             let second = scope.spawn(|| {
                 let store = open();
-                while !closing.load(Ordering::Acquire) {}
+                while !closing.load(Ordering::Acquire) {
+                    std::hint::spin_loop();
+                }
                 let lock = loop {
                     match store.lock() {
                         Ok(lock) => break lock,
@@ -172,7 +174,7 @@ fn s7_stale_spare() {
     let store = FileStore::open(dir.path()).unwrap().ahead(Ahead::Caller);
     let lock = store.lock().unwrap();
     let mut writer = made(&store, ONE, SIZE);
-    writer.append(&[1; 40_000]).unwrap();
+    writer.append(&vec![1; 40_000]).unwrap();
     assert!(store.prepare_next().unwrap());
     drop((writer, lock));
     drop(held(FileStore::open(dir.path()).unwrap()));

@@ -219,7 +219,7 @@ fn s8_a_spare_becomes_a_segment_of_its_own_size_only() {
     let dir = tempfile::tempdir().unwrap();
     let store = held(FileStore::open(dir.path()).unwrap().ahead(Ahead::Caller));
     let mut writer = made(&*store, ONE, SIZE);
-    writer.append(&[1; 40_000]).unwrap();
+    writer.append(&vec![1; 40_000]).unwrap();
     assert!(store.prepare_next().unwrap());
     let ready = || names(dir.path()).into_iter().find(|name| name.starts_with("spare-"));
     let spare = ready().unwrap();

@@ -63,7 +63,8 @@ pub(super) fn remove_goes_past_what_cannot_be_deleted(case: &mut StoreCase<'_>) 
     // Which of the three it is depends on how the store deletes: some keep a file by renaming it.
     saw("only the one that could not be deleted stays", stay.len() <= 1, true)?;
     saw("all are gone, or there was an error", stay.is_empty() || removed.is_err(), true)?;
-    store.remove(&ids(&[1, 2, 3]))?;
+    // A store that kept all three has met no failure yet, and may now.
+    store.remove(&ids(&[1, 2, 3])).or_else(|_| store.remove(&ids(&[1, 2, 3])))?;
     saw("segments after another try", listed(&store)?, vec![4, 5, 6])?;
     ids(&[4, 5, 6]).into_iter().try_for_each(|id| holds(&store, id, &bytes))
 }
