@@ -45,6 +45,7 @@ impl SimFiles {
     }
 
     /// The disk below, as it was given.
+    #[expect(clippy::misnamed_getters, reason = "`disk` is what this store opens files as")]
     pub fn disk(&self) -> &SimDisk {
         &self.given
     }

@@ -31,6 +31,7 @@ impl SimStore {
     }
 
     /// The disk below, as it was given.
+    #[expect(clippy::misnamed_getters, reason = "`disk` is what this store opens files as")]
     pub fn disk(&self) -> &SimDisk {
         &self.given
     }
@@ -82,7 +83,7 @@ impl SegmentStore for SimStore {
         for &id in ids {
             match self.disk.remove(&name_of(id)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    first = first.and(Err(error))
+                    first = first.and(Err(error));
                 }
                 // Also where it is gone: an earlier removal may have failed at its sync.
                 _ => self.disk.sync_dir()?,

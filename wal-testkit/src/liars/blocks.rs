@@ -73,7 +73,8 @@ fn name_of(id: SegmentId, block: u64) -> String {
 impl Shared {
     /// How many blocks there are, from the first on without a gap.
     fn blocks(&self, id: SegmentId) -> u64 {
-        (0..).take_while(|&block| self.disk.open(&name_of(id, block)).is_ok()).count() as u64
+        (0..u64::MAX).take_while(|&block| self.disk.open(&name_of(id, block)).is_ok()).count()
+            as u64
     }
 
     /// The names of all blocks, also of those that a crash has parted from the first; newest first.

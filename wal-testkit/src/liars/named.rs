@@ -68,7 +68,8 @@ impl LyingNames {
 
     fn clean(&self) -> io::Result<()> {
         for name in self.disk.list()? {
-            let unknown = !matches!(name.as_str(), "LOCK" | "ANCHOR") && !name.ends_with(".seg");
+            let unknown =
+                !matches!(name.as_str(), "LOCK" | "ANCHOR") && name.strip_suffix(".seg").is_none();
             let deletes = self.lie == NameLie::DeletesWhatItDoesNotKnow && unknown;
             if deletes || name.starts_with(PENDING) {
                 self.disk.remove(&name)?;
@@ -84,6 +85,9 @@ impl LyingNames {
             || (self.lie == NameLie::PendingKeepsItsNumber && names.iter().any(pending))
     }
 }
+
+/// How many pending files were ever made: each has a name of its own.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// No person calls a file so, and no number gives it.
 const PENDING: &str = "pending.of-a-lying-store.";
@@ -112,8 +116,8 @@ impl SegmentStore for LyingNames {
             |name: &&String| self.disk.open(name).is_ok_and(|file| file.size().ok() == Some(0));
         let skipped = |name: &&String| self.lie == NameLie::PassesOverTheEmpty && empty(name);
         let number = |name: &String| name.strip_suffix(".seg").and_then(|id| id.parse().ok());
-        let named = names.iter().filter(|name| !skipped(name));
-        Ok(named.filter_map(number).map(SegmentId::new).collect())
+        let shown = names.iter().filter(|name| !skipped(name));
+        Ok(shown.filter_map(number).map(SegmentId::new).collect())
     }
 
     fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
@@ -123,7 +127,6 @@ impl SegmentStore for LyingNames {
             }
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{id} is there")));
         }
-        static MADE: AtomicU64 = AtomicU64::new(0);
         let pending = format!("{PENDING}{id}.{}", MADE.fetch_add(1, Ordering::Relaxed));
         let file = self.disk.create_new(&pending)?;
         if let Err(error) = file.allocate(0, size) {
@@ -136,8 +139,8 @@ impl SegmentStore for LyingNames {
         if lie == NameLie::NamesAtCreate {
             naming.publish()?;
         }
-        let (naming, life) = (Arc::new(naming), self.life.share());
-        Ok(Box::new(Writer { naming, size, end: 0, life }))
+        let naming = Arc::new(naming);
+        Ok(Box::new(Writer { naming, size, end: 0, life: self.life.share() }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {

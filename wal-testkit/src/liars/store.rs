@@ -189,15 +189,15 @@ pub struct LyingStore {
 impl LyingStore {
     /// The store that is on this disk.
     pub fn new(disk: SimDisk, lie: StoreLie) -> Self {
-        let (own, life, anchor) = (Mutex::default(), Arc::default(), Mutex::default());
-        Self { disk, lie, own, life, kept: Mutex::default(), anchor }
+        let (own, anchor) = (Mutex::default(), Mutex::default());
+        Self { disk, lie, own, life: Arc::default(), kept: Mutex::default(), anchor }
     }
 
     fn prepare(&self, file: &SimFile, size: u64) -> io::Result<()> {
         let garbage = vec![0xdb; size as usize];
         match self.lie {
             StoreLie::PreparedSpaceIsGarbage | StoreLie::SpaceSaysZeros => {
-                file.write_all_at(0, &garbage)?
+                file.write_all_at(0, &garbage)?;
             }
             StoreLie::CreateRecyclesUnsynced => {
                 file.write_all_at(0, &garbage)?;
@@ -298,12 +298,12 @@ impl SegmentStore for LyingStore {
         lock(&self.own).push(id);
         let end = if self.lie == StoreLie::EndCountsPreparedSpace { size } else { 0 };
         let lie = self.lie;
-        let life = match lie {
+        let shared = match lie {
             StoreLie::WriterOutlivesItsLock => None,
             _ => self.life.share(),
         };
         let (buffer, held) = (Arc::default(), Vec::new());
-        Ok(Box::new(Writer { file, lie, size, end, buffer, held, life }))
+        Ok(Box::new(Writer { file, lie, size, end, buffer, held, life: shared }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {

@@ -80,7 +80,7 @@ impl SegmentStore for Behind {
             let _ = self.store.remove(&[id]);
             return Err(error);
         }
-        Ok(Box::new(Writer { writer, id, front, synced: self.synced.clone() }))
+        Ok(Box::new(Writer { below: writer, id, front, synced: self.synced.clone() }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -88,7 +88,7 @@ impl SegmentStore for Behind {
         if self.synced.set().contains(&id) {
             is_filler(&*reader, front, id)?;
         }
-        Ok(Box::new(Reader { reader, front }))
+        Ok(Box::new(Reader { below: reader, front }))
     }
 
     fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
@@ -116,7 +116,7 @@ impl Synced {
 
 #[derive(Debug)]
 struct Writer {
-    writer: Box<dyn SegmentWriter>,
+    below: Box<dyn SegmentWriter>,
     id: SegmentId,
     front: u64,
     synced: Synced,
@@ -124,34 +124,34 @@ struct Writer {
 
 impl SegmentWriter for Writer {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.writer.append(bytes)
+        self.below.append(bytes)
     }
 
     fn end(&self) -> u64 {
-        self.writer.end() - self.front
+        self.below.end() - self.front
     }
 
     fn space(&self) -> SegmentSpace {
-        let SegmentSpace { durable_len, unwritten } = self.writer.space();
+        let SegmentSpace { durable_len, unwritten } = self.below.space();
         SegmentSpace { durable_len: durable_len.saturating_sub(self.front), unwritten }
     }
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {
-        let (syncer, id, synced) = (self.writer.syncer(), self.id, self.synced.clone());
-        Arc::new(Syncer { syncer, id, synced })
+        let (id, synced) = (self.id, self.synced.clone());
+        Arc::new(Syncer { below: self.below.syncer(), id, synced })
     }
 }
 
 #[derive(Debug)]
 struct Syncer {
-    syncer: Arc<dyn SegmentSyncer>,
+    below: Arc<dyn SegmentSyncer>,
     id: SegmentId,
     synced: Synced,
 }
 
 impl SegmentSyncer for Syncer {
     fn sync(&self) -> io::Result<()> {
-        self.syncer.sync()?;
+        self.below.sync()?;
         self.synced.set().insert(self.id);
         Ok(())
     }
@@ -159,24 +159,27 @@ impl SegmentSyncer for Syncer {
 
 #[derive(Debug)]
 struct Reader {
-    reader: Box<dyn SegmentReader>,
+    below: Box<dyn SegmentReader>,
     front: u64,
 }
 
 impl SegmentReader for Reader {
     fn size(&self) -> io::Result<u64> {
-        Ok(self.reader.size()?.saturating_sub(self.front))
+        Ok(self.below.size()?.saturating_sub(self.front))
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.reader.read_at(offset + self.front, buffer)
+        self.below.read_at(offset + self.front, buffer)
     }
 }
+
+/// By how many bytes and for which segment.
+type Fillers = BTreeMap<(u64, SegmentId), Arc<[u8]>>;
 
 /// Bytes that differ from segment to segment and from block to block, whatever the block.
 fn filler(count: u64, id: SegmentId) -> Arc<[u8]> {
     /// Made once: the same few are asked for thousands of times.
-    static MADE: Mutex<BTreeMap<(u64, SegmentId), Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+    static MADE: Mutex<Fillers> = Mutex::new(BTreeMap::new());
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     let filler = made.entry((count, id)).or_insert_with(|| {
         let word = |at: u64| (at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
