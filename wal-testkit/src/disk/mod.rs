@@ -56,7 +56,7 @@
 //! - nothing is renamed over a file that is there;
 //! - an opener goes on writing to no file, and syncs none, whose last name it has taken away, nor one
 //!   that was given another use (renamed twice) since the handle began to write;
-//! - an opener changes nothing while another one holds a lock and it does not, nor after it has
+//! - an opener changes nothing while another one holds a lock, nor after it has
 //!   given its own lock up. The file `LOCK` is exempt.
 //!
 //! A breach panics, and so does every operation after it, so that a breach by a thread whose panic

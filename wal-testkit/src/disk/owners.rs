@@ -122,9 +122,7 @@ impl Owners {
     fn stopped(&self, opener: Opener) -> Option<String> {
         let held = |life: &Life| matches!(life, Life::Holding(_));
         let mut others = self.lives.iter().filter(|(other, life)| **other != opener && held(life));
-        if let Some((other, _)) = others.find(|(other, _)| **other != Opener::OUTSIDE)
-            && !self.lives.get(&opener).is_some_and(held)
-        {
+        if let Some((other, _)) = others.find(|(other, _)| **other != Opener::OUTSIDE) {
             return Some(format!("while {other} holds the lock"));
         }
         let over = self.lives.get(&opener) == Some(&Life::Over);

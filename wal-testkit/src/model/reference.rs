@@ -200,9 +200,9 @@ impl Reference {
         self.truncating.pop();
     }
 
-    /// Whether this handle has failed in the middle of a truncation.
+    /// Whether this handle may have failed in the middle of a truncation.
     pub(super) fn half_truncated(&self) -> bool {
-        self.failed_at.is_some() && !self.truncating.is_empty()
+        !self.truncating.is_empty()
     }
 
     /// The handle is gone.

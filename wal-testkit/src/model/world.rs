@@ -61,6 +61,16 @@ impl World {
         self
     }
 
+    /// The disks that it is on.
+    pub fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// Opens the log on this disk, as an [opener](SimDisk::opener) of its own.
+    pub fn open(&self, disk: &SimDisk) -> Result<Box<dyn LogUnderTest>> {
+        (self.open)(disk.opener())
+    }
+
     /// The name, by which a case finds its world.
     pub fn name(&self) -> &str {
         &self.name

@@ -12,5 +12,6 @@ mod product;
 
 mod case;
 mod lies;
+mod loops;
 mod planted;
 mod short;

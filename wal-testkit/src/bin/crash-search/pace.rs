@@ -1,11 +1,12 @@
-//! [`Pace`]: the preparing thread as a part of the searched world.
+//! [`Pace`]: the preparing thread, and a second process, as parts of the searched world.
 
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use wal_core::Files;
+use wal::parts::segment::FileStore;
+use wal_core::{Files, SegmentId, SegmentStore};
 use wal_testkit::{Before, SimDisk, SimFiles, Tape, YieldingFiles};
 
 /// What a preparing thread does of a store: what is wanted by now.
@@ -13,7 +14,8 @@ pub(crate) trait Prepares: Send + Sync + fmt::Debug {
     fn prepare_next(&self) -> io::Result<bool>;
 }
 
-/// Decides at every file operation of a store whether the preparing thread comes just then. It comes
+/// Decides at every file operation of a store whether the preparing thread comes just then, or another
+/// process that fights for the lock. It comes
 /// early, late, twice for one thing, or never: by chance that depends on the disk alone, so that a case
 /// runs the same way every time.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(crate) struct Pace {
     one_in: u32,
     syncs: BesideSyncs,
     store: OnceLock<Weak<dyn Prepares>>,
+    /// The disk, for another process.
+    disk: SimDisk,
     inside: AtomicBool,
 }
 
@@ -42,7 +46,8 @@ impl Pace {
         let mut tape = Tape::random(disk.operations().wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let one_in = [2, 1, 3, 8, 0][tape.choose(5) as usize];
         let (store, inside) = (OnceLock::new(), AtomicBool::new(false));
-        Arc::new(Self { tape: Mutex::new(tape), one_in, syncs, store, inside })
+        let (tape, disk) = (Mutex::new(tape), disk.clone());
+        Arc::new(Self { tape, one_in, syncs, store, disk, inside })
     }
 
     /// The files of this disk, between whose operations the thread comes.
@@ -68,7 +73,12 @@ impl Pace {
         {
             return;
         }
-        let turn = self.tape.lock().unwrap_or_else(PoisonError::into_inner).choose(self.one_in);
+        let mut tape = self.tape.lock().unwrap_or_else(PoisonError::into_inner);
+        let (turn, other) = (tape.choose(self.one_in), tape.choose(32));
+        drop(tape);
+        if other == 31 {
+            contends(&self.disk);
+        }
         if turn == 0
             && let Some(store) = self.store.get().and_then(Weak::upgrade)
         {
@@ -76,5 +86,14 @@ impl Pace {
             store.prepare_next().ok();
         }
         self.inside.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Another process wants the log, and would change something if it got it. Where this one has the lock,
+/// the disk sees that two do.
+fn contends(disk: &SimDisk) {
+    let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())));
+    if let Ok(_lock) = store.lock() {
+        drop(store.create(SegmentId::new(1 << 40), 4096));
     }
 }

@@ -1,11 +1,12 @@
 //! The assembled log as a log under test, and the worlds it is searched in.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use wal::parts::segment::{Ahead, FileStore, Preparation, Recycling, Writing};
-use wal::{Config, Lsn, Result, Strategy, Wal};
+use wal::{Config, ErrorKind, Lsn, Result, Strategy, Wal};
 use wal_core::{CommitStrategy, Env, SegmentStore};
 use wal_testkit::model::{OnWait, World};
 use wal_testkit::{Atom, Damage, LogUnderTest, Profile, SimDisk, SimFiles, SimStore, Tail, Tape};
@@ -13,9 +14,19 @@ use wal_testkit::{Atom, Damage, LogUnderTest, Profile, SimDisk, SimFiles, SimSto
 use crate::pace::{BesideSyncs, Pace, Prepares};
 use crate::prepared_ahead::PreparedAhead;
 
-/// The product.
+/// The product. A handle that was closed, poisoned or not, lives on beside the next one, and is
+/// dropped when that one has made some appends: giving the lock up is what ends a handle, not its drop.
 #[derive(Debug)]
-pub(crate) struct Product(Wal);
+pub(crate) struct Product {
+    log: Wal,
+    /// Appends before the handle that was closed last is dropped.
+    lingers: AtomicU32,
+}
+
+thread_local! {
+    /// The handle that was closed last.
+    static CLOSED: Cell<Option<Wal>> = const { Cell::new(None) };
+}
 
 /// How the product is set up.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +54,18 @@ impl Product {
             _ => Arc::new(OnWait::new()),
         };
         let log = Wal::with_store(store).config(config).custom_strategy(strategy);
-        Ok(Self(log.env(Arc::new(SeededEnv::of(disk))).open()?.0))
+        let lingers = Tape::random(disk.operations() ^ 0x1e).choose(5);
+        if lingers == 0 {
+            drop(CLOSED.take());
+        }
+        let (log, _) = log.env(Arc::new(SeededEnv::of(disk))).open()?;
+        Ok(Self { log, lingers: AtomicU32::new(lingers) })
+    }
+
+    fn appends(&self) {
+        if self.lingers.fetch_sub(1, Ordering::Relaxed) == 1 {
+            drop(CLOSED.take());
+        }
     }
 }
 
@@ -55,42 +77,49 @@ fn staged(appended: Result<Lsn>) -> Result<Lsn> {
 
 impl LogUnderTest for Product {
     fn append(&self, payload: &[u8]) -> Result<Lsn> {
-        staged(self.0.append(payload))
+        self.appends();
+        staged(self.log.append(payload))
     }
 
     fn append_batch(&self, payloads: &[Vec<u8>]) -> Result<Lsn> {
-        let lsns = self.0.append_batch(payloads);
+        self.appends();
+        let lsns = self.log.append_batch(payloads);
         staged(lsns.map(|lsns| lsns.last().copied().unwrap_or(Lsn::ZERO)))
     }
 
     fn wait(&self, lsn: Lsn) -> Result<()> {
-        self.0.wait_for_lsn(lsn).wait()
+        self.log.wait_for_lsn(lsn).wait()
     }
 
     fn sync(&self) -> Result<()> {
-        self.0.sync()
+        self.log.sync()
     }
 
     fn durable_lsn(&self) -> Lsn {
-        self.0.durable_lsn()
+        self.log.durable_lsn()
     }
 
     fn entries(&self, from: Lsn) -> Result<Vec<(Lsn, Vec<u8>)>> {
-        let from = from.max(self.0.first_lsn());
-        let entries = self.0.read_from(from)?;
+        let from = from.max(self.log.first_lsn());
+        let entries = self.log.read_from(from)?;
         entries.map(|entry| entry.map(|entry| (entry.lsn, entry.payload.to_vec()))).collect()
     }
 
     fn prune_before(&self, lsn: Lsn) -> Result<()> {
-        self.0.prune_before(lsn).map(drop)
+        self.log.prune_before(lsn).map(drop)
     }
 
     fn truncate_after(&self, lsn: Lsn) -> Result<()> {
-        self.0.truncate_after(lsn)
+        self.log.truncate_after(lsn)
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        self.0.close()
+        let said = self.log.close();
+        // A close that found no room has closed nothing yet, and holds the lock until it is dropped.
+        if !said.as_ref().is_err_and(|error| error.kind() == ErrorKind::StorageFull) {
+            CLOSED.set(Some(self.log));
+        }
+        said
     }
 }
 
