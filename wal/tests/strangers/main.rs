@@ -6,9 +6,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod anchor;
 mod cut;
 mod full;
 mod looping;
+mod racing;
 mod strange;
 mod tidying;
 mod vanished;
