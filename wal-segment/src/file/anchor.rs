@@ -8,6 +8,7 @@ use super::life::Life;
 use super::preparation::is_full;
 use super::transfer::{read_full, write_all};
 use super::{Access, FileKind, Files, OpenFile};
+use crate::sync::{self, Mutex};
 
 const NAME: &str = "ANCHOR";
 
@@ -26,24 +27,49 @@ pub(super) fn read(files: &dyn Files) -> io::Result<Option<Vec<u8>>> {
     Ok(slots(&*file)?.bytes().map(<[u8]>::to_vec))
 }
 
+/// What this life knows to be durable of the slots; `None` before its first write.
+///
+/// The next bytes go to the slot that does not hold the last durable ones. Which one that is cannot be
+/// told by reading: the cache also has what was written and never synced.
+pub(super) type Durable = Mutex<Option<Slots>>;
+
 /// Replaces what the anchor holds, durably. Needs space the first time only.
 pub(super) fn write(life: &Life, bytes: &[u8]) -> io::Result<()> {
+    let mut durable = sync::lock(&life.anchor);
     let file = match life.files.open(NAME, Access::Write) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return make(life, bytes, Old::None);
+            *durable = Some(make(life, bytes, Old::None)?);
+            return Ok(());
         }
         file => file?,
     };
-    let (at, slot) = slots(&*file)?.replace(bytes);
+    let mut next = slots(&*file)?;
     // Under its other name it belongs to a copy of the log, which ends where it ends.
     if file.info()?.links > 1 {
         match make(life, bytes, Old::OfTwoNames) {
             Err(error) if is_full(&error) => {}
-            made => return made,
+            made => {
+                *durable = Some(made?);
+                return Ok(());
+            }
         }
     }
-    write_all(&*file, at, &slot)?;
-    file.sync_data()
+    match &*durable {
+        Some(slots) => next.clone_from(slots),
+        // Written, maybe, by a process that died before its sync.
+        None => file.sync_data()?,
+    }
+    *durable = Some(next.clone());
+    let (at, slot) = next.replace(bytes);
+    let mut before = vec![0; SLOT_LEN];
+    read_full(&*file, at, &mut before)?;
+    if let Err(error) = write_all(&*file, at, &slot).and_then(|()| file.sync_data()) {
+        // So that no later process takes for durable what is not, and writes over what is.
+        write_all(&*file, at, &before).ok();
+        return Err(error);
+    }
+    *durable = Some(next);
+    Ok(())
 }
 
 /// What has the name of the anchor.
@@ -56,13 +82,14 @@ enum Old {
 /// Makes the file under a spare's name, all of it durable, and renames it. A crash in the middle
 /// leaves a spare. Where there was one under two names, it may also leave no anchor at all, which
 /// says nothing and denies nothing.
-fn make(life: &Life, bytes: &[u8], old: Old) -> io::Result<()> {
+fn make(life: &Life, bytes: &[u8], old: Old) -> io::Result<Slots> {
     let (name, file) = life.spares.make()?;
+    let mut slots = Slots::default();
+    let (_, slot) = slots.replace(bytes);
     let filled = || {
-        let (_, mut slots) = Slots::default().replace(bytes);
         // Both slots, so that the second has its space before the disk is full.
-        slots.resize(2 * SLOT_LEN, 0);
-        write_all(&*file, 0, &slots)?;
+        write_all(&*file, 0, &slot)?;
+        write_all(&*file, SLOT_LEN as u64, &[0; SLOT_LEN])?;
         file.sync_all()?;
         if old == Old::OfTwoNames {
             life.files.remove(NAME)?;
@@ -70,7 +97,8 @@ fn make(life: &Life, bytes: &[u8], old: Old) -> io::Result<()> {
         life.files.rename(&name, NAME)
     };
     filled().inspect_err(|_| life.spares.remove(&name))?;
-    life.sync_dir()
+    life.sync_dir()?;
+    Ok(slots)
 }
 
 fn slots(file: &dyn OpenFile) -> io::Result<Slots> {

@@ -11,7 +11,7 @@ use super::listed::Listed;
 use super::lock::FileLock;
 use super::spares::Spares;
 use super::syncs::Syncs;
-use super::{Ahead, Caching, FileKind, Files, Preparation, Recycling, Writing, name};
+use super::{Ahead, Caching, FileKind, Files, Preparation, Recycling, Writing, anchor, name};
 use crate::sync::thread::JoinHandle;
 use crate::sync::{AtomicBool, Ordering};
 
@@ -36,6 +36,7 @@ pub(super) struct Life {
     pub(super) settings: Settings,
     pub(super) spares: Arc<Spares>,
     pub(super) listed: Arc<Listed>,
+    pub(super) anchor: anchor::Durable,
     dir_syncs: Arc<Syncs>,
     thread: OnceLock<Option<JoinHandle<()>>>,
     /// Whether the lock of the store is still there, and not only writers and syncers.
@@ -65,6 +66,7 @@ impl Life {
             settings,
             spares: Arc::new(spares),
             listed: Arc::clone(listed),
+            anchor: anchor::Durable::default(),
             dir_syncs: Arc::clone(dir_syncs),
             thread: OnceLock::new(),
             held: AtomicBool::new(true),
