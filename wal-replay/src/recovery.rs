@@ -193,8 +193,7 @@ impl Repair<'_> {
         // What deletes or shortens a segment is to be known as durable before it is shown to have.
         let cuts =
             !survey.proven() && (!survey.dead.is_empty() || segment.header.predecessor.is_some());
-        let vouched =
-            tail.start == tail.vouched_start || known.is_some_and(|it| it.start == begins);
+        let vouched = begins == tail.vouched_start || self.settle_start(known)?;
         let deletes = !vouched && !survey.dead.is_empty();
         let mut obsolete = survey.dead.clone();
         if survey.proven() && vouched {
@@ -235,13 +234,28 @@ impl Repair<'_> {
         let all = known_dead + u64::from(passed_over.is_some());
         report.segments_left = resume.dead.len() as u64;
         report.segments_dropped = all - report.segments_left;
-        if let Some(before) = before {
+        // Either the newest segment, which was read, or the one before it, where that was: what has
+        // that one's name and was not proven to be it may be anything.
+        if let Some(before) = before
+            && (passed_over.is_none() || before_size.is_some())
+        {
             give_back(store, before, u64::MAX)?;
         }
         resume.next_segment = header.id.next();
         resume.start = Some(start);
         resume.current = Some(current);
         Ok(resume)
+    }
+
+    /// Whether the anchor says that the log begins where it does, which no segment vouches for. Where
+    /// anything goes by that, it is written once more: the one that was read may be in a cache alone,
+    /// left there by a process that died before its sync, or whose sync failed.
+    fn settle_start(&self, known: Option<&Anchor>) -> Result<bool> {
+        match known.filter(|anchor| anchor.start == self.survey.chain.start) {
+            None => Ok(false),
+            Some(_) if self.survey.dead.is_empty() => Ok(true),
+            Some(anchor) => anchor::write(self.store, anchor).map(|()| true),
+        }
     }
 
     fn fresh(&self, resume: &Resume, report: &mut Recovery) -> Result<CurrentSegment> {
