@@ -38,7 +38,7 @@ pub fn truncate(
         Err(error) => return Err(Uncut { error, log: Some(Box::new(resume)) }),
     };
     let Plan { cut, predecessor, start, kept, mut obsolete } = plan;
-    if let Err(error) = lower(store, lsn) {
+    if let Err(error) = lower(store, lsn, resume.start) {
         return Err(Uncut { error, log: Some(Box::new(resume)) });
     }
     let fresh = Fresh {
@@ -74,17 +74,19 @@ pub fn truncate(
     Ok(resumed(resume, current, left))
 }
 
-/// Takes the anchor back to this record, if it says more. It is the only word on the log's end that
-/// would be wrong after the cut, and a wrong one would keep the log from opening; so nothing is cut
-/// before this is durable. Where it is durable and nothing is cut, it says less than it could.
-fn lower(store: &dyn SegmentStore, lsn: Lsn) -> Result<()> {
-    match anchor::read(store)? {
-        Some(anchor) if anchor.last_lsn > lsn => {
-            let Anchor { log, newest, start, .. } = anchor;
-            anchor::write(store, &Anchor::new(log, newest, lsn, start))
-        }
-        _ => Ok(()),
-    }
+/// Takes the anchor back to this record. It is the only word on the log's end that would be wrong after
+/// the cut, and a wrong one would keep the log from opening; so nothing is cut before this is durable.
+/// Where it is durable and nothing is cut, it says less than it could.
+///
+/// It is written also where it says no more as it is read: what is read may be in a cache alone, left
+/// there by a lowering that failed. And with it goes where the log begins as its writer knows it, for
+/// the anchor that is read may have the start of a prune that failed, behind the cut.
+fn lower(store: &dyn SegmentStore, lsn: Lsn, start: Option<Start>) -> Result<()> {
+    let Some(known) = anchor::read(store)? else { return Ok(()) };
+    let start = start.unwrap_or(known.start);
+    let newest = known.newest.max(start.segment);
+    let last_lsn = known.last_lsn.min(lsn).max(start.lsn.previous());
+    anchor::write(store, &Anchor::new(known.log, newest, last_lsn, start))
 }
 
 /// What a truncation is to do.
