@@ -10,6 +10,9 @@ use crate::segment::{Opened, Segment};
 use crate::stranger::{Stranger, Useless, look_at, nothing_behind, other_log};
 use crate::unfinished::CopyMark;
 
+/// How often a log that changes is looked at before it is taken for what it seems.
+const LOOKS: usize = 16;
+
 /// A log as it lies there. Only its newest segment was read, and headers where numbers leave a gap.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -106,21 +109,30 @@ pub fn survey(store: &dyn SegmentStore) -> Result<Option<Survey>> {
 /// As [`survey`], of a log that something strange lies beside, or whose end is missing, too:
 /// [`Survey::strangers`] and [`Survey::missing`] tell.
 pub fn inspect(store: &dyn SegmentStore) -> Result<Option<Survey>> {
-    // A log that is being written can lose segments to pruning while it is looked at, and be
-    // truncated, which the anchor is told first.
+    // A log that is being written can lose segments to pruning while it is looked at, their files
+    // become others', and be truncated, which the anchor is told first. So nothing is wrong before it
+    // was found twice with nothing changed in between.
     let mut attempts = 0;
     loop {
-        let known = anchor::read(store)?;
-        let looked = listed(store).and_then(|present| look(store, &present, known.as_ref()));
-        let again = match &looked {
-            Err(error) if error.kind() == ErrorKind::NotFound => true,
-            Err(error) => error.kind() == ErrorKind::Corrupt && anchor::read(store)? != known,
-            Ok(Looked::Log(survey, _)) => survey.missing.is_some() && anchor::read(store)? != known,
+        let known = anchor::read(store);
+        let present = listed(store)?;
+        let looked = match &known {
+            Ok(known) => look(store, &present, known.as_ref()),
+            Err(error) => Err(error.clone()),
+        };
+        let in_doubt = match &looked {
+            Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt),
+            Ok(Looked::Log(survey, _)) => survey.check().is_err(),
             Ok(Looked::Nothing(_)) => false,
         };
-        if again && attempts < 16 {
-            attempts += 1;
-            continue;
+        if in_doubt && attempts < LOOKS {
+            let now = anchor::read(store).ok();
+            let changed = known.ok() != now || now.is_none() || listed(store)? != present;
+            let gone = looked.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+            if changed || gone {
+                attempts += 1;
+                continue;
+            }
         }
         return looked.map(Looked::into_survey);
     }
