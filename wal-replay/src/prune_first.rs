@@ -46,16 +46,20 @@ pub fn prune_first(
     survey.check_predecessor(store)?;
     let chain = &survey.chain;
     let infos = chain.list(store, survey.last_lsn())?;
-    let at = goes(&infos).min(infos.len().saturating_sub(1));
-    // A segment that holds nothing may be in the page cache alone, and what it says with it.
-    if at == 0 || !survey.proven() {
+    // A segment that holds nothing may be in the page cache alone, and what it says with it: then the
+    // one before stays, too, which is the newest where this one goes.
+    let stay = if survey.proven() { 1 } else { 2 };
+    let at = goes(&infos).min(infos.len().saturating_sub(stay));
+    if at == 0 {
         return Ok(PrunedFirst::default());
     }
     let start = Start { segment: infos[at].id, lsn: infos[at].first_lsn };
-    let newest = &survey.newest;
-    let known_end = known.map_or(newest.first_lsn.previous(), |anchor| anchor.last_lsn);
-    let last_lsn = known_end.max(newest.first_lsn.previous());
-    anchor::write(store, &Anchor::new(newest.log, newest.id, last_lsn, start))?;
+    let last = &infos[infos.len() - stay];
+    let (mut newest, mut last_lsn) = (last.id, last.first_lsn.previous());
+    if let Some(known) = known {
+        (newest, last_lsn) = (newest.max(known.newest), last_lsn.max(known.last_lsn));
+    }
+    anchor::write(store, &Anchor::new(survey.newest.log, newest, last_lsn, start))?;
     let (removable, strange) = chain.removable(store, 0..at)?;
     let left = remove(store, removable.clone());
     if let Some(error) = strange {
