@@ -22,6 +22,8 @@ pub(crate) fn read(store: &dyn SegmentStore) -> Result<Option<Anchor>> {
     };
     let bytes = match store.read_anchor() {
         Ok(None) => return Ok(None),
+        // Blanked: what it said was of a copy that was begun again.
+        Ok(Some(bytes)) if bytes.is_empty() => return Ok(None),
         Ok(Some(bytes)) => bytes,
         Err(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
             return Err(damaged().because(cause));

@@ -163,7 +163,7 @@ fn never_a_log(store: &dyn SegmentStore) -> Result<()> {
     let there = store.list().map_err(|cause| Error::io("listing the segments failed", cause))?;
     let anchor = store.read_anchor();
     let anchor = anchor.map_err(|cause| Error::io("reading the log's anchor failed", cause))?;
-    if !there.is_empty() || anchor.is_none() {
+    if !there.is_empty() || anchor.is_none_or(|bytes| bytes.is_empty()) {
         return Ok(());
     }
     let what = "the store to copy into was a log's: its segments are gone, and its anchor is there (in \

@@ -45,8 +45,21 @@ pub(crate) fn clear(store: &dyn SegmentStore) -> Result<()> {
         }
     }
     remains.push(CopyMark::ID);
+    // First, while the mark is there: without the copy it would say that there was a log.
+    blank_anchor(store)?;
     let removed = store.remove(&remains);
     removed.map_err(|cause| Error::io("removing the remains of an unfinished copy failed", cause))
+}
+
+/// Lets the anchor say nothing, durably, where there is one: it is of the copy that goes.
+fn blank_anchor(store: &dyn SegmentStore) -> Result<()> {
+    match store.read_anchor() {
+        Ok(None) => return Ok(()),
+        Ok(Some(bytes)) if bytes.is_empty() => return Ok(()),
+        _ => {}
+    }
+    let blanked = store.write_anchor(&[]);
+    blanked.map_err(|cause| Error::io("blanking the anchor of an unfinished copy failed", cause))
 }
 
 /// The header of a segment, if it is sound.
