@@ -5,7 +5,7 @@ use std::fs;
 use wal::parts::core::{SegmentId, SegmentStore};
 use wal::parts::segment::FileStore;
 use wal::{Error, ErrorKind, Lsn, Retention, Wal};
-use wal_testkit::{Call, Fault, FaultRule, SimDisk};
+use wal_testkit::{Call, CutChoice, Fault, FaultRule, SimDisk};
 
 use super::{SEGMENT, commit, copied, disk, open, over, path};
 
@@ -250,7 +250,7 @@ fn a_copy_is_begun_again_however_often_it_was_interrupted() {
         let second = first.kill();
         second.crash_at(second.operations() + operation);
         let copied = wal.backup_to(store(&second));
-        for choice in second.extremes() {
+        for choice in [CutChoice::Nothing, CutChoice::Everything, CutChoice::Seed(operation)] {
             let third = second.power_cut(choice);
             if copied.is_ok() {
                 assert_eq!(over(&third).open().unwrap().1.valid_records, 60, "{choice}");
