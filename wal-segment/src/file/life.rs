@@ -66,7 +66,7 @@ impl Life {
             settings,
             spares: Arc::new(spares),
             listed: Arc::clone(listed),
-            anchor: anchor::Durable::default(),
+            anchor: anchor::Durable::new(None),
             dir_syncs: Arc::clone(dir_syncs),
             thread: OnceLock::new(),
             held: AtomicBool::new(true),
