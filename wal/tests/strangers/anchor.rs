@@ -94,10 +94,10 @@ fn a_start_in_an_anchor_that_was_never_synced_deletes_nothing_before_it_is() {
             let disk = disk.kill();
             disk.crash_at(disk.operations() + operation);
             let opened = over(&disk).open();
-            let died = opened.is_err();
             sound_after_a_cut(&disk, 60, &format!("{fault:?}, operation {operation}"));
             drop(opened);
-            if !died {
+            // It opens also where not all goes that could.
+            if !disk.is_off() {
                 break;
             }
         }
