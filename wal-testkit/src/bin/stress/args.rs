@@ -18,6 +18,8 @@ record by record.
     --seed S        the same seed draws the same settings; 0
     --dir DIR       a directory on the file system that is meant; the system's for temporary files
     --verbose       prints the settings of each life
+    --planted       keeps segments in a store that makes them as this kit's once did, with the race
+                    that lost acknowledged records: to see that it is found
 
 Exits with 0 where nothing was found, with 1 where something was: seed, log, life and settings are
 printed, and the directory is left as it is. With 2 where the command line makes no sense.";

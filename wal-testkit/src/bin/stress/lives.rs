@@ -16,7 +16,7 @@ use crate::ledger::{Event, Ledger};
 use crate::life::Life;
 use crate::open::{Opened, open};
 use crate::payload::Name;
-use crate::settings::{End, Settings};
+use crate::settings::{End, Settings, Store};
 use crate::told::{self, Told};
 use crate::watch;
 
@@ -28,6 +28,8 @@ pub(crate) struct Lives {
     pub(crate) log: u64,
     pub(crate) dir: PathBuf,
     pub(crate) verbose: bool,
+    /// The store is the one with the race.
+    pub(crate) planted: bool,
 }
 
 impl Lives {
@@ -152,6 +154,7 @@ impl Lives {
         let mut command = Command::new(program);
         let [seed, log, number] = [self.seed, self.log, u64::from(number)].map(|n| n.to_string());
         command.args(["--seed", &seed, "--first", &log, "--life", &number, "--dir"]).arg(&self.dir);
+        command.args(self.planted.then_some("--planted"));
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -207,11 +210,13 @@ impl Lives {
             .into_iter()
             .filter(|name| [".tmp", ".new", ".old"].iter().any(|end| name.ends_with(end)))
             .collect();
-        if left.is_empty() { Ok(()) } else { Err(format!("left behind: {left:?}")) }
+        // The store with the race leaves its own: that is not what it is to be found by.
+        if left.is_empty() || self.planted { Ok(()) } else { Err(format!("left behind: {left:?}")) }
     }
 
     fn settings(&self, life: u32) -> Settings {
-        Settings::draw(self.own_seed(), life)
+        let drawn = Settings::draw(self.own_seed(), life);
+        if self.planted { Settings { store: Store::Landed, ..drawn } } else { drawn }
     }
 
     fn own_seed(&self) -> u64 {
@@ -220,9 +225,10 @@ impl Lives {
 
     fn where_in(&self, life: u32, what: &str) -> String {
         let Self { seed, log, dir, .. } = self;
+        let planted = if self.planted { " --planted" } else { "" };
         let there = names(dir).join(" ");
         format!(
-            "--seed {seed} --first {log} --logs 1, life {life}, {}\n{what}\nthere are: {there}",
+            "--seed {seed} --first {log} --logs 1{planted}, life {life}, {}\n{what}\nthere are: {there}",
             dir.display()
         )
     }

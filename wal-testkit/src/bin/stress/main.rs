@@ -42,8 +42,8 @@ fn main() -> ExitCode {
             Told::Output.wrong("nothing has gone on for minutes");
             process::exit(4);
         });
-        let Args { seed, first, dir, verbose, .. } = args;
-        let lives = Lives { seed, log: first, dir, verbose };
+        let Args { seed, first, dir, verbose, planted, .. } = args;
+        let lives = Lives { seed, log: first, dir, verbose, planted };
         lives.run_child(life);
         return ExitCode::SUCCESS;
     }
@@ -68,7 +68,8 @@ fn run(args: &Args) -> ExitCode {
         if over {
             break;
         }
-        let lives = Lives { seed: args.seed, log, dir: dir.clone(), verbose: args.verbose };
+        let Args { seed, verbose, planted, .. } = *args;
+        let lives = Lives { seed, log, dir: dir.clone(), verbose, planted };
         watch::now(format!("{lives:?}"));
         if let Err(what) = lives.run() {
             eprintln!("{what}");

@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::{self, Runtime};
-use wal::parts::core::{Applied, Transform, TransformId};
-use wal::parts::segment::FileStore;
+use wal::parts::core::{Applied, Files, SegmentStore, Transform, TransformId};
+use wal::parts::segment::{FileStore, OsFiles};
 use wal::{Error, ErrorKind, Result, Strategy, Wal, Writing};
+
+use wal_testkit::liars::LandedStore;
 
 use crate::settings::{Settings, Store};
 
@@ -52,6 +56,7 @@ fn open_as_told(dir: &Path, settings: &Settings) -> Result<Opened> {
     let inside = runtime.as_ref().map(Runtime::enter);
     let (builder, store) = match settings.store {
         Store::OfDirectory => (Wal::builder(dir), None),
+        Store::Landed => (Wal::with_store(landed(dir)?), None),
         Store::Given(ahead) => {
             let store = Arc::new(config.store_in(dir)?.0.ahead(ahead));
             (Wal::with_store(Arc::clone(&store) as _), Some(store))
@@ -62,6 +67,25 @@ fn open_as_told(dir: &Path, settings: &Settings) -> Result<Opened> {
     let (wal, _) = builder.config(config).transform(transform).open()?;
     drop(inside);
     Ok(Opened { wal, store, fails, _runtime: runtime })
+}
+
+/// The store with the race, and a thread of its own pace that prepares for it.
+fn landed(dir: &Path) -> Result<Arc<dyn SegmentStore>> {
+    let files = OsFiles::create(dir).map_err(|cause| Error::io("no directory", cause))?;
+    let files: Arc<dyn Files> = Arc::new(files);
+    let rest = Arc::new(FileStore::over(Arc::clone(&files)));
+    let store = Arc::new(LandedStore::new(files, rest, thread::yield_now));
+    let prepared = Arc::downgrade(&store);
+    thread::spawn(move || {
+        // It ends with the store.
+        while let Some(store) = prepared.upgrade() {
+            if !store.prepare_next().unwrap_or_default() {
+                drop(store);
+                thread::sleep(Duration::from_micros(50));
+            }
+        }
+    });
+    Ok(store)
 }
 
 /// Leaves every frame as it is, and fails once when it is told to: the log is poisoned by it.

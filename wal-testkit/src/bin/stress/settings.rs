@@ -35,6 +35,8 @@ pub(crate) enum Store {
     OfDirectory,
     /// One that was made before, with this.
     Given(Ahead),
+    /// The one that makes segments with the race that lost acknowledged records.
+    Landed,
 }
 
 /// How much is appended at once.
