@@ -142,7 +142,7 @@ mod tests {
             let closing = AtomicBool::new(false);
             thread::scope(|scope| {
                 scope.spawn(|| {
-                    hold.wait(&window, 64, Duration::ZERO, || 1, || closing.load(Ordering::SeqCst))
+                    hold.wait(&window, 64, Duration::ZERO, || 1, || closing.load(Ordering::SeqCst));
                 });
                 closing.store(true, Ordering::SeqCst);
                 hold.end();

@@ -42,7 +42,8 @@ fn poisoned_close_in_flight() {
     });
     let log = start(store, Arc::new(Os::new()), one_segment()).unwrap();
     log.append(b"written").unwrap();
-    (write.arm(), sync.arm());
+    write.arm();
+    sync.arm();
     thread::scope(|scope| {
         let syncing = scope.spawn(|| log.sync().unwrap_err().kind());
         sync.reached();
@@ -76,7 +77,7 @@ fn wait_outlives_lock() {
     log.append(b"durable").unwrap();
     log.wait(Lsn::FIRST).unwrap();
     disk.set_room(Some(0));
-    let lsn = log.append(&[0; 100_000]).unwrap();
+    let lsn = log.append(&vec![0; 100_000]).unwrap();
     let kept = [log.wait_async(lsn), log.wait_async(lsn)];
     // As the last handle of a log does it; what keeps a wait has a share in the pipeline.
     log.give_up();

@@ -201,7 +201,7 @@ fn no_stale_record_from_recycled_segment() {
         drop(wal);
         let mut bytes = written(&disk, FIRST);
         let header = &mut bytes[..4096];
-        let mut own = wal::parts::core::format::SegmentHeader::decode(header).unwrap();
+        let mut own = SegmentHeader::decode(header).unwrap();
         let end = bytes.len().next_multiple_of(8);
         // The former life's frames lie on from where this one's end, in place.
         overwrite(&disk, end, &stale[end..]);

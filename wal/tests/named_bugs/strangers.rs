@@ -2,7 +2,7 @@
 //! directories, links and locks that are about.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use wal::parts::segment::{FileStore, Recycling};
@@ -132,7 +132,7 @@ fn f2_a_lock_file_that_is_gone_lets_nobody_in() {
         take(&dir.path().join("LOCK"));
         let second = try_open(dir.path()).unwrap_err();
         assert_eq!(second.kind(), ErrorKind::Locked, "{second}");
-        let more = commit(&wal, 40).map(|()| 40).unwrap_or(0);
+        let more = commit(&wal, 40).map_or(0, |()| 40);
         let durable = wal.durable_lsn().get();
         assert!(more == 0 || durable == 43);
         drop(wal.close());
@@ -194,7 +194,7 @@ fn f4_an_emptied_newest_segment_is_damage() {
     let ways: [Spoils; 4] = [
         |path| fs::write(path, b"").unwrap(),
         |path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(100).unwrap(),
-        |path| fs::write(path, vec![0; fs::metadata(path).unwrap().size() as usize]).unwrap(),
+        |path| fs::write(path, vec![0; fs::read(path).unwrap().len()]).unwrap(),
         |path| fs::write(path, TEXT).unwrap(),
     ];
     for spoil in ways {

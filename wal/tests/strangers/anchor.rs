@@ -72,7 +72,7 @@ fn sound_after_a_cut(disk: &SimDisk, last: u64, what: &str) {
         let (wal, recovery) = opened.unwrap_or_else(|error| panic!("{what}, {choice}: {error:?}"));
         assert_eq!(recovery.last_lsn.get(), last, "{what}, {choice}");
         let read = wal.read_from(wal.first_lsn()).unwrap();
-        let count = read.map(|entry| entry.unwrap()).count() as u64;
+        let count = read.inspect(|entry| assert!(entry.is_ok(), "{entry:?}")).count() as u64;
         assert_eq!(count, last + 1 - wal.first_lsn().get(), "{what}, {choice}");
     }
 }

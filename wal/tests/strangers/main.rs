@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use common::StillEnv;
 use wal::parts::segment::{FileStore, Preparation};
-use wal::{Builder, Error, ErrorKind, Reader, Recovery, Result, Verdict, Wal};
+use wal::{Builder, Error, ErrorKind, Reader, Recovery, Result, SegmentId, Verdict, Wal};
 use wal_testkit::{Profile, SimDisk, SimFiles};
 
 const SEGMENT: u64 = 16 * 1024;
@@ -81,14 +81,14 @@ fn refused(dir: &Path, segment: u64) -> Error {
     let before = files(dir);
     let error = open(dir).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
-    assert_eq!(error.at_segment().map(|id| id.get()), Some(segment), "{error:?}");
+    assert_eq!(error.at_segment().map(SegmentId::get), Some(segment), "{error:?}");
     assert!(files(dir) == before, "nothing is touched");
     let reader = Reader::open(dir).unwrap();
     assert_eq!(reader.survey().map(drop).unwrap_err().kind(), ErrorKind::Corrupt);
     let found = reader.verify(|_| ()).unwrap();
     assert_eq!(found.verdict, Verdict::Corrupt);
     let named =
-        found.findings.iter().any(|found| found.segment.map(|id| id.get()) == Some(segment));
+        found.findings.iter().any(|found| found.segment.map(SegmentId::get) == Some(segment));
     assert!(named, "{:?}", found.findings);
     error
 }
@@ -107,6 +107,6 @@ fn disk() -> SimDisk {
 /// Bytes of all segments on the disk.
 fn taken(disk: &SimDisk) -> u64 {
     let contents = disk.contents().unwrap();
-    let segments = contents.iter().filter(|(name, _)| name.ends_with(".wal"));
+    let segments = contents.iter().filter(|(name, _)| name.strip_suffix(".wal").is_some());
     segments.map(|(_, bytes)| bytes.len() as u64).sum()
 }

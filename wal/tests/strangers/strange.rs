@@ -3,7 +3,7 @@
 use std::fs;
 
 use wal::parts::core::format::{HEADER_LEN, SegmentHeader};
-use wal::{Lsn, Wal};
+use wal::{Lsn, SegmentId, Wal};
 
 use super::{append, file_name, files, open, path, refused};
 
@@ -91,8 +91,9 @@ fn f4_strange_things_above_and_below_are_all_named() {
     refused(dir.path(), newest + 7);
     let found = wal::Reader::open(dir.path()).unwrap().verify(|_| ()).unwrap();
     for id in [newest + 1, newest + 7] {
-        let one =
-            |finding: &&wal::parts::replay::Finding| finding.segment.map(|id| id.get()) == Some(id);
+        let one = |finding: &&wal::parts::replay::Finding| {
+            finding.segment.map(SegmentId::get) == Some(id)
+        };
         assert_eq!(found.findings.iter().filter(one).count(), 1, "one verdict a file");
     }
 }

@@ -7,7 +7,7 @@ use wal::{ErrorKind, Reader};
 use super::{append, copied, files, open, path, refused};
 
 fn segments(dir: &std::path::Path) -> Vec<String> {
-    files(dir).into_keys().filter(|name| name.ends_with(".wal")).collect()
+    files(dir).into_keys().filter(|name| name.strip_suffix(".wal").is_some()).collect()
 }
 
 /// A8. All segments were gone, and what is left was "clean: an empty log"; the next append was LSN 1

@@ -164,9 +164,10 @@ fn a_file_emptied_or_gone_in_one_half_costs_no_record() -> Result<()> {
             for name in disk.kill().contents().unwrap().into_keys() {
                 for emptied in [true, false] {
                     let after = pair.killed();
-                    match emptied {
-                        true => after.disks[bad].open(&name).unwrap().set_len(0).unwrap(),
-                        false => after.disks[bad].remove(&name).unwrap(),
+                    if emptied {
+                        after.disks[bad].open(&name).unwrap().set_len(0).unwrap();
+                    } else {
+                        after.disks[bad].remove(&name).unwrap();
                     }
                     let found = after.recovered(bad)?;
                     assert_eq!(found, last, "{kinds:?}, {name} of {bad}, emptied: {emptied}");
