@@ -80,7 +80,7 @@ impl CopyMark {
         let what = format!(
             "an unfinished copy of log {source} through LSN {last_lsn}: delete it and begin again"
         );
-        Error::new(ErrorKind::Corrupt, what).segment(Self::ID)
+        Error::new(ErrorKind::Corrupt, what).segment(Self::ID).lsn(*last_lsn)
     }
 }
 
