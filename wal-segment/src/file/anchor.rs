@@ -44,13 +44,15 @@ pub(super) fn write(life: &Life, bytes: &[u8]) -> io::Result<()> {
         file => file?,
     };
     let mut next = slots(&*file)?;
-    // Under its other name it belongs to a copy of the log, which ends where it ends.
-    if file.info()?.links > 1 {
-        match make(life, bytes, Old::OfTwoNames) {
-            Err(error) if is_full(&error) => {}
+    // Under its other name, or where the link leads to, it belongs to a copy of the log, which ends where
+    // it ends.
+    let is_link = life.files.look(NAME)?.kind == FileKind::Link;
+    if is_link || file.info()?.links > 1 {
+        match make(life, bytes, Old::Shared) {
+            Err(error) if is_full(&error) && !is_link => {}
             made => {
-                *durable = Some(made?);
-                return Ok(());
+                *durable = made.as_ref().ok().cloned();
+                return made.map(drop);
             }
         }
     }
@@ -76,11 +78,12 @@ pub(super) fn write(life: &Life, bytes: &[u8]) -> io::Result<()> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Old {
     None,
-    OfTwoNames,
+    /// Somebody else's too: it has two names, or is behind a link.
+    Shared,
 }
 
 /// Makes the file under a spare's name, all of it durable, and renames it. A crash in the middle
-/// leaves a spare. Where there was one under two names, it may also leave no anchor at all, which
+/// leaves a spare. Where there was one that is shared, it may also leave no anchor at all, which
 /// says nothing and denies nothing.
 fn make(life: &Life, bytes: &[u8], old: Old) -> io::Result<Slots> {
     let (name, file) = life.spares.make()?;
@@ -91,7 +94,7 @@ fn make(life: &Life, bytes: &[u8], old: Old) -> io::Result<Slots> {
         write_all(&*file, 0, &slot)?;
         write_all(&*file, SLOT_LEN as u64, &[0; SLOT_LEN])?;
         file.sync_all()?;
-        if old == Old::OfTwoNames {
+        if old == Old::Shared {
             life.files.remove(NAME)?;
         }
         life.files.rename(&name, NAME)
@@ -108,7 +111,9 @@ fn slots(file: &dyn OpenFile) -> io::Result<Slots> {
     }
     let mut bytes = vec![0; 2 * SLOT_LEN];
     let read = read_full(file, 0, &mut bytes)?;
-    Slots::decode(&bytes[..read]).ok_or_else(|| not_an_anchor("it is damaged"))
+    // One that was never written has no file: nothing in it is damage too.
+    let slots = Slots::decode(&bytes[..read]).filter(|slots| slots.bytes().is_some());
+    slots.ok_or_else(|| not_an_anchor("it is damaged"))
 }
 
 fn not_an_anchor(what: &str) -> io::Error {

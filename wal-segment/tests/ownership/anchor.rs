@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wal_core::{Files, SegmentStore};
 use wal_segment::FileStore;
-use wal_testkit::{CutChoice, Profile, SimDisk, SimFiles};
+use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk, SimFiles};
 
 use super::common::held;
 use super::names;
@@ -43,6 +43,65 @@ fn an_anchor_is_replaced_whole_whenever_the_power_goes() {
             if written.is_ok() {
                 break;
             }
+        }
+    }
+}
+
+/// A process that is killed between the write and the sync leaves an anchor that reads well and is not on
+/// the disk. The next write went over the other one, the only one that was: the power gone in the middle
+/// of that, both were torn, and the log did not open any more.
+#[test]
+fn an_anchor_that_no_sync_covered_is_not_counted_on() {
+    for operation in 0.. {
+        let disk = SimDisk::new(Profile::STRICT);
+        let first = held(store(&disk));
+        first.write_anchor(b"first").unwrap();
+        first.write_anchor(b"second").unwrap();
+        disk.crash_at(disk.operations() + operation);
+        let through = first.write_anchor(b"third").is_ok();
+        for next in 0.. {
+            let killed = disk.kill();
+            let second = held(store(&killed));
+            killed.crash_at(killed.operations() + next);
+            let written = second.write_anchor(b"fourth").is_ok();
+            let seeds = (0..40).map(CutChoice::Seed);
+            for choice in killed.extremes().into_iter().chain(seeds) {
+                let place = format!("{operation}, {next}, {choice}");
+                let found = store(&killed.power_cut(choice)).read_anchor();
+                let found = found.unwrap_or_else(|error| panic!("{place}: {error}"));
+                assert_ne!(found.as_deref(), Some(&b"first"[..]), "{place}");
+                assert!(found.is_some(), "{place}");
+            }
+            if written {
+                break;
+            }
+        }
+        if through {
+            break;
+        }
+    }
+}
+
+/// A sync that failed has not written what reads well now, and a later one says nothing of it. The next
+/// write went over the other slot, with the last anchor that was on the disk.
+#[test]
+fn an_anchor_whose_sync_failed_is_written_again() {
+    for next in 0.. {
+        let disk = SimDisk::new(Profile::STRICT);
+        let first = held(store(&disk));
+        first.write_anchor(b"first").unwrap();
+        first.write_anchor(b"second").unwrap();
+        disk.fail(FaultRule::next(Call::Sync, Fault::Dropped));
+        first.write_anchor(b"third").unwrap_err();
+        disk.crash_at(disk.operations() + next);
+        let written = first.write_anchor(b"fourth").is_ok();
+        for choice in disk.extremes().into_iter().chain((0..40).map(CutChoice::Seed)) {
+            let found = store(&disk.power_cut(choice)).read_anchor();
+            let found = found.unwrap_or_else(|error| panic!("{next}, {choice}: {error}"));
+            assert_ne!(found.as_deref(), Some(&b"first"[..]), "{next}, {choice}");
+        }
+        if written {
+            break;
         }
     }
 }
@@ -87,6 +146,11 @@ fn what_is_no_anchor_is_told_and_left_alone() {
     fs::write(&anchor, b"a text of somebody's").unwrap();
     assert!(both().iter().all(|error| error.kind() == ErrorKind::InvalidData));
     assert_eq!(fs::read(&anchor).unwrap(), b"a text of somebody's");
+    // Emptied or rotten, and not one that was never written: that has no file.
+    for rotten in [&b""[..], &[0; 8192]] {
+        fs::write(&anchor, rotten).unwrap();
+        assert!(both().iter().all(|error| error.kind() == ErrorKind::InvalidData));
+    }
     fs::remove_file(&anchor).unwrap();
     symlink("nowhere", &anchor).unwrap();
     assert_eq!(store.read_anchor().unwrap_err().kind(), ErrorKind::InvalidData);
