@@ -79,7 +79,7 @@ impl FileLock {
             let info = file.file.info()?;
             // It may have been removed between the opening and the locking.
             if has_its_name(files, &info)? {
-                sign(&*file.file, &info);
+                sign(files, &*file.file, &info);
                 return Ok(Self { file, info, directory });
             }
         }
@@ -112,17 +112,24 @@ fn opened(files: &dyn Files) -> io::Result<Arc<dyn OpenFile>> {
 
 fn has_its_name(files: &dyn Files, info: &FileInfo) -> io::Result<bool> {
     match files.look(NAME) {
-        // A link leads to the file, and is not it.
-        Ok(there) => Ok(there.kind == FileKind::Link || there.may_be(info)),
+        // A link is not the file, and leads to it or elsewhere.
+        Ok(there) if there.kind == FileKind::Link => match files.open(NAME, Access::Read) {
+            Ok(file) => Ok(file.info()?.may_be(info)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        },
+        Ok(there) => Ok(there.may_be(info)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
 
 /// Writes down who holds the lock. A full disk must not keep the lock from being taken, so failing
-/// is no failure. What has another name too is somebody's file, and is not written to.
-fn sign(file: &dyn OpenFile, info: &FileInfo) {
-    if info.kind != FileKind::File || info.links > 1 {
+/// is no failure. What has another name too, or what a link leads to, is somebody's file, and is not
+/// written to.
+fn sign(files: &dyn Files, file: &dyn OpenFile, info: &FileInfo) {
+    let by_name = files.look(NAME).is_ok_and(|there| there.kind == FileKind::File);
+    if !by_name || info.kind != FileKind::File || info.links > 1 {
         return;
     }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

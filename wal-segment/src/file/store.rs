@@ -19,8 +19,8 @@ use super::syncs::Syncs;
 use super::transfer::uninterrupted;
 use super::zeros::Zeros;
 use super::{
-    Access, Ahead, Caching, Files, OpenFile, OsFiles, Preparation, Reading, Recycling, Writing,
-    anchor, name, zeros,
+    Access, Ahead, Caching, FileKind, Files, OpenFile, OsFiles, Preparation, Reading, Recycling,
+    Writing, anchor, name, zeros,
 };
 use crate::sync::{self, Mutex};
 
@@ -257,10 +257,15 @@ impl SegmentStore for FileStore {
 
     /// Cuts at the end of the block that `len` is in, 4096 bytes or the file system's block,
     /// whichever is larger: cutting inside a block would rewrite it. A file with more than one name
-    /// stays as long as it is: under its other name it may be a copy that somebody counts on.
+    /// stays as long as it is: under its other name it may be a copy that somebody counts on. So does
+    /// one that a link leads to.
     fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
         let _life = self.life()?;
-        let file = self.files.open(&name::of(id), Access::Write)?;
+        let name = name::of(id);
+        if self.files.look(&name)?.kind == FileKind::Link {
+            return Ok(());
+        }
+        let file = self.files.open(&name, Access::Write)?;
         let (block, info) = (file.block_size()?.max(BLOCK), file.info()?);
         if let Some(kept) = len.checked_next_multiple_of(block)
             && kept < info.size

@@ -7,6 +7,7 @@ mod anchor;
 #[path = "../common/mod.rs"]
 mod common;
 mod handles;
+mod links;
 mod lost;
 mod space;
 mod strangers;
