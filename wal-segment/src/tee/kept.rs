@@ -3,10 +3,11 @@
 use std::io;
 
 use wal_core::format::{SLOT_LEN, Slots};
-use wal_core::{SegmentId, SegmentReader, SegmentStore};
+use wal_core::{Naming, SegmentId, SegmentReader, SegmentStore};
 
 use super::copy::copy_as;
 use super::history::FIRST_KEPT;
+use super::plain::Bytes;
 
 const MAGIC: [u8; 8] = *b"waltee\x01k";
 
@@ -27,20 +28,31 @@ fn is_kept(id: SegmentId) -> bool {
     id.get() >= FIRST_KEPT
 }
 
-/// Copies a segment to a number of the pair's own, durably when it returns.
+/// Copies a segment to a number of the pair's own, durably when it returns. One that an earlier attempt
+/// has copied already is not copied again: where there is not room for all, each attempt gets further.
 pub(super) fn keep(store: &dyn SegmentStore, id: SegmentId) -> io::Result<()> {
+    let reader = store.open(id)?;
+    let size = reader.size()?;
     // What a crash has left of an attempt: each of them begins with a sound block.
     let all: Vec<_> = store.list()?.into_iter().filter(|id| is_kept(*id)).collect();
     for &number in &all {
-        if read(store, number)?.is_none() {
+        let Some(kept) = read(store, number)? else {
             store.remove(&[number])?;
+            continue;
+        };
+        // Elsewhere, one that is there and complete may not be durable.
+        let durable = store.guarantees().naming == Naming::AtSync;
+        if durable && kept.segment == id && kept.bytes == size {
+            let copy = KeptReader::open(store, &kept)?;
+            if Bytes::of(&*reader, &copy)?.are_same() {
+                return Ok(());
+            }
         }
     }
     let number = all.last().map_or(SegmentId::new(FIRST_KEPT), |last| last.next());
-    let reader = store.open(id)?;
     let mut head = MAGIC.to_vec();
     head.extend(id.get().to_le_bytes());
-    head.extend(reader.size()?.to_le_bytes());
+    head.extend(size.to_le_bytes());
     let head = Slots::default().replace(&head).1;
     copy_as(&*reader, store, number, &head).map_err(|error| {
         let what = format!("segment {id} is to be replaced, and cannot be kept before: {error}");

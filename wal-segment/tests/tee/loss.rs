@@ -1,10 +1,11 @@
 //! A half that fails while the log is open.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use wal_core::SegmentStore;
-use wal_segment::{Half, OnLoss};
-use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk};
+use wal_segment::{Capped, FileStore, Half, MemoryStore, OnLoss, TeeStore};
+use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk, SimFiles};
 
 use super::place::tee;
 use super::{ONE, TWO, bytes, die, put, sim};
@@ -182,4 +183,34 @@ fn a_read_that_fails_costs_the_half_only_under_the_lock() {
     let mut read = [0; 5];
     assert_eq!(reader.read_at(0, &mut read).unwrap(), 5);
     assert_eq!((&read, store.lost()), (b"there", Some(Half::First)));
+}
+
+/// A rebuilding that found no room for the second of what it was to keep began anew with the first once
+/// there was more, and kept that twice: it never got through while there was room for less than all.
+#[test]
+fn what_is_kept_already_is_not_kept_again() {
+    const MUCH: u64 = 100 << 10;
+    let good = MemoryStore::new();
+    put(&good, TWO.next(), b"good").unwrap();
+    let disk = SimDisk::new(Profile::STRICT);
+    let below = Arc::new(FileStore::over(Arc::new(SimFiles::new(disk))));
+    {
+        let _lock = below.lock().unwrap();
+        for id in [ONE, TWO] {
+            let mut writer = below.create(id, MUCH).unwrap();
+            writer.append(&[u8::try_from(id.get()).unwrap(); 5000]).unwrap();
+            writer.syncer().sync().unwrap();
+        }
+    }
+    for _ in 0..3 {
+        let full = Capped::new(Arc::clone(&below) as _, 3 * MUCH + MUCH / 2);
+        let error = TeeStore::rebuild(&good, &full).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+        assert_eq!(TeeStore::kept(&*below).unwrap().len(), 1);
+    }
+    let room = Capped::new(Arc::clone(&below) as _, 4 * MUCH + MUCH / 2);
+    TeeStore::rebuild(&good, &room).unwrap();
+    let kept: Vec<_> = TeeStore::kept(&*below).unwrap().iter().map(|kept| kept.segment).collect();
+    assert_eq!(kept, [ONE, TWO]);
+    assert_eq!(bytes(&*below, TWO.next()), b"good");
 }
