@@ -125,9 +125,9 @@ fn trim_always_syncs() {
     made(&*store, id(1), SIZE);
     calls(&disk);
     store.trim(id(1), 1).unwrap();
-    assert_eq!(calls(&disk), [Open, BlockSize, Info, SetLen, SyncAll]);
+    assert_eq!(calls(&disk), [Look, Open, BlockSize, Info, SetLen, SyncAll]);
     store.trim(id(1), 1).unwrap();
-    assert_eq!(calls(&disk), [Open, BlockSize, Info, SyncAll]);
+    assert_eq!(calls(&disk), [Look, Open, BlockSize, Info, SyncAll]);
 }
 
 /// Also the lock makes what the directory shows durable: the process that was here before may have
@@ -137,7 +137,7 @@ fn the_lock_syncs_the_directory() {
     let disk = Disk::new(Kind::Usual);
     let store = FileStore::over(disk.clone());
     drop(store.lock().unwrap());
-    let then = [TryLock, Info, Look, WriteAt, SetLen, List, SyncDir];
+    let then = [TryLock, Info, Look, Look, WriteAt, SetLen, List, SyncDir];
     assert_eq!(calls(&disk), [&[OpenDir, TryLock, CreateNew], &then[..]].concat());
     drop(store.lock().unwrap());
     assert_eq!(calls(&disk), [&[OpenDir, TryLock, CreateNew, Open], &then[..]].concat());
