@@ -24,7 +24,10 @@ pub(super) fn read(files: &dyn Files) -> io::Result<Option<Vec<u8>>> {
         }
         file => file?,
     };
-    Ok(slots(&*file)?.bytes().map(<[u8]>::to_vec))
+    let slots = slots(&*file)?;
+    // One that was never written has no file. To write to this one harms nobody, and heals it.
+    let bytes = slots.bytes().ok_or_else(|| not_an_anchor("it is empty"))?;
+    Ok(Some(bytes.to_vec()))
 }
 
 /// What this life knows to be durable of the slots; `None` before its first write.
@@ -111,9 +114,7 @@ fn slots(file: &dyn OpenFile) -> io::Result<Slots> {
     }
     let mut bytes = vec![0; 2 * SLOT_LEN];
     let read = read_full(file, 0, &mut bytes)?;
-    // One that was never written has no file: nothing in it is damage too.
-    let slots = Slots::decode(&bytes[..read]).filter(|slots| slots.bytes().is_some());
-    slots.ok_or_else(|| not_an_anchor("it is damaged"))
+    Slots::decode(&bytes[..read]).ok_or_else(|| not_an_anchor("it is damaged"))
 }
 
 fn not_an_anchor(what: &str) -> io::Error {
