@@ -237,7 +237,9 @@ impl Lying {
             return Err(Error::new(ErrorKind::Corrupt, "the log ends with half a record"));
         }
         let mut log = open();
+        let mut tries = 0..8;
         while lie == Lie::DamageIsCut
+            && tries.next().is_some()
             && let Err(error) = &log
             && error.kind() == ErrorKind::Corrupt
             && cut(disk, error).is_some()
@@ -269,8 +271,13 @@ fn torn(disk: &SimDisk) -> Result<bool> {
 fn cut(disk: &SimDisk, error: &Error) -> Option<()> {
     let name = format!("{:020}.wal", error.at_segment()?.get());
     let file = disk.open(&name).ok()?;
-    file.set_len(error.at_offset()?).ok()?;
+    // Zeros, as if nothing had ever been written there: a file that is shorter is seen to be.
+    let at = error.at_offset()?;
+    let rest = file.size().ok()?.checked_sub(at)?;
+    file.write_all_at(at, &vec![0; usize::try_from(rest).ok()?]).ok()?;
     file.sync_data().ok()?;
+    // And what remembers how far the log came.
+    disk.remove("ANCHOR").ok();
     for later in disk.list().ok()?.iter().filter(|other| **other > name && *other != "LOCK") {
         disk.remove(later).ok()?;
     }

@@ -27,7 +27,7 @@ fn planted() -> Vec<(Invariant, World)> {
         (Invariant::NoPhantom, lying(Lie::ReadsTheOneBefore)),
         (Invariant::NoPhantom, small(LogLie::TruncateForgets)),
         (Invariant::NoPhantom, small(LogLie::SumsAreNotChecked)),
-        (Invariant::ObservedIsDurable, small(LogLie::CarriesUnsynced)),
+        (Invariant::Total, small(LogLie::CarriesUnsynced)),
         (Invariant::ObservedIsDurable, small(LogLie::RecoversInPlace)),
         (Invariant::Idempotent, small(LogLie::SecondOpenForgets)),
         (Invariant::Poison, lying(Lie::ForgetsTheFailure)),
