@@ -18,6 +18,7 @@ mod committing;
 #[path = "../common/mod.rs"]
 mod common;
 mod failing;
+mod locking;
 mod planted;
 mod threads;
 mod world;
