@@ -196,7 +196,10 @@ impl Repair<'_> {
         let vouched = begins == tail.vouched_start || self.settle_start(known)?;
         let deletes = !vouched && !survey.dead.is_empty();
         let mut obsolete = survey.dead.clone();
-        if survey.proven() && vouched {
+        // A fresh segment of an earlier recovery is in force once all that it carried is there. Where
+        // that may be in a cache alone, a power cut puts its predecessor into force again.
+        let stays = survey.proven() && tail.doubt_lsn >= segment.header.carried;
+        if stays && vouched {
             // Before a fresh segment takes space: what was pruned is of no use, whatever comes, and
             // nor is what the segment before the newest has behind its end.
             let pruned = obsolete.partition_point(|&id| id < begins.segment);

@@ -6,11 +6,17 @@ use wal_testkit::model::{Case, replay};
 use crate::product::worlds;
 
 /// Each of these broke the log once.
-const FOUND: [(&str, &str); 10] = [
+const FOUND: [(&str, &str); 11] = [
     (
         "a header that says what it carries is on the platter, and what it carries is nowhere",
         "bytes: fault sync io 4 1; append 0; sync; append 0; wait 0; append 0; sync; kill; \
          power 8 tape:1; read",
+    ),
+    (
+        "the predecessor of a segment whose carried records were in the cache alone was removed, or \
+         trimmed",
+        "zeros-ahead: fault sync io 3 1; append 0; wait 0; fault sync dropped 2 1; power 15 nothing; \
+         close; read",
     ),
     (
         "a prune on a poisoned log said yes",
