@@ -3,11 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+use std::collections::BTreeMap;
 use std::io;
 
 use wal_core::SegmentStore;
 use wal_testkit::liars::{BlockLie, LyingBlocks};
-use wal_testkit::{OnDisk, Place, Profile, SEGMENT_STORE_LAWS, segment_store_laws};
+use wal_testkit::{
+    Harm, Inflicted, OnDisk, Place, Profile, SEGMENT_STORE_LAWS, segment_store_laws,
+};
 
 const KIB: u64 = 1024;
 /// A block that no law would think of.
@@ -17,9 +20,45 @@ fn blocks(block: u64, lie: BlockLie) -> impl Place<dyn SegmentStore> {
     OnDisk::new(Profile::STRICT, move |disk| Ok::<_, io::Error>(LyingBlocks::new(disk, block, lie)))
 }
 
-segment_store_laws!(blocks_of_64_kib, || blocks(64 * KIB, BlockLie::None));
-segment_store_laws!(blocks_of_1_mib, || blocks(1024 * KIB, BlockLie::None), unit = 1024 * KIB);
-segment_store_laws!(blocks_of_their_own, || blocks(OWN, BlockLie::None), unit = OWN);
+// A block of this store does not say whose it is: one that a stranger leaves behind a segment's end is
+// taken for what a crash left.
+segment_store_laws!(
+    blocks_of_64_kib,
+    || Unmeddled(blocks(64 * KIB, BlockLie::None)),
+    without[stranger]
+);
+segment_store_laws!(
+    blocks_of_1_mib,
+    || Unmeddled(blocks(1024 * KIB, BlockLie::None)),
+    unit = 1024 * KIB,
+    without[stranger]
+);
+segment_store_laws!(
+    blocks_of_their_own,
+    || Unmeddled(blocks(OWN, BlockLie::None)),
+    unit = OWN,
+    without[stranger]
+);
+
+/// A place that no stranger comes to.
+struct Unmeddled<P>(P);
+
+impl<P: Place<dyn SegmentStore>> Place<dyn SegmentStore> for Unmeddled<P> {
+    fn open(&self) -> wal_core::Result<Box<dyn SegmentStore>> {
+        self.0.open()
+    }
+
+    fn files(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+        None
+    }
+
+    fn inflict(&self, harm: Harm) -> Inflicted {
+        match harm {
+            Harm::Stranger(_) => Inflicted::Cannot,
+            harm => self.0.inflict(harm),
+        }
+    }
+}
 
 /// Each lie with each law that is there for it, told apart by the law's `run`.
 fn past(block: u64, run: impl Fn(&wal_testkit::SegmentStoreLaw, BlockLie) -> bool) -> Vec<String> {

@@ -34,7 +34,12 @@ fn files_of_others_are_left_alone() {
     for name in others {
         fs::write(dir.path().join(name), b"theirs").unwrap();
     }
-    fs::create_dir(dir.path().join("00000000000000000009.wal")).unwrap();
+    // A segment's name is the log's: what has it and is none is named, and left where it is.
+    let directory = dir.path().join("00000000000000000009.wal");
+    fs::create_dir(&directory).unwrap();
+    let refused = Wal::builder(dir.path()).open().unwrap_err();
+    assert_eq!((refused.kind(), refused.at_segment().unwrap().get()), (ErrorKind::Corrupt, 9));
+    fs::remove_dir(directory).unwrap();
     for round in 0..2 {
         let (wal, recovery) = Wal::builder(dir.path()).open().unwrap();
         assert_eq!(recovery.valid_records, round);

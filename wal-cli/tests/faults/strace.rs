@@ -43,7 +43,9 @@ const SEGMENTS: u64 = 40;
 /// the file without a name that tells whether the page cache can be passed.
 pub(crate) fn of_anchor(line: &str) -> bool {
     let new = line.contains("fsync(") && line.contains("/spare-");
-    line.contains("WALSLT") || line.contains("ANCHOR") || new || line.contains("/log/#")
+    // The second slot of one that is being made: it has its space before the disk is full.
+    let second = line.contains("/spare-") && line.contains(r#"\0\0\0\0"..., 4096, 4096)"#);
+    line.contains("WALSLT") || line.contains("ANCHOR") || new || second || line.contains("/log/#")
 }
 
 /// Whether a call was for giving back space that a segment does not need: it is given back later.

@@ -9,6 +9,7 @@ use wal_core::{
     SegmentWriter, StoreLock,
 };
 
+use crate::life::Life;
 use crate::{SimDisk, SimFile, SimLock};
 
 /// The one way in which a [`LyingBlocks`] lies. All is well in the first block of a segment.
@@ -57,12 +58,13 @@ struct Shared {
     disk: SimDisk,
     block: u64,
     lie: BlockLie,
+    life: Life,
 }
 
 impl LyingBlocks {
     /// The store that is on this disk, in blocks of so many bytes.
     pub fn new(disk: SimDisk, block: u64, lie: BlockLie) -> Self {
-        Self(Arc::new(Shared { disk, block, lie }))
+        Self(Arc::new(Shared { disk, block, lie, life: Life::default() }))
     }
 }
 
@@ -81,7 +83,11 @@ impl Shared {
     fn names(&self, id: SegmentId) -> io::Result<Vec<String>> {
         let prefix = format!("{:020}.", id.get());
         let names = self.disk.list()?.into_iter();
-        Ok(names.filter(|name| name.starts_with(&prefix)).rev().collect())
+        let is_block = |name: &String| {
+            let number = name.strip_prefix(&prefix);
+            number.is_some_and(|it| it.len() == 6 && it.bytes().all(|digit| digit.is_ascii_digit()))
+        };
+        Ok(names.filter(is_block).rev().collect())
     }
 
     fn remove(&self, id: SegmentId) -> io::Result<()> {
@@ -104,7 +110,7 @@ impl SegmentStore for LyingBlocks {
     }
 
     fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
-        Ok(Box::new(Lock { _lock: self.0.disk.lock("LOCK")? }))
+        Ok(Box::new(Lock { _lock: self.0.life.begin(self.0.disk.lock("LOCK")?) }))
     }
 
     fn list(&self) -> io::Result<Vec<SegmentId>> {
@@ -122,7 +128,8 @@ impl SegmentStore for LyingBlocks {
         let first = disk.create_new(&name_of(id, 0))?;
         disk.sync_dir()?;
         let dirty = Arc::new(Mutex::new(Dirty::default()));
-        Ok(Box::new(Writer { shared: Arc::clone(&self.0), id, end: 0, blocks: vec![first], dirty }))
+        let (shared, held) = (Arc::clone(&self.0), self.0.life.share());
+        Ok(Box::new(Writer { shared, id, end: 0, blocks: vec![first], dirty, held }))
     }
 
     fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
@@ -131,7 +138,7 @@ impl SegmentStore for LyingBlocks {
     }
 
     fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
-        let Shared { disk, block, lie } = &*self.0;
+        let Shared { disk, block, lie, .. } = &*self.0;
         let kept = match lie {
             BlockLie::TrimsABlockTooMany => (len / block).max(1),
             _ => len.div_ceil(*block).max(1),
@@ -152,7 +159,8 @@ impl SegmentStore for LyingBlocks {
     }
 
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
-        ids.iter().try_for_each(|&id| self.0.remove(id))
+        // One that cannot go does not keep the ones behind it.
+        ids.iter().fold(Ok(()), |first, &id| first.and(self.0.remove(id)))
     }
 
     fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
@@ -166,7 +174,7 @@ impl SegmentStore for LyingBlocks {
 
 #[derive(Debug)]
 struct Lock {
-    _lock: SimLock,
+    _lock: Arc<SimLock>,
 }
 
 impl StoreLock for Lock {}
@@ -185,6 +193,7 @@ struct Writer {
     end: u64,
     blocks: Vec<SimFile>,
     dirty: Arc<Mutex<Dirty>>,
+    held: Option<Arc<SimLock>>,
 }
 
 impl SegmentWriter for Writer {
@@ -214,7 +223,7 @@ impl SegmentWriter for Writer {
 
     fn syncer(&self) -> Arc<dyn SegmentSyncer> {
         let (shared, id, dirty) = (Arc::clone(&self.shared), self.id, Arc::clone(&self.dirty));
-        Arc::new(Syncer { shared, id, dirty })
+        Arc::new(Syncer { shared, id, dirty, _held: self.held.clone() })
     }
 }
 
@@ -234,6 +243,7 @@ struct Syncer {
     shared: Arc<Shared>,
     id: SegmentId,
     dirty: Arc<Mutex<Dirty>>,
+    _held: Option<Arc<SimLock>>,
 }
 
 impl SegmentSyncer for Syncer {
@@ -269,7 +279,7 @@ impl SegmentReader for Reader {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let Shared { disk, block, lie } = &*self.shared;
+        let Shared { disk, block, lie, .. } = &*self.shared;
         let there = usize::try_from(self.size()?.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = there.min(buffer.len());
         let mut filled = 0;
