@@ -160,7 +160,12 @@ impl SegmentStore for LyingBlocks {
 
     fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
         // One that cannot go does not keep the ones behind it.
-        ids.iter().fold(Ok(()), |first, &id| first.and(self.0.remove(id)))
+        let mut first = Ok(());
+        for &id in ids {
+            let removed = self.0.remove(id);
+            first = first.and(removed);
+        }
+        first
     }
 
     fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
