@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wal::parts::core::SegmentStore;
-use wal::parts::core::format::HEADER_LEN;
+use wal::parts::core::format::{HEADER_LEN, SegmentHeader};
 use wal::{Error, ErrorKind, Reader, Result, Strategy, Verdict, Wal};
 
 use crate::files::{Image, SeenAs, image, store};
@@ -61,13 +61,17 @@ enum Harm {
     Rotten,
 }
 
-/// Damages bytes that no sync has covered.
+/// Damages bytes that no sync has covered. A file does not get shorter than its header says that it
+/// durably was: no power cut does that.
 fn tear(damaged: &mut Image, unsynced: Option<(u64, usize)>, input: &mut Input<'_>) {
     let Some((id, from)) = unsynced else { return };
     let Some(bytes) = damaged.get_mut(&id) else { return };
     let at = from + input.below(bytes.len().saturating_sub(from));
     match input.byte() % 4 {
-        0 => bytes.truncate(at),
+        0 => {
+            let space = SegmentHeader::decode(bytes).expect("a sound log").space;
+            bytes.truncate(at.max(usize::try_from(space).unwrap_or(usize::MAX)));
+        }
         kind => hurt(bytes, at, kind, input),
     }
 }

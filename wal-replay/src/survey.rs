@@ -1,6 +1,8 @@
 //! [`survey`]: a log as it lies there, read without changing anything.
 
-use wal_core::format::{Anchor, SegmentHeader};
+use std::cmp::Ordering;
+
+use wal_core::format::{Anchor, SegmentHeader, Start};
 use wal_core::{Error, ErrorKind, LogId, Lsn, Result, SegmentId, SegmentStore};
 
 use crate::anchor::{self, later, vanished};
@@ -250,13 +252,9 @@ impl Above {
         {
             return Err(gone(&relying, lsn));
         }
-        let begins = tail.start;
-        if begins.segment == id && begins.lsn != segment.header.first_lsn {
-            let what = "the log's start is not the first record of its segment";
-            return Err(Error::new(ErrorKind::Corrupt, what).segment(id).lsn(begins.lsn));
-        }
         // Pruned on a full disk, where only the anchor had the space to say so.
-        let begins = anchor.map_or(begins, |anchor| later(begins, anchor.start));
+        let begins = anchor.map_or(tail.start, |anchor| later(tail.start, anchor.start));
+        check_start(begins, &segment.header)?;
         let chain = Chain::new(store, present, begins, &segment.header)?;
         for (other, its) in interrupted {
             if its == log {
@@ -306,6 +304,17 @@ impl Above {
         begun.sort_unstable();
         Ok(Looked::Nothing(begun))
     }
+}
+
+/// A log begins with the first record of one of its segments: of the newest, or of one before it.
+fn check_start(begins: Start, newest: &SegmentHeader) -> Result<()> {
+    let what = match begins.segment.cmp(&newest.id) {
+        Ordering::Less if begins.lsn <= newest.first_lsn => return Ok(()),
+        Ordering::Equal if begins.lsn == newest.first_lsn => return Ok(()),
+        Ordering::Equal => "the log's start is not the first record of its segment",
+        _ => "the log's start is behind its end",
+    };
+    Err(Error::new(ErrorKind::Corrupt, what).segment(newest.id).lsn(begins.lsn))
 }
 
 /// What the last segment of a log holds, if it has all the space that it was made with. A seal is
