@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 
 use wal_core::format::Start;
 use wal_core::{
-    Acknowledgement, Error, ErrorKind, Flush, Lsn, Result, SegmentId, StoreLock, Watermark,
+    Acknowledgement, Error, ErrorKind, Flush, Lsn, Moment, Result, SegmentId, StoreLock, Watermark,
 };
 
 use crate::room::Room;
@@ -44,6 +44,13 @@ pub(crate) struct Flusher {
     in_flight: u64,
     when_disk_full: WhenDiskFull,
     room: Room,
+}
+
+/// A time before which somebody waited.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    written: Moment,
+    durable: Moment,
 }
 
 /// What the one who writes has in hand.
@@ -143,12 +150,18 @@ impl Flusher {
         }
     }
 
-    /// Tells whoever waits now for what is not written that there is no room for it. Who waits for
-    /// what is written is not concerned.
-    pub(crate) fn reject(&self, error: &Error) {
+    /// Tells those who waited at this time for what is not written that there is no room for it. Who
+    /// waits for what is written is not concerned.
+    pub(crate) fn reject(&self, then: Asked, error: &Error) {
         let written = self.written.get();
-        self.written.reject_above(written, error.clone());
-        self.durable.reject_above(written, error.clone());
+        self.written.reject_before(then.written, written, error.clone());
+        self.durable.reject_before(then.durable, written, error.clone());
+    }
+
+    /// Who waits by now: a write that begins now and finds no room answers them. Whoever comes later
+    /// may come since there is room, and makes the strategy try again.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked { written: self.written.moment(), durable: self.durable.moment() }
     }
 
     /// Poisons the log without a word to those who wait; the first reason stays.

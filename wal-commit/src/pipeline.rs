@@ -241,7 +241,7 @@ impl Pipeline {
             // First the reason, then the rejection: a task that registers after the one sees the
             // other.
             self.unclosed.get_or_init(|| error.clone());
-            self.flusher.reject(error);
+            self.flusher.reject(self.flusher.asked(), error);
         }
         finished
     }

@@ -29,6 +29,8 @@ use crate::{Error, ErrorKind, Lsn, Result};
 #[derive(Debug)]
 pub struct Watermark {
     mark: AtomicU64,
+    /// Waits begun; changed under the lock of the queue.
+    tickets: AtomicU64,
     queue: Mutex<Queue>,
 }
 
@@ -36,7 +38,6 @@ pub struct Watermark {
 struct Queue {
     /// By LSN and ticket. A tree, so that waiters who come in any order cost the same.
     waiters: BTreeMap<(Lsn, u64), Waker>,
-    tickets: u64,
     /// Set once and for ever.
     failed: Option<Error>,
     /// The newest [`Watermark::reject`].
@@ -45,6 +46,10 @@ struct Queue {
     /// said of a record that is no more.
     cut: Option<Rejection>,
 }
+
+/// A moment in the life of a [`Watermark`]: [`Watermark::moment`].
+#[derive(Clone, Copy, Debug)]
+pub struct Moment(u64);
 
 #[derive(Debug)]
 struct Rejection {
@@ -58,7 +63,8 @@ struct Rejection {
 impl Watermark {
     /// A mark that stands at `lsn`.
     pub fn new(lsn: Lsn) -> Self {
-        Self { mark: AtomicU64::new(lsn.get()), queue: Mutex::default() }
+        let (mark, tickets) = (AtomicU64::new(lsn.get()), AtomicU64::new(0));
+        Self { mark, tickets, queue: Mutex::default() }
     }
 
     /// Where the mark stands.
@@ -103,12 +109,25 @@ impl Watermark {
 
     /// As [`reject`](Self::reject), for those who wait for what is above this LSN; the others wait on.
     pub fn reject_above(&self, above: Lsn, error: Error) {
+        let now = self.moment();
+        self.reject_before(now, above, error);
+    }
+
+    /// As [`reject_above`](Self::reject_above), for those who waited at this moment already: what was
+    /// tried from then on is no answer to a wait that began later.
+    pub fn reject_before(&self, moment: Moment, above: Lsn, error: Error) {
         let mut queue = self.lock();
-        let next = queue.tickets;
+        // An older one may end later, and concerns no more than the newer one did.
+        let next = queue.rejected.as_ref().map_or(0, |before| before.next).max(moment.0);
         queue.rejected = Some(Rejection { next, above, error });
         let woken = queue.take_above(above);
         drop(queue);
         drop(woken);
+    }
+
+    /// Now, as the queue counts: each wait began before it, or begins after. Takes no lock.
+    pub fn moment(&self) -> Moment {
+        Moment(self.tickets.load(Ordering::Acquire))
     }
 
     /// Puts the mark to `lsn`, also back: for a log whose end was cut off on purpose. Whoever waits
@@ -128,7 +147,7 @@ impl Watermark {
         if queue.failed.is_some() {
             return Woken::default();
         }
-        let next = queue.tickets;
+        let next = self.moment().0;
         queue.cut = Some(Rejection { next, above: Lsn::ZERO, error });
         self.mark.store(lsn.get(), Ordering::Release);
         queue.take_above(Lsn::ZERO)
@@ -278,10 +297,8 @@ impl<W: Deref<Target = Watermark> + Unpin> Future for Reached<W> {
             drop(queue);
             return Poll::Ready(result);
         }
-        let ticket = *this.ticket.get_or_insert_with(|| {
-            queue.tickets += 1;
-            queue.tickets - 1
-        });
+        let tickets = &this.watermark.tickets;
+        let ticket = *this.ticket.get_or_insert_with(|| tickets.fetch_add(1, Ordering::Release));
         let old = queue.waiters.insert((lsn, ticket), waker);
         drop(queue);
         drop(old);

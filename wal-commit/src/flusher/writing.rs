@@ -27,13 +27,14 @@ impl Flusher {
     /// What was acknowledged is synced in time, and whoever waits for what is written waits for a sync
     /// and for nothing else: so that no room for the next record keeps nothing from those before it.
     pub(super) fn write_or_sync(&self) -> Result<()> {
+        let asked = self.asked();
         let result = self.write_what_fits();
         if let Err(error) = &result
             && error.kind() == ErrorKind::StorageFull
         {
             self.sync_written()?;
             if self.when_disk_full == WhenDiskFull::Refuse {
-                self.reject(error);
+                self.reject(asked, error);
             }
         }
         result

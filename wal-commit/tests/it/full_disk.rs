@@ -1,8 +1,11 @@
 //! No room: nothing is lost, and after there is room the log goes on.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Waker};
 use std::thread;
 
@@ -10,7 +13,7 @@ use wal_commit::{GroupCommit, Options, Os, Pipeline, Sync};
 use wal_core::{CommitStrategy, ErrorKind, Lsn};
 use wal_testkit::{Call, Fault, FaultRule, Profile, SimDisk, SimStore};
 
-use crate::common::{left_of, one_segment, small_segments, start};
+use crate::common::{Hooked, Step, left_of, one_segment, small_segments, start};
 use crate::{eventually, within};
 
 fn log(strategy: impl CommitStrategy + 'static, options: Options) -> (SimDisk, Arc<Pipeline>) {
@@ -48,6 +51,33 @@ fn a_task_is_told_once_and_what_is_staged_goes_out_by_itself() {
     disk.set_room(None);
     eventually("what was staged on a full disk", || log.durable_lsn() == lsn);
     assert_eq!(left_of(&disk).records, [b"record"]);
+}
+
+/// A write that found no room told whoever waited when it came back, and so also a wait that began
+/// later, when there was room: seen as a wait that failed right after a file had been removed, on a busy
+/// machine.
+#[test]
+fn a_write_from_before_there_was_room_tells_nobody_who_came_after() {
+    let (begun, go_on) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let held_up = {
+        let (begun, go_on) = (Arc::clone(&begun), Arc::clone(&go_on));
+        move |step| {
+            if !matches!(step, Step::Create(_)) || begun.swap(true, SeqCst) {
+                return Ok(());
+            }
+            eventually("the wait", || go_on.load(SeqCst));
+            Err(io::ErrorKind::StorageFull.into())
+        }
+    };
+    let store = Hooked::new(SimStore::new(SimDisk::new(Profile::STRICT)), held_up);
+    let log = start(store, Arc::new(GroupCommit::new()), one_segment()).unwrap();
+    // The helper writes it out, though nobody waits.
+    let lsn = log.append(b"record").unwrap();
+    eventually("a write", || begun.load(SeqCst));
+    let mut wait = log.wait_async(lsn);
+    assert!(Pin::new(&mut wait).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    go_on.store(true, SeqCst);
+    within("the wait", move || pollster::block_on(wait)).unwrap();
 }
 
 /// Many waiters on a disk that is full for a while: each is told or acknowledged, and every record

@@ -6,6 +6,7 @@
 
 mod after_close;
 mod crash_loop;
+mod emfile;
 mod lock;
 mod lost_without_a_crash;
 mod oversize;
