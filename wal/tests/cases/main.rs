@@ -5,13 +5,34 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod after_close;
+mod bystanders;
 mod crash_loop;
 mod emfile;
+mod hooked;
 mod lock;
 mod lost_without_a_crash;
+mod no_room;
 mod oversize;
 mod paced;
 mod place;
 mod reopen_race;
 mod stale_spare;
 mod zeros_after_transform;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Runs something that must end, whatever it is waiting for; only a hang takes as long.
+fn within<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, ended) = mpsc::channel();
+    let runner = thread::spawn(move || done.send(run()).ok());
+    match ended.recv_timeout(Duration::from_secs(60)) {
+        Ok(value) => value,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{what}: hangs"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => match runner.join() {
+            Err(cause) => std::panic::resume_unwind(cause),
+            Ok(_) => unreachable!("the runner sends or panics"),
+        },
+    }
+}
