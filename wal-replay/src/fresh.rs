@@ -1,13 +1,14 @@
 //! Making the fresh segment that a log goes on in after a recovery or a truncation.
 
-use bytes::Bytes;
 use wal_core::format::{
     FRAME_HEADER_LEN, OpenSegment, Predecessor, SegmentHeader, Stamp, Start, round_up,
 };
 use wal_core::{
     CodecId, CurrentSegment, Env, Epoch, Error, ErrorKind, Fenced, LogId, Lsn, MadeSegment, Result,
-    SegmentId, SegmentSpace, SegmentStore, SegmentWriter, TransformId, abandon, make_segment,
+    SegmentId, SegmentSpace, SegmentStore, SegmentWriter, abandon, make_segment,
 };
+
+use crate::carried::{Carried, append};
 
 /// What the fresh segment says and holds.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct Fresh<'a> {
     pub(crate) last_lsn: Lsn,
     /// Where the log begins; `None` for with this segment.
     pub(crate) start: Option<Start>,
-    pub(crate) carried: &'a [Carried],
+    pub(crate) carried: Carried<'a>,
     pub(crate) codec: CodecId,
     pub(crate) alignment: u32,
     pub(crate) segment_size: u64,
@@ -51,15 +52,6 @@ fn unless_fenced(failed: Error, cause: std::io::Error) -> Error {
     }
 }
 
-/// A frame that is carried over from the predecessor.
-#[derive(Clone, Debug)]
-pub(crate) struct Carried {
-    pub(crate) body: Bytes,
-    pub(crate) transform: TransformId,
-    pub(crate) count: u32,
-    pub(crate) timestamp: u64,
-}
-
 impl Fresh<'_> {
     /// Makes the segment. When this returns, it and all it carries are durable and in force, and
     /// say so: a last frame without a body, durable too, repeats the watermark, so that the next
@@ -80,7 +72,6 @@ impl Fresh<'_> {
             next: Some(next),
         })?;
         let mut open = OpenSegment::new(self.header(id, &*writer, env));
-        let bytes = self.frames(&mut open);
         let written = writer.append(&open.header().encode());
         if let Err(cause) = written {
             // Nothing was synced, and so nothing is there that is not this call's own.
@@ -88,12 +79,14 @@ impl Fresh<'_> {
             let gone = abandon(store, MadeSegment { id, size, writer });
             return Err(NotMade { error, next: gone.is_ok().then_some(next) });
         }
-        let Err(error) = self.fill(&mut open, &mut *writer, &bytes, env) else {
+        let Err(error) = self.fill(&mut open, &mut *writer, env) else {
             return Ok(CurrentSegment { open, writer });
         };
         drop(writer);
-        // Only where there was no room for what is carried: it is not in force, then, and made here.
-        let gone = error.kind() == ErrorKind::StorageFull && store.remove(&[id]).is_ok();
+        // Only where there was no room for what is carried, or where that could not be read any more: it
+        // is not in force, then, and made here.
+        let unfinished = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Corrupt);
+        let gone = unfinished && store.remove(&[id]).is_ok();
         Err(NotMade { error: error.segment(id), next: gone.then_some(next) })
     }
 
@@ -102,7 +95,6 @@ impl Fresh<'_> {
         &self,
         open: &mut OpenSegment,
         writer: &mut dyn SegmentWriter,
-        bytes: &[u8],
         env: &dyn Env,
     ) -> Result<()> {
         let syncer = writer.syncer();
@@ -111,15 +103,20 @@ impl Fresh<'_> {
             syncer.sync().map_err(|cause| unless_fenced(failed, cause))
         };
         sync()?;
-        if !bytes.is_empty() {
-            let written = writer.append(bytes);
-            written.map_err(|cause| Error::io("carrying records over failed", cause))?;
+        if self.carried.records() > 0 {
+            let mut bytes = Vec::new();
+            self.carried.write(open, writer, &mut bytes)?;
+            if !open.end().is_multiple_of(u64::from(self.alignment)) {
+                let stamp = Stamp { watermark: self.last_lsn, timestamp: 0 };
+                bytes.extend(open.padding_frame(self.mark_len(open.end()), stamp));
+            }
+            append(writer, &mut bytes)?;
             sync()?;
         }
         open.synced(open.end());
         let before = open.mark();
         let stamp = Stamp { watermark: open.last_lsn(), timestamp: env.now() };
-        let mark = open.padding_frame(self.mark_len(open), stamp);
+        let mark = open.padding_frame(self.mark_len(open.end()), stamp);
         if let Err(cause) = writer.append(&mark) {
             let error = Error::io("marking what is durable failed", cause);
             open.undo(before);
@@ -131,13 +128,14 @@ impl Fresh<'_> {
         Ok(())
     }
 
-    /// The space that this segment takes at the least, in bytes. Where frames begin and how long they
-    /// are is the same whatever the header says.
+    /// The space that this segment takes at the least, in bytes: for what is carried, padding behind it,
+    /// the mark and a seal.
     fn least(&self) -> u64 {
         let header = SegmentHeader::new(self.log, self.id, self.epoch, self.last_lsn.next(), 0);
-        let mut open = OpenSegment::new(header);
-        self.frames(&mut open);
-        open.sealed_len(self.mark_len(&open) as u64)
+        let open = OpenSegment::new(header);
+        let carried = self.carried.len();
+        let padded = carried + self.mark_len(open.end() + carried) as u64;
+        open.sealed_len(padded + self.mark_len(open.end() + padded) as u64)
     }
 
     fn header(&self, id: SegmentId, writer: &dyn SegmentWriter, env: &dyn Env) -> SegmentHeader {
@@ -153,34 +151,16 @@ impl Fresh<'_> {
         if let Some(start) = self.start {
             header.start = start;
         }
-        let records: u64 = self.carried.iter().map(|frame| u64::from(frame.count)).sum();
+        let records = self.carried.records();
         if records > 0 {
             header.carried = self.last_lsn.plus(records);
         }
         header
     }
 
-    fn frames(&self, open: &mut OpenSegment) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for Carried { body, transform, count, timestamp } in self.carried {
-            let start = bytes.len();
-            bytes.resize(start + FRAME_HEADER_LEN, 0);
-            bytes.extend_from_slice(body);
-            bytes.resize(bytes.len().next_multiple_of(8), 0);
-            let stamp = Stamp { watermark: self.last_lsn, timestamp: *timestamp };
-            let body_len = u32::try_from(body.len()).unwrap_or(u32::MAX);
-            open.push_records(&mut bytes[start..], body_len, *count, *transform, stamp);
-        }
-        if !bytes.is_empty() && !open.end().is_multiple_of(u64::from(self.alignment)) {
-            let stamp = Stamp { watermark: self.last_lsn, timestamp: 0 };
-            bytes.extend(open.padding_frame(self.mark_len(open), stamp));
-        }
-        bytes
-    }
-
-    /// The shortest padding frame that ends on the alignment.
-    fn mark_len(&self, open: &OpenSegment) -> usize {
-        let end = round_up(open.end() + FRAME_HEADER_LEN as u64, u64::from(self.alignment));
-        usize::try_from(end - open.end()).unwrap_or(usize::MAX)
+    /// The shortest padding frame from this byte on that ends on the alignment.
+    fn mark_len(&self, from: u64) -> usize {
+        let end = round_up(from + FRAME_HEADER_LEN as u64, u64::from(self.alignment));
+        usize::try_from(end - from).unwrap_or(usize::MAX)
     }
 }

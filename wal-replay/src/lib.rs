@@ -26,8 +26,10 @@
 //! what was in flight decide.
 
 mod anchor;
+mod carried;
 mod chain;
 mod cursor;
+mod doubt;
 mod frames;
 mod fresh;
 mod prefix;

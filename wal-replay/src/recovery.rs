@@ -2,16 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use wal_core::format::{Anchor, FrameKind, HEADER_LEN, Predecessor, round_up};
+use wal_core::format::{Anchor, HEADER_LEN, Predecessor, round_up};
 use wal_core::{
     CodecId, CurrentSegment, Env, Error, ErrorKind, Fenced, LogId, Lsn, Position, Result, Resume,
     SegmentId, SegmentStore,
 };
 
 use crate::anchor;
+use crate::carried::Carried;
 use crate::chain::listed;
-use crate::fresh::{Carried, Fresh};
-use crate::scan::{Ending, Scan};
+use crate::fresh::Fresh;
+use crate::scan::Ending;
 use crate::segment::Segment;
 use crate::survey::{Looked, Survey, look};
 
@@ -263,7 +264,6 @@ impl Repair<'_> {
 
     fn fresh(&self, resume: &Resume, report: &mut Recovery) -> Result<CurrentSegment> {
         let Self { store, env, options, survey, segment } = *self;
-        let carried = carried(segment, &survey.tail)?;
         let fresh = Fresh {
             log: resume.log,
             id: resume.next_segment,
@@ -271,7 +271,7 @@ impl Repair<'_> {
             predecessor: resume.predecessor,
             last_lsn: survey.tail.doubt_lsn,
             start: resume.start,
-            carried: &carried,
+            carried: Carried::Doubtful(segment, &survey.tail),
             codec: if options.codec == CodecId::RAW { survey.newest.codec } else { options.codec },
             alignment: options.alignment,
             segment_size: options.segment_size,
@@ -305,26 +305,6 @@ fn predecessor(survey: &Survey, segment: &Segment) -> (Option<Predecessor>, Opti
         return (Some(survey.tail.as_predecessor(segment)), None);
     }
     (segment.header.predecessor, Some(segment.header.id))
-}
-
-/// The frames in doubt.
-fn carried(segment: &Segment, tail: &Scan) -> Result<Vec<Carried>> {
-    let mut carried = Vec::new();
-    if tail.last_lsn == tail.doubt_lsn {
-        return Ok(carried);
-    }
-    Scan::whole(segment, &mut |frame| {
-        if frame.offset >= tail.doubt && frame.header.kind == FrameKind::Records {
-            carried.push(Carried {
-                body: bytes::Bytes::copy_from_slice(&frame.body),
-                transform: frame.header.transform,
-                count: frame.header.count,
-                timestamp: frame.header.timestamp,
-            });
-        }
-        Ok(())
-    })?;
-    Ok(carried)
 }
 
 /// Removes these segments, which are proven to be this log's and no part of it any more; gives back

@@ -1,13 +1,12 @@
 //! [`Scan`]: what a segment holds, how it ends, and whether that is damage.
 
-use std::collections::VecDeque;
-
 use wal_core::format::{
     FRAME_ALIGN, FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, HEADER_LEN, OpenSegment,
     Predecessor, Seal, Start, UNBOUNDED, is_blank, seal_offset,
 };
 use wal_core::{Error, ErrorKind, Lsn, Position, Result, Unwritten};
 
+use crate::doubt::{Doubt, Place};
 use crate::frames::{Frame, FrameReader, Step};
 use crate::segment::Segment;
 
@@ -39,6 +38,8 @@ pub struct Scan {
     pub doubt: u64,
     /// The last record before [`doubt`](Self::doubt).
     pub doubt_lsn: Lsn,
+    /// Bytes of the frames with records from [`doubt`](Self::doubt) on.
+    pub doubt_bytes: u64,
     /// How it ends.
     pub ending: Ending,
     /// Bytes read.
@@ -113,7 +114,7 @@ impl Scan {
                             None => Ending::Sealed,
                             Some(end) => Ending::Torn { offset: behind, bytes: end - behind },
                         };
-                        return Ok(tally.finish(ending, segment.size));
+                        return tally.finish(segment, ending);
                     }
                 }
                 Step::Fault(FrameFault::Kind(_) | FrameFault::Flags(_)) => {
@@ -127,7 +128,7 @@ impl Scan {
                     ));
                 }
                 Step::Fault(_) | Step::Limit => match judge(segment, offset, tally.next()) {
-                    Ok(ending) => return Ok(tally.finish(ending, segment.size)),
+                    Ok(ending) => return tally.finish(segment, ending),
                     Err(damage) => {
                         // Or the log is being written: its frames appear while they are looked at.
                         reader = FrameReader::new(offset, segment.size);
@@ -188,7 +189,7 @@ impl Scan {
                 };
             }
         }
-        Ok(tally.finish(ending, segment.size))
+        tally.finish(segment, ending)
     }
 
     fn by_seal(segment: &Segment, frame: &Frame) -> Result<Self> {
@@ -206,6 +207,7 @@ impl Scan {
             vouched: seal.max_lsn,
             doubt: frame.offset,
             doubt_lsn: seal.max_lsn,
+            doubt_bytes: 0,
             ending: Ending::Sealed,
             scanned: HEADER_LEN as u64 + frame.header.frame_len(),
         })
@@ -234,33 +236,15 @@ pub(crate) fn seal_at(segment: &Segment, offset: u64) -> Result<Option<Frame>> {
 struct Tally {
     open: OpenSegment,
     seal_len: u64,
-    vouched: Lsn,
-    /// Everything before this byte was durable when some later frame was written.
-    vouched_end: u64,
-    vouched_start: Start,
-    /// Frames that nothing vouches for yet, in order.
-    doubtful: VecDeque<Doubtful>,
-}
-
-/// A frame that nothing vouches for yet.
-struct Doubtful {
-    offset: u64,
-    end: u64,
-    header: FrameHeader,
-    start: Start,
+    doubt: Doubt,
+    /// What is behind the last frame.
+    at: Place,
 }
 
 impl Tally {
     fn new(segment: &Segment) -> Self {
         let open = OpenSegment::new(segment.header.clone());
-        Self {
-            seal_len: 0,
-            vouched: open.last_lsn(),
-            vouched_end: open.end(),
-            vouched_start: open.start(),
-            doubtful: VecDeque::new(),
-            open,
-        }
+        Self { seal_len: 0, doubt: Doubt::new(&open), at: Place::beginning(&open), open }
     }
 
     fn next(&self) -> Lsn {
@@ -283,34 +267,14 @@ impl Tally {
             }
             _ => {}
         }
-        self.vouch(header, frame.offset);
+        self.doubt.hear(header, frame.offset);
         if header.kind == FrameKind::Seal {
             self.seal_len = header.frame_len();
             return Ok(());
         }
-        self.doubtful.push_back(Doubtful {
-            offset: frame.offset,
-            end: frame.offset + header.frame_len(),
-            header: *header,
-            start: self.open.start(),
-        });
+        self.doubt.pass(&mut self.at, header, self.open.start());
         self.open.note(header, &frame.encoded);
         Ok(())
-    }
-
-    /// Takes into account what a frame at `offset` vouches for: all frames up to the last one that
-    /// was durable by its watermark or by its offset.
-    fn vouch(&mut self, header: &FrameHeader, offset: u64) {
-        self.vouched = self.vouched.max(header.watermark.min(header.last_lsn()));
-        self.vouched_end = self.vouched_end.max(header.durable_offset(offset));
-        let vouched = self.doubtful.iter().rposition(|frame| {
-            let records = frame.header.count > 0;
-            frame.end <= self.vouched_end || records && frame.header.last_lsn() <= self.vouched
-        });
-        let Some(last) = vouched else { return };
-        for frame in self.doubtful.drain(..=last) {
-            self.vouched_start = frame.start;
-        }
     }
 
     fn check_seal(&self, segment: &Segment, frame: &Frame) -> Result<()> {
@@ -326,26 +290,23 @@ impl Tally {
         Err(segment.corrupt("seal does not fit the frames before it", frame.offset, self.next()))
     }
 
-    fn finish(self, ending: Ending, scanned: u64) -> Scan {
-        let end = self.open.end();
-        let (doubt, doubt_lsn) = match self.doubtful.front() {
-            Some(frame) => (frame.offset, frame.header.first_lsn.previous()),
-            None => (end, self.open.last_lsn()),
-        };
-        Scan {
-            end,
+    fn finish(self, segment: &Segment, ending: Ending) -> Result<Scan> {
+        let first = self.doubt.first(segment, self.at)?;
+        Ok(Scan {
+            end: self.open.end(),
             last_lsn: self.open.last_lsn(),
             seal_len: self.seal_len,
             records: self.open.records(),
             frames: self.open.frames(),
             start: self.open.start(),
-            vouched_start: self.vouched_start,
-            vouched: self.vouched,
-            doubt,
-            doubt_lsn,
+            vouched_start: first.start,
+            vouched: self.doubt.vouched(),
+            doubt: first.offset,
+            doubt_lsn: first.lsn,
+            doubt_bytes: self.at.record_bytes - first.record_bytes,
             ending,
-            scanned,
-        }
+            scanned: segment.size,
+        })
     }
 }
 

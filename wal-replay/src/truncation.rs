@@ -4,9 +4,10 @@ use wal_core::format::{Anchor, FrameKind, HEADER_LEN, Predecessor, Records, Star
 use wal_core::{Env, Error, ErrorKind, Lsn, Result, Resume, SegmentId, SegmentStore, Uncut};
 
 use crate::anchor;
+use crate::carried::{Carried, CarriedFrame};
 use crate::chain::Chain;
 use crate::frames::Frame;
-use crate::fresh::{Carried, Fresh, NotMade};
+use crate::fresh::{Fresh, NotMade};
 use crate::recovery::{RecoverOptions, give_back, remove, resumed};
 use crate::scan::Scan;
 use crate::segment::Segment;
@@ -48,7 +49,7 @@ pub fn truncate(
         predecessor,
         last_lsn: cut.last_lsn,
         start,
-        carried: cut.carried.as_slice(),
+        carried: Carried::Frame(cut.carried.clone()),
         codec: options.codec,
         alignment: options.alignment,
         segment_size: options.segment_size,
@@ -163,7 +164,7 @@ fn end(
 struct Cut {
     offset: u64,
     last_lsn: Lsn,
-    carried: Option<Carried>,
+    carried: Option<CarriedFrame>,
 }
 
 impl Cut {
@@ -197,7 +198,7 @@ fn shortened(
     frame: &Frame,
     transforms: &Transforms,
     lsn: Lsn,
-) -> Result<Carried> {
+) -> Result<CarriedFrame> {
     let header = &frame.header;
     let body = transforms.undo(header.transform, &frame.body)?;
     let keep = lsn.since(header.first_lsn.previous());
@@ -215,5 +216,5 @@ fn shortened(
         count += 1;
     }
     let (transform, body) = transforms.redo(header.transform, kept)?;
-    Ok(Carried { body, transform, count, timestamp: header.timestamp })
+    Ok(CarriedFrame { body, transform, count, timestamp: header.timestamp })
 }
