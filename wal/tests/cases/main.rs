@@ -8,7 +8,6 @@ mod after_close;
 mod bystanders;
 mod crash_loop;
 mod doubt;
-mod doubt;
 mod emfile;
 mod hooked;
 mod lock;
