@@ -22,10 +22,17 @@ use crate::survey::{Looked, Survey, look};
 pub struct RecoverOptions {
     /// The codec of the records; [`CodecId::RAW`] takes any log.
     pub codec: CodecId,
-    /// Flushes end on a multiple of this many bytes, a power of two from 8 on.
+    /// Flushes end on a multiple of this many bytes, a power of two from 8 on; or on a multiple of the
+    /// [larger one](Recovery::alignment) that the log's newest segment names.
     pub alignment: u32,
     /// Bytes to prepare for a segment.
     pub segment_size: u64,
+}
+
+impl RecoverOptions {
+    /// The most that a header makes this build pad a flush to, in bytes. A header can name up to 2 GiB,
+    /// and each flush would take that.
+    pub const LARGEST_ALIGNMENT: u32 = 1 << 20;
 }
 
 impl Default for RecoverOptions {
@@ -69,6 +76,10 @@ pub struct Recovery {
     pub bytes_pruned: u64,
     /// The codec that the log's newest segment names.
     pub codec: CodecId,
+    /// What flushes are padded to from now on, in bytes: what the caller asked for, or what the log's
+    /// newest segment names, where that is more. It is there because the disk may garble a whole block
+    /// that is rewritten, and that holds whichever program opens the log.
+    pub alignment: u32,
     /// The fresh segment, where one had to be made.
     pub fresh_segment: Option<SegmentId>,
     /// Time spent looking.
@@ -101,16 +112,23 @@ pub fn recover(
     let present = listed(store)?;
     let (survey, segment) = match look(store, &present, known.as_ref())? {
         Looked::Log(survey, segment) => (survey, segment),
-        Looked::Nothing(remains) => return Ok(fresh_log(env, remains, &present)),
+        Looked::Nothing(remains) => {
+            let (resume, mut report) = fresh_log(env, remains, &present);
+            report.alignment = options.alignment;
+            return Ok((resume, report));
+        }
     };
     survey.check()?;
     let before_size = survey.check_predecessor(store)?;
     let scanned = began.elapsed();
     check_codec(options.codec, &survey, &segment)?;
+    let mut options = options.clone();
+    options.alignment = alignment(options.alignment, &segment)?;
     let mut report = report(&survey, &segment);
+    report.alignment = options.alignment;
     report.scan = scanned;
     let began = Instant::now();
-    let repair = Repair { store, env, options, survey: &survey, segment: &segment };
+    let repair = Repair { store, env, options: &options, survey: &survey, segment: &segment };
     let resume = repair.run(before_size, known.as_ref(), &mut report)?;
     report.repair = began.elapsed();
     Ok((resume, report))
@@ -139,6 +157,17 @@ fn check_codec(codec: CodecId, survey: &Survey, segment: &Segment) -> Result<()>
     }
     let what = format!("the log was written with codec {written}, not {codec}");
     Err(Error::new(ErrorKind::Unsupported, what).segment(segment.header.id))
+}
+
+/// The larger of what the caller asks for and what the newest segment was written with. A log never
+/// gets less protection than it had because a tool, or a program with other settings, has opened it.
+fn alignment(asked: u32, newest: &Segment) -> Result<u32> {
+    let written = newest.header.alignment;
+    if written > asked.max(RecoverOptions::LARGEST_ALIGNMENT) {
+        let what = format!("flushes are padded to {written} bytes, more than this build writes");
+        return Err(Error::new(ErrorKind::Unsupported, what).segment(newest.header.id));
+    }
+    Ok(asked.max(written))
 }
 
 fn report(survey: &Survey, segment: &Segment) -> Recovery {

@@ -168,6 +168,9 @@ impl Builder {
             (recovered, _) => recovered,
         };
         let (resume, recovery) = recovered?;
+        // What protects the log is in its headers, whatever these settings say.
+        options.alignment = recovery.alignment;
+        recovering.alignment = recovery.alignment;
         options.codec = if self.codec == CodecId::RAW { recovery.codec } else { self.codec };
         options.transform.clone_from(&self.transform);
         recovering.codec = options.codec;

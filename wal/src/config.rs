@@ -113,6 +113,10 @@ pub struct Config {
     pub when_full: WhenFull,
     /// Every flush is padded to a multiple of this, a power of two from 8 to 4096. 8 by default;
     /// 4096 for a disk that may garble a whole block when the power goes while it is rewritten.
+    ///
+    /// A log keeps the largest one that it was opened with: every segment names it, and whatever opens
+    /// the log, the tool `wal` too, pads by the larger of this and the newest segment's. A copy of the log
+    /// has it as well.
     pub alignment: u32,
 }
 

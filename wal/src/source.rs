@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wal_core::{CodecId, Error, ErrorKind, LogId, Lsn, Result, SegmentStore};
-use wal_replay::{Chain, Cursor, Survey, Transforms, Until};
+use wal_replay::{Chain, Cursor, RecoverOptions, Survey, Transforms, Until};
 
 use crate::log::Parts;
 use crate::target::Plan;
@@ -22,6 +22,8 @@ pub(crate) struct Source {
     codec: CodecId,
     /// Bytes that are worth a segment of a copy.
     segment_size: u64,
+    /// What flushes are padded to, in bytes: a copy is protected as its source is.
+    alignment: u32,
     live: Option<Live>,
 }
 
@@ -59,8 +61,9 @@ impl Source {
         let log = header.map_or(LogId([0; 16]), |header| header.log);
         let live = Some(Live { wal: wal.clone(), _hold: hold, truncations });
         let (store, transforms) = (Arc::clone(store), transforms.clone());
-        let (codec, segment_size) = (*codec, recovering.segment_size);
-        Ok(Self { store, transforms, chain, first, last, log, codec, segment_size, live })
+        let codec = *codec;
+        let RecoverOptions { segment_size, alignment, .. } = *recovering;
+        Ok(Self { store, transforms, chain, first, last, log, codec, segment_size, alignment, live })
     }
 
     /// What `copy` makes of the records of a log as it lies there. Where it fails and the log was pruned
@@ -82,24 +85,27 @@ impl Source {
         let chain = survey.map(|survey| survey.chain.clone());
         let segment_size = survey.map(|survey| like_largest(&*store, survey)).transpose()?;
         let segment_size = segment_size.unwrap_or(SMALLEST);
-        Ok(Self { store, transforms, chain, first, last, log, codec, segment_size, live: None })
+        let alignment = survey.map_or(Config::default().alignment, |survey| {
+            survey.newest.alignment.min(RecoverOptions::LARGEST_ALIGNMENT)
+        });
+        let live = None;
+        Ok(Self { store, transforms, chain, first, last, log, codec, segment_size, alignment, live })
     }
 
     /// How a copy is written that is like the source.
     pub(crate) fn plan(&self) -> Plan {
-        let (source, codec) = (self.log, self.codec);
+        let Self { log: source, codec, alignment, .. } = *self;
         let Some(live) = &self.live else {
-            let Config { alignment, .. } = Config::default();
             let env = Arc::new(SystemEnv);
             let segment_size = self.segment_size;
             return Plan { source, codec, segment_size, alignment, transform: None, env };
         };
-        let Parts { recovering, transform, env, .. } = live.wal.parts();
+        let Parts { transform, env, .. } = live.wal.parts();
         Plan {
             source,
             codec,
             segment_size: self.segment_size,
-            alignment: recovering.alignment,
+            alignment,
             transform: transform.clone(),
             env: Arc::clone(env),
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use common::StillEnv;
 use wal::parts::segment::{FileStore, MemoryStore};
-use wal::{Config, Lsn, Wal};
+use wal::{Config, Lsn, Reader, Retention, Wal};
 use wal_testkit::{Atom, CutChoice, Damage, Profile, SimDisk, SimFiles};
 
 /// Bytes of a frame header, and of the length before a record of 128 to 16383 bytes.
@@ -85,4 +85,76 @@ fn harmed(alignment: u32) -> usize {
 fn a_block_with_acknowledged_records_is_never_at_risk() {
     assert_eq!(harmed(4096), 0);
     assert!(harmed(8) > 0, "without padding this disk does garble what was acknowledged");
+}
+
+/// A log was written with an alignment of 4096, for a disk that garbles the block it rewrites. Then the
+/// tool pruned it: it opened the log with its own settings, which know of no alignment, and its frame
+/// that records the new start went into the block of acknowledged records. 19 of 20 power cuts in that
+/// write lost one. What protects a log is in its headers now, and whatever opens it keeps to it.
+#[test]
+fn tool_forgets_alignment() {
+    let disk = SimDisk::new(Profile::STRICT.atom(Atom::Page).damage(Damage::Atom));
+    let wal = open(&disk, 4096).unwrap();
+    for _ in 0..100 {
+        commit(&wal, 3000).unwrap();
+    }
+    let acknowledged = wal.durable_lsn();
+    let before = disk.kill();
+    let calls = {
+        let disk = before.kill();
+        prune(&disk);
+        disk.operations()
+    };
+    for at in 1..=calls {
+        let disk = before.kill();
+        disk.crash_at(at);
+        prune(&disk);
+        for seed in 0..20 {
+            let wal = open(&disk.power_cut(CutChoice::Seed(seed)), 8).unwrap();
+            assert!(wal.last_lsn() >= acknowledged, "call {at}, seed {seed}: {}", wal.last_lsn());
+        }
+    }
+}
+
+/// As `wal prune` does it; as far as it comes.
+fn prune(disk: &SimDisk) {
+    if let Ok(tool) = open(disk, 8) {
+        tool.retain(&Retention::all().at_most_segments(1)).ok();
+        tool.append("one more").ok();
+        tool.close().ok();
+    }
+}
+
+/// The larger of the two counts: what the settings ask for, or what the log was written with. Each
+/// segment names its own, also one of a recovery and of a truncation, and those of a copy.
+#[test]
+fn a_log_keeps_the_largest_alignment_it_had() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let newest = |disk: &SimDisk| {
+        let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())));
+        Reader::with_store(Arc::new(store)).survey().unwrap().unwrap().newest.alignment
+    };
+    for (asked, kept) in [(8, 8), (512, 512), (8, 512), (4096, 4096), (64, 4096)] {
+        let wal = open(&disk, asked).unwrap();
+        commit(&wal, 100).unwrap();
+        assert_eq!(newest(&disk), kept, "asked for {asked}");
+        let last = commit(&wal, 100).unwrap();
+        wal.truncate_after(last.previous()).unwrap();
+        assert_eq!(newest(&disk), kept, "asked for {asked}, truncated");
+        let (live, offline) = (Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()));
+        wal.backup_to(live.clone()).unwrap();
+        wal.close().unwrap();
+        let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())));
+        Reader::with_store(Arc::new(store)).backup_to(offline.clone()).unwrap();
+        for copy in [live, offline] {
+            let survey = Reader::with_store(copy).survey().unwrap().unwrap();
+            assert_eq!(survey.newest.alignment, kept, "asked for {asked}, copied");
+        }
+    }
+    // In doubt: a recovery makes the next segment.
+    let wal = open(&disk, 8).unwrap();
+    commit(&wal, 100).unwrap();
+    let disk = disk.kill();
+    open(&disk, 8).unwrap();
+    assert_eq!(newest(&disk), 4096);
 }
