@@ -106,6 +106,7 @@ impl SimFile {
             Some(refusal) => Err(refusal),
             None => state.inode(self.inode).read_sound(offset, buffer),
         };
+        state.counts.bytes_read += result.as_ref().map_or(0, |count| *count as u64);
         if let Some(fault) = fault {
             if let Ok(count) = result {
                 fault.garble(&mut buffer[..count]);

@@ -459,6 +459,11 @@ impl SimDisk {
         self.state().counts
     }
 
+    /// The bytes that all files with a name take.
+    pub(crate) fn used(&self) -> u64 {
+        self.state().used()
+    }
+
     fn of(state: State) -> Self {
         Self { state: Arc::new(Mutex::new(state)), opener: Opener::OUTSIDE }
     }

@@ -97,6 +97,8 @@ pub struct Counts {
     pub removes: u64,
     /// Reads.
     pub reads: u64,
+    /// Bytes that were read.
+    pub bytes_read: u64,
 }
 
 impl Counts {

@@ -41,6 +41,11 @@ impl Found {
         self.records.first().map(|(lsn, _)| lsn.get())
     }
 
+    /// What a reader has got that knows nothing of what is durable.
+    pub(super) fn read(records: Vec<(Lsn, Vec<u8>)>) -> Self {
+        Self { records, durable: 0 }
+    }
+
     /// The last record; what the log says where it shows none.
     fn last(&self) -> u64 {
         self.records.last().map_or(self.durable, |(lsn, _)| lsn.get())
@@ -85,6 +90,17 @@ impl Reference {
             self.first = first..=first;
         }
         self.observed = self.observed.max(found.last());
+        Ok(())
+    }
+
+    /// Checks what another process has read of the log as it lies there.
+    pub(super) fn looked_at(&self, found: &Found) -> Check {
+        self.i2_dense(found)?;
+        self.i3_no_phantom(found)?;
+        if self.truncating.is_empty() {
+            self.i8_durable_reads(found)?;
+            self.i9_retention(found)?;
+        }
         Ok(())
     }
 

@@ -39,7 +39,7 @@ pub(super) fn steps(tape: &mut Tape, count: u32) -> Vec<Step> {
 }
 
 fn step(tape: &mut Tape) -> Step {
-    match tape.choose(100) {
+    match tape.choose(106) {
         0..26 => Step::Append(length(tape)),
         26..34 => Step::Batch(1 + tape.choose(5), length(tape)),
         34..50 => Step::Wait(tape.choose(4) / 2),
@@ -54,6 +54,10 @@ fn step(tape: &mut Tape) -> Step {
         89..95 => Step::Fault(fault(tape)),
         95..97 => Step::Room(Room::Bytes(u64::from(tape.choose(24)) * 1000)),
         97..99 => Step::Room(Room::Plenty),
+        99 => Step::Fork,
+        100 => Step::Orphan,
+        101..103 => Step::Contend,
+        103..105 => Step::Look,
         _ if tape.choose(4) == 0 => Step::Lose(tape.choose(4)),
         _ => {
             let bits = u8::try_from(1 << tape.choose(8)).unwrap_or(1);

@@ -3,7 +3,9 @@
 mod asking;
 mod damage;
 mod fan;
+mod full;
 mod opening;
+mod others;
 mod stop;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -161,11 +163,18 @@ impl<'w> Run<'w> {
             Step::Rot(..) | Step::Lose(_) if self.world.damage == Damaged::Unpromised => {}
             Step::Rot(file, byte, bits) => return self.rots(*file, *byte, *bits),
             Step::Lose(file) => return self.loses(*file),
+            Step::Look => self.looks()?,
             _ => {
-                return match self.up()? {
-                    Flow::On => self.asks(step).map(|()| Flow::On),
-                    flow => Ok(flow),
-                };
+                let flow = self.up()?;
+                if flow != Flow::On {
+                    return Ok(flow);
+                }
+                match step {
+                    Step::Fork => self.forks()?,
+                    Step::Orphan => self.orphans()?,
+                    Step::Contend => self.contends()?,
+                    _ => self.asks(step)?,
+                }
             }
         }
         Ok(Flow::On)

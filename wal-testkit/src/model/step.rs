@@ -45,6 +45,14 @@ pub enum Step {
     /// Commits a record, closes the log and removes the file of this number, but never the last.
     /// The case ends with the next opening.
     Lose(u32),
+    /// A child of the process was forked off, and calls everything there is; then the parent goes on.
+    Fork,
+    /// A child was forked off, and the parent dies: the child closes the log and lets go of it.
+    Orphan,
+    /// Another process wants to open the log for writing, beside this one.
+    Contend,
+    /// Another process reads the log, open or not, without recovering it.
+    Look,
 }
 
 impl Step {
@@ -73,9 +81,16 @@ impl Step {
                 files.chain(lower(*at).map(|at| Self::Rot(*file, at, *bits))).collect()
             }
             Self::Lose(file) => lower(*file).map(Self::Lose).collect(),
-            Self::Sync | Self::Read | Self::Close | Self::Kill | Self::Fault(_) | Self::Room(_) => {
-                Vec::new()
-            }
+            Self::Sync
+            | Self::Read
+            | Self::Close
+            | Self::Kill
+            | Self::Fault(_)
+            | Self::Room(_)
+            | Self::Fork
+            | Self::Orphan
+            | Self::Contend
+            | Self::Look => Vec::new(),
         }
     }
 }
@@ -109,6 +124,10 @@ impl fmt::Display for Step {
             Self::Room(Room::Bytes(bytes)) => write!(f, "room {bytes}"),
             Self::Rot(file, at, bits) => write!(f, "rot {file} {at} {bits}"),
             Self::Lose(file) => write!(f, "lose {file}"),
+            Self::Fork => f.write_str("fork"),
+            Self::Orphan => f.write_str("orphan"),
+            Self::Contend => f.write_str("contend"),
+            Self::Look => f.write_str("look"),
         }
     }
 }
@@ -149,6 +168,10 @@ impl FromStr for Step {
                 Self::Rot(number(file)?, number(at)?, bits)
             }
             ["lose", file] => Self::Lose(number(file)?),
+            ["fork"] => Self::Fork,
+            ["orphan"] => Self::Orphan,
+            ["contend"] => Self::Contend,
+            ["look"] => Self::Look,
             _ => return Err(wrong()),
         })
     }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use wal_core::Result;
+use wal_core::{Lsn, Result};
 
 use crate::{LogUnderTest, Profile, SimDisk};
 
-type Open = dyn Fn(SimDisk) -> Result<Box<dyn LogUnderTest>> + Send + Sync;
+pub(super) type Open = dyn Fn(SimDisk) -> Result<Box<dyn LogUnderTest>> + Send + Sync;
 
 /// A log on a disk of some kind: where cases are run.
 ///
@@ -18,7 +18,20 @@ pub struct World {
     pub(super) damage: Damaged,
     pub(super) full: Full,
     pub(super) open: Box<Open>,
+    pub(super) way_on: Option<WayOn>,
+    pub(super) in_child: Option<Box<InChild>>,
+    pub(super) beside: Option<Box<Beside>>,
 }
+
+/// How a log goes on that has filled its disk.
+pub(super) struct WayOn {
+    pub(super) open: Box<Open>,
+    pub(super) dead_end: Box<DeadEnd>,
+}
+
+type DeadEnd = dyn Fn(&SimDisk) -> Option<String> + Send + Sync;
+type InChild = dyn Fn(&mut dyn FnMut()) + Send + Sync;
+type Beside = dyn Fn(SimDisk) -> Result<Vec<(Lsn, Vec<u8>)>> + Send + Sync;
 
 /// What the log promises about bytes that were durable and are damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +59,48 @@ impl World {
         O: Fn(SimDisk) -> Result<L> + Send + Sync + 'static,
     {
         let open = Box::new(move |disk| Ok(Box::new(open(disk)?) as Box<dyn LogUnderTest>));
-        Self { name: name.into(), profile, damage: Damaged::Loud, full: Full::GoesOn, open }
+        Self {
+            name: name.into(),
+            profile,
+            damage: Damaged::Loud,
+            full: Full::GoesOn,
+            open,
+            way_on: None,
+            in_child: None,
+            beside: None,
+        }
+    }
+
+    /// A log that finds its disk too full to be opened is opened by `open`, which may give up all but
+    /// the newest records. Openings are then also tried on a disk that has not a byte free beside the
+    /// log's own files. That has to work, but where `dead_end` says of the disk, before anything was
+    /// tried, why it cannot.
+    pub fn way_on<L, O, D>(mut self, open: O, dead_end: D) -> Self
+    where
+        L: LogUnderTest + 'static,
+        O: Fn(SimDisk) -> Result<L> + Send + Sync + 'static,
+        D: Fn(&SimDisk) -> Option<String> + Send + Sync + 'static,
+    {
+        let open = Box::new(move |disk| Ok(Box::new(open(disk)?) as Box<dyn LogUnderTest>));
+        self.way_on = Some(WayOn { open, dead_end: Box::new(dead_end) });
+        self
+    }
+
+    /// What is called within `in_child` is called by a process that was forked off the one that opened
+    /// the log, as the log sees it. Without it nothing forks.
+    pub fn forks(mut self, in_child: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Self {
+        self.in_child = Some(Box::new(in_child));
+        self
+    }
+
+    /// How another process reads the whole log, from its first record on, without a lock and without
+    /// recovering it. Without it nobody does.
+    pub fn beside<B>(mut self, read: B) -> Self
+    where
+        B: Fn(SimDisk) -> Result<Vec<(Lsn, Vec<u8>)>> + Send + Sync + 'static,
+    {
+        self.beside = Some(Box::new(read));
+        self
     }
 
     /// The log promises this about damage; starts as [`Damaged::Loud`].

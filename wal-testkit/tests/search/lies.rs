@@ -11,8 +11,9 @@ use wal_testkit::liars::LandedStore;
 use wal_testkit::model::World;
 use wal_testkit::{LogUnderTest, Profile, SimDisk, SimFiles};
 
+use crate::full;
 use crate::pace::{BesideSyncs, Pace, Prepares};
-use crate::product::{Product, Setup};
+use crate::product::{Product, Setup, Way, in_child};
 
 /// A defect of the files under the real file store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) enum FileLie {
     SyncIsTriedAgain,
     /// A write that fails is taken for done.
     WriteErrorsAreSwallowed,
+    /// Every lock is had at once.
+    LocksAreNotTaken,
 }
 
 /// A defect of a log around the product.
@@ -48,14 +51,64 @@ pub(crate) enum Lie {
     StaysOpen,
     /// A failure is written down, and counts for ever.
     NeverForgives,
+    /// Every file is read once for every two files.
+    ReadsAgainAndAgain,
 }
 
 /// The real file store on files that lie.
 pub(crate) fn on_lying_files(lie: FileLie) -> World {
     World::new(format!("{lie:?}"), Profile::STRICT, move |disk: SimDisk| {
         let files = LyingFiles { files: SimFiles::new(disk.clone()), lie };
-        Product::open(&disk, Arc::new(FileStore::over(Arc::new(files))), Setup::PLAIN)
+        Product::open(&disk, Arc::new(FileStore::over(Arc::new(files))), Setup::PLAIN, Way::Whole)
     })
+}
+
+/// A defect of how a log on a full disk goes on, or of what it knows of other processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WorldLie {
+    /// A log that is too full to be opened is never pruned.
+    NeverPrunes,
+    /// Pruning begins at the end: the newest segment goes, and what remembers it.
+    PrunesTheNewest,
+    /// The log does not see that it was forked.
+    KnowsNoFork,
+    /// Who reads the log recovers it.
+    ReadersRecover,
+}
+
+/// The product, in a world that has this defect.
+pub(crate) fn in_lying_world(lie: WorldLie) -> World {
+    let open = |disk: &SimDisk| {
+        let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())));
+        Product::open(disk, Arc::new(store), Setup::PLAIN, Way::Whole)
+    };
+    let world = World::new(format!("{lie:?}"), Profile::STRICT, move |disk: SimDisk| open(&disk));
+    match lie {
+        WorldLie::NeverPrunes => world.way_on(move |disk: SimDisk| open(&disk), full::dead_end),
+        WorldLie::PrunesTheNewest => world.way_on(
+            move |disk: SimDisk| {
+                let disk = disk.outside();
+                let names = disk.list().unwrap_or_default();
+                let newest = names.iter().rfind(|name| name.ends_with(".wal"));
+                for name in newest.into_iter().map(String::as_str).chain(["ANCHOR"]) {
+                    disk.remove(name).ok();
+                }
+                open(&disk)
+            },
+            full::dead_end,
+        ),
+        WorldLie::KnowsNoFork => world.forks(|work| work()),
+        WorldLie::ReadersRecover => world.beside(move |disk: SimDisk| match open(&disk) {
+            Ok(log) => log.entries(Lsn::FIRST),
+            Err(error) if error.kind() == ErrorKind::Locked => full::read(disk),
+            Err(error) => Err(error),
+        }),
+    }
+}
+
+/// Every lock is had at once, and others try.
+pub(crate) fn unlocked() -> World {
+    on_lying_files(FileLie::LocksAreNotTaken).forks(in_child)
 }
 
 /// The file store as it landed once, with its preparing thread between any two file operations.
@@ -66,7 +119,7 @@ pub(crate) fn landed() -> World {
         let rest = Arc::new(FileStore::over(Arc::clone(&files)));
         let store = Arc::new(LandedStore::new(files, rest, std::thread::yield_now));
         pace.drives(&store);
-        Product::open(&disk, store, Setup::PLAIN)
+        Product::open(&disk, store, Setup::PLAIN, Way::Whole)
     })
 }
 
@@ -117,7 +170,7 @@ impl Files for LyingFiles {
     }
 
     fn open_dir(&self) -> io::Result<Arc<dyn OpenFile>> {
-        self.files.open_dir()
+        Ok(self.lying(self.files.open_dir()?))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -182,7 +235,7 @@ impl OpenFile for LyingFile {
     }
 
     fn try_lock(&self) -> io::Result<()> {
-        self.file.try_lock()
+        if self.lie == FileLie::LocksAreNotTaken { Ok(()) } else { self.file.try_lock() }
     }
 
     fn forget(&self, offset: u64, len: u64) {
@@ -227,8 +280,11 @@ impl Lying {
         let disk = &disk.outside();
         let open = || {
             let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())));
-            Product::open(disk, Arc::new(store), Setup::PLAIN)
+            Product::open(disk, Arc::new(store), Setup::PLAIN, Way::Whole)
         };
+        if lie == Lie::ReadsAgainAndAgain {
+            reads_all(disk)?;
+        }
         if lie == Lie::StaysOpen {
             let made = disk.create_new(OPEN).and_then(|_| disk.sync_dir());
             made.map_err(|cause| Error::io("another process has the log open", cause))?;
@@ -256,6 +312,17 @@ impl Lying {
         self.staged.store(lsn.get(), Ordering::Relaxed);
         Ok(lsn)
     }
+}
+
+fn reads_all(disk: &SimDisk) -> Result<()> {
+    let names = disk.list().unwrap_or_default();
+    for name in names.iter().flat_map(|_| &names).flat_map(|_| &names) {
+        let failed = |cause| Error::io("reading failed", cause);
+        let file = disk.open(name).map_err(failed)?;
+        let mut bytes = vec![0; usize::try_from(file.size().map_err(failed)?).unwrap_or(0)];
+        file.read_all_at(0, &mut bytes).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Whether a recovery would cut anything.

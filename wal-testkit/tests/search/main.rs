@@ -3,6 +3,8 @@
 
 #![cfg(feature = "search")]
 
+#[path = "../../src/bin/crash-search/full.rs"]
+mod full;
 #[path = "../../src/bin/crash-search/pace.rs"]
 mod pace;
 #[path = "../../../wal/tests/common/prepared_ahead.rs"]

@@ -4,7 +4,9 @@ use wal_testkit::liars::{LogLie, LyingLog};
 use wal_testkit::model::{Damaged, Full, Invariant, World, random, replay, shrink};
 use wal_testkit::{History, Profile, SimDisk};
 
-use crate::lies::{FileLie, Lie, landed, lying, on_lying_files};
+use crate::lies::{
+    FileLie, Lie, WorldLie, in_lying_world, landed, lying, on_lying_files, unlocked,
+};
 
 /// Histories tried before a bug counts as not found.
 const HISTORIES: u64 = 20_000;
@@ -42,6 +44,12 @@ fn planted() -> Vec<(Invariant, World)> {
         (Invariant::FullDisk, lying(Lie::FullForEver)),
         (Invariant::Liveness, lying(Lie::NeverForgives)),
         (Invariant::Ownership, landed()),
+        (Invariant::FullDisk, in_lying_world(WorldLie::NeverPrunes)),
+        (Invariant::DurableAck, in_lying_world(WorldLie::PrunesTheNewest)),
+        (Invariant::Ownership, in_lying_world(WorldLie::KnowsNoFork)),
+        (Invariant::Ownership, in_lying_world(WorldLie::ReadersRecover)),
+        (Invariant::Ownership, unlocked()),
+        (Invariant::Total, lying(Lie::ReadsAgainAndAgain)),
     ]
 }
 

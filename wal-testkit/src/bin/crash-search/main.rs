@@ -1,6 +1,7 @@
 //! `crash-search`: looks for a crash that the log does not survive, for as long as one likes.
 
 mod args;
+mod full;
 mod pace;
 #[path = "../../../../wal/tests/common/prepared_ahead.rs"]
 mod prepared_ahead;

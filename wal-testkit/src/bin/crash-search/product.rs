@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use wal::parts::segment::{Ahead, FileStore, Preparation, Recycling, Writing};
-use wal::{Config, ErrorKind, Lsn, Result, Strategy, Wal};
+use wal::{Config, ErrorKind, Lsn, Result, Retention, Strategy, Wal};
 use wal_core::{CommitStrategy, Env, SegmentStore};
 use wal_testkit::model::{OnWait, World};
 use wal_testkit::{Atom, Damage, LogUnderTest, Profile, SimDisk, SimFiles, SimStore, Tail, Tape};
 
+use crate::full;
 use crate::pace::{BesideSyncs, Pace, Prepares};
 use crate::prepared_ahead::PreparedAhead;
 
@@ -26,6 +27,15 @@ pub(crate) struct Product {
 thread_local! {
     /// The handle that was closed last.
     static CLOSED: Cell<Option<Wal>> = const { Cell::new(None) };
+    /// Which process the thread is, as the log sees it: children are forked off.
+    static PROCESS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Does this as a process that was forked off.
+pub(crate) fn in_child(work: &mut dyn FnMut()) {
+    PROCESS.set(1);
+    work();
+    PROCESS.set(0);
 }
 
 /// How the product is set up.
@@ -44,7 +54,12 @@ impl Setup {
 
 impl Product {
     /// Opens the log in this store, which is on this disk, with the smallest segments there are.
-    pub(crate) fn open(disk: &SimDisk, store: Arc<dyn SegmentStore>, setup: Setup) -> Result<Self> {
+    pub(crate) fn open(
+        disk: &SimDisk,
+        store: Arc<dyn SegmentStore>,
+        setup: Setup,
+        way: Way,
+    ) -> Result<Self> {
         let mut config = Config::default();
         config.segment_size = 16 * 1024;
         config.frame_size = 4096;
@@ -58,15 +73,38 @@ impl Product {
         if lingers == 0 {
             drop(CLOSED.take());
         }
+        let log = match way {
+            Way::Whole => log,
+            Way::Pruned => log.prune_if_full(Retention::all().at_most_segments(1)),
+        };
         let (log, _) = log.env(Arc::new(SeededEnv::of(disk))).open()?;
         Ok(Self { log, lingers: AtomicU32::new(lingers) })
     }
 
+    /// The handle that was closed before is called meanwhile, and in the end it is dropped.
     fn appends(&self) {
-        if self.lingers.fetch_sub(1, Ordering::Relaxed) == 1 {
-            drop(CLOSED.take());
+        let Some(closed) = CLOSED.take() else { return };
+        assert!(closed.append(b"late").is_err(), "a closed handle takes a record");
+        assert!(
+            closed.truncate_after(closed.first_lsn()).is_err()
+                || closed.last_lsn() <= closed.first_lsn()
+        );
+        closed.prune_before(closed.last_lsn()).ok();
+        closed.sync().ok();
+        closed.close().ok();
+        if self.lingers.fetch_sub(1, Ordering::Relaxed) != 1 {
+            CLOSED.set(Some(closed));
         }
     }
+}
+
+/// How a log is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// As it is.
+    Whole,
+    /// All but the newest segment goes, where the disk is full.
+    Pruned,
 }
 
 /// Where the strategy commits within the append, that may fail for a record that is staged all the
@@ -116,7 +154,9 @@ impl LogUnderTest for Product {
     fn close(self: Box<Self>) -> Result<()> {
         let said = self.log.close();
         // A close that found no room has closed nothing yet, and holds the lock until it is dropped.
-        if !said.as_ref().is_err_and(|error| error.kind() == ErrorKind::StorageFull) {
+        // One in a child is the parent's.
+        let kind = said.as_ref().err().map(wal::Error::kind);
+        if !matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::Fenced)) {
             CLOSED.set(Some(self.log));
         }
         said
@@ -146,14 +186,27 @@ impl Env for SeededEnv {
     }
 
     fn process(&self) -> u32 {
-        0
+        PROCESS.get()
     }
+}
+
+/// A world in which the product is opened like this.
+fn world<O>(name: &str, profile: Profile, open: O) -> World
+where
+    O: Fn(&SimDisk, Way) -> Result<Product> + Send + Sync + 'static,
+{
+    let open = Arc::new(open);
+    let pruned = Arc::clone(&open);
+    World::new(name, profile, move |disk: SimDisk| open(&disk, Way::Whole))
+        .way_on(move |disk: SimDisk| pruned(&disk, Way::Pruned), full::dead_end)
+        .forks(in_child)
+        .beside(full::read)
 }
 
 /// The plain store on these disks.
 pub(crate) fn on_sim_store(name: &str, profile: Profile, setup: Setup) -> World {
-    World::new(name, profile, move |disk: SimDisk| {
-        Product::open(&disk, Arc::new(SimStore::new(disk.clone())), setup)
+    world(name, profile, move |disk, way| {
+        Product::open(disk, Arc::new(SimStore::new(disk.clone())), setup, way)
     })
 }
 
@@ -174,9 +227,9 @@ pub(crate) fn on_files_with(
     setup: Setup,
     with: impl Fn(FileStore) -> FileStore + Send + Sync + 'static,
 ) -> World {
-    World::new(name, profile, move |disk: SimDisk| {
+    world(name, profile, move |disk, way| {
         let store = with(FileStore::over(Arc::new(SimFiles::new(disk.clone()))));
-        Product::open(&disk, Arc::new(PreparedAhead(store)), setup)
+        Product::open(disk, Arc::new(PreparedAhead(store)), setup, way)
     })
 }
 
@@ -187,13 +240,13 @@ pub(crate) fn paced(
     syncs: BesideSyncs,
     with: impl Fn(FileStore, &mut Tape) -> (FileStore, Setup) + Send + Sync + 'static,
 ) -> World {
-    World::new(name, profile, move |disk: SimDisk| {
+    world(name, profile, move |disk, way| {
         let mut tape = Tape::random(disk.operations());
-        let pace = Pace::of(&disk, syncs);
-        let (store, setup) = with(FileStore::over(pace.files(&disk)), &mut tape);
+        let pace = Pace::of(disk, syncs);
+        let (store, setup) = with(FileStore::over(pace.files(disk)), &mut tape);
         let store = Arc::new(store.ahead(Ahead::Caller));
         pace.drives(&store);
-        Product::open(&disk, store, setup)
+        Product::open(disk, store, setup, way)
     })
 }
 

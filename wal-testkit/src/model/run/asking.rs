@@ -140,7 +140,12 @@ impl Run<'_> {
     fn hears_of_truncation(&mut self, log: &dyn LogUnderTest, error: Option<&Error>) -> Check {
         let failed_before = self.reference.failed_at;
         self.hears(log, error)?;
-        if error.is_some_and(|error| error.kind() != ErrorKind::Poisoned) {
+        let ends_it = |error: &Error| match error.kind() {
+            ErrorKind::Poisoned => true,
+            ErrorKind::StorageFull => self.world.full == Full::Fails,
+            _ => false,
+        };
+        if error.is_some_and(|error| !ends_it(error)) {
             self.reference.failed_at = failed_before;
         }
         Ok(())

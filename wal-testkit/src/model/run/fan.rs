@@ -1,10 +1,12 @@
 //! [`Fan`]: the other cuts that are tried at a crash.
 
-use super::super::checks::Found;
+use super::super::checks::{Crash, Found};
 use super::super::exhaustive::extremes;
 use super::super::invariant::{Invariant, Violation};
 use super::super::{Cut, Step};
+use super::full::opens_full;
 use super::opening::{open, recover};
+use super::others::looks;
 use super::{Run, Stop};
 use crate::chance::Chance;
 use crate::{CutChoice, SimDisk};
@@ -65,6 +67,9 @@ impl Run<'_> {
         let mut reference = self.reference.clone();
         reference.goes_down();
         self.images += 1;
+        let on_full = opens_full(self.world, &image, &reference, Crash::Power);
+        let beside = on_full.and_then(|()| looks(self.world, &image, &reference));
+        beside.map_err(|violation| (violation, vec![Step::Look, Step::Read]))?;
         recover(self.world, &image, &mut reference, &mut found)
             .map_err(|violation| (violation, shown))?;
         match (again, found) {

@@ -1,0 +1,69 @@
+//! The log as it lies on a disk: read without recovering it, and why it may be at a dead end.
+
+use std::sync::Arc;
+
+use wal::parts::core::format::HEADER_LEN;
+use wal::parts::replay::{Ending, Survey, inspect};
+use wal::parts::segment::FileStore;
+use wal::{Lsn, Reader, Result};
+use wal_core::{SegmentId, SegmentStore};
+use wal_testkit::{SimDisk, SimFiles, SimStore};
+
+/// Bytes of what is written in one piece.
+const BLOCK: u64 = HEADER_LEN as u64;
+
+/// The store that is on this disk.
+fn stored(disk: &SimDisk) -> Arc<dyn SegmentStore> {
+    let names = disk.list().unwrap_or_default();
+    if names.iter().any(|name| name.ends_with(".seg")) {
+        Arc::new(SimStore::new(disk.clone()))
+    } else {
+        Arc::new(FileStore::over(Arc::new(SimFiles::new(disk.clone()))))
+    }
+}
+
+/// Reads the whole log, as another process does.
+pub(crate) fn read(disk: SimDisk) -> Result<Vec<(Lsn, Vec<u8>)>> {
+    let reader = Reader::with_store(stored(&disk));
+    let Some(survey) = reader.survey()? else { return Ok(Vec::new()) };
+    let entries = reader.read_from(survey.chain.start.lsn)?;
+    entries.map(|entry| entry.map(|entry| (entry.lsn, entry.payload.to_vec()))).collect()
+}
+
+/// Why a log cannot be opened on this disk, which is full to the last byte, though all but the newest
+/// may go. These are all the reasons there are.
+pub(crate) fn dead_end(disk: &SimDisk) -> Option<String> {
+    let store = stored(disk);
+    let survey = inspect(&*store).ok()??;
+    if !repaired(&survey) {
+        return None;
+    }
+    if store.read_anchor().ok()?.is_none() {
+        return Some("the log has no anchor, which would have to be made".to_owned());
+    }
+    let proven = proven(&survey);
+    let stays = if proven { 1 } else { 2 };
+    let segments = &survey.chain.segments;
+    let goes = &segments[..segments.len().saturating_sub(stays)];
+    if goes.is_empty() {
+        return Some("the log is its newest segment, of which nothing can go".to_owned());
+    }
+    let size = |id: &SegmentId| store.open(*id).and_then(|file| file.size()).unwrap_or(0);
+    let frees: u64 = goes.iter().map(size).sum();
+    let carries = survey.tail.end.saturating_sub(survey.tail.doubt);
+    // The header, what is carried, the mark behind it, and room for a seal; each in blocks of its own.
+    let takes = BLOCK + carries.next_multiple_of(BLOCK) + 2 * BLOCK;
+    (frees < takes).then(|| format!("what can go is {frees} bytes, and the repair takes {takes}"))
+}
+
+/// Whether an opening has anything to do that it cannot put off.
+fn repaired(survey: &Survey) -> bool {
+    let doubt = survey.tail.last_lsn > survey.tail.doubt_lsn;
+    let cuts = !proven(survey) && survey.newest.predecessor.is_some();
+    doubt || cuts || !survey.dead.is_empty()
+}
+
+/// The newest segment was durable before this process came.
+fn proven(survey: &Survey) -> bool {
+    survey.tail.frames > 0 || survey.tail.ending == Ending::Sealed
+}
