@@ -1,5 +1,6 @@
 //! `wal dump`: the segments and frames of a log.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,13 +20,15 @@ use crate::walk::{Body, Piece, walk};
 ///
 /// Each frame comes with its offset, kind, LSN range, durable watermark and the verdict of its
 /// checksums: ok, BAD where the body does not match, or a line for the bytes in which no frame
-/// header is sound. Frames behind damage are shown, too. The verdict of verify comes last; exit code
-/// 4 where that is corruption, else 0.
+/// header is sound. Frames behind damage are shown, too. Where a segment reads otherwise when it is
+/// looked at again, since a writer used its file again or is writing it, a line says so: what was
+/// called BAD there may be sound. The verdict of verify comes last; exit code 4 where that is
+/// corruption, else 0.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
-    /// One JSON object a line, told apart by "type": segment, frame, damage, finding, verdict
+    /// One JSON object a line, told apart by "type": segment, frame, damage, changed, finding, verdict
     #[arg(long)]
     json: bool,
 }
@@ -73,6 +76,28 @@ impl Segment {
         Ok(Some(Self { id, header, size, reader }))
     }
 
+    /// Whether it reads otherwise now than it did, with these places wrong: a writer is writing it, or
+    /// has used its file again.
+    fn has_changed(
+        &self,
+        header: &SegmentHeader,
+        end: u64,
+        wrong: &[Range<u64>],
+    ) -> anyhow::Result<bool> {
+        let mut now = vec![0; HEADER_LEN];
+        let read = self.reader.read_at(0, &mut now);
+        now.truncate(read.with_context(|| format!("reading segment {} failed", self.id))?);
+        if SegmentHeader::decode(&now).ok().as_ref() != Some(header) {
+            return Ok(true);
+        }
+        let mut again = Vec::new();
+        walk(&*self.reader, Identity::of(header), end, &mut |piece| {
+            again.extend(piece.wrong());
+            Ok(())
+        })?;
+        Ok(again != wrong)
+    }
+
     /// The byte behind the last one that counts, as far as the segment after this one says.
     fn accepted(&self, successor: Option<&Self>) -> Option<u64> {
         let before = successor?.header.as_ref()?.predecessor?;
@@ -102,7 +127,21 @@ impl Dump {
         let Some(header) = &segment.header else { return Ok(()) };
         let end = accepted.unwrap_or(segment.size).min(segment.size);
         let identity = Identity::of(header);
-        walk(&*segment.reader, identity, end, &mut |piece| self.piece(segment.id, &piece))
+        let mut wrong = Vec::new();
+        walk(&*segment.reader, identity, end, &mut |piece| {
+            wrong.extend(piece.wrong());
+            self.piece(segment.id, &piece)
+        })?;
+        if wrong.is_empty() || !segment.has_changed(header, end, &wrong)? {
+            return Ok(());
+        }
+        let number = segment.id.get();
+        match self.form {
+            Form::Json => self.out.json(&Changed { r#type: "changed", segment: number }),
+            Form::Text => self.out.text(format_args!(
+                "  changed while it was read: what is not ok above may be sound"
+            )),
+        }
     }
 
     fn piece(&mut self, segment: SegmentId, piece: &Piece) -> anyhow::Result<()> {
@@ -260,6 +299,12 @@ fn kind(kind: FrameKind) -> String {
 }
 
 #[derive(Serialize)]
+struct Changed {
+    r#type: &'static str,
+    segment: u64,
+}
+
+#[derive(Serialize)]
 struct Damage {
     r#type: &'static str,
     segment: u64,
@@ -278,4 +323,66 @@ struct Finding<'a> {
 struct ToldVerdict {
     r#type: &'static str,
     verdict: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use wal::Lsn;
+    use wal::parts::core::{Epoch, LogId};
+
+    use super::*;
+
+    /// A segment without frames. From the header's end on it holds something for so many reads.
+    #[derive(Debug)]
+    struct Shifting {
+        header: SegmentHeader,
+        reads: AtomicU32,
+    }
+
+    const SIZE: u64 = 3 * HEADER_LEN as u64;
+
+    impl SegmentReader for Shifting {
+        fn size(&self) -> io::Result<u64> {
+            Ok(SIZE)
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            let mut all = self.header.encode().to_vec();
+            let lasts = self.reads.load(Ordering::Relaxed);
+            if offset > 0 {
+                self.reads.store(lasts.saturating_sub(1), Ordering::Relaxed);
+            }
+            all.resize(SIZE as usize, if lasts > 0 { 7 } else { 0 });
+            let from = (offset as usize).min(all.len());
+            let count = buffer.len().min(all.len() - from);
+            buffer[..count].copy_from_slice(&all[from..from + count]);
+            Ok(count)
+        }
+    }
+
+    fn changed(reads: u32) -> (usize, bool) {
+        let log = LogId([7; 16]);
+        let header = SegmentHeader::new(log, SegmentId::FIRST, Epoch::default(), Lsn::FIRST, 7);
+        let reader = Shifting { header: header.clone(), reads: AtomicU32::new(reads) };
+        let (id, header) = (SegmentId::FIRST, Some(header));
+        let segment = Segment { id, header, size: SIZE, reader: Box::new(reader) };
+        let header = segment.header.clone().unwrap();
+        let mut wrong = Vec::new();
+        walk(&*segment.reader, Identity::of(&header), SIZE, &mut |piece| {
+            wrong.extend(piece.wrong());
+            Ok(())
+        })
+        .unwrap();
+        (wrong.len(), segment.has_changed(&header, SIZE, &wrong).unwrap())
+    }
+
+    /// Beside a writer that uses files again, frames of a sound log were called BAD without a word.
+    #[test]
+    fn what_reads_otherwise_a_second_time_has_changed() {
+        assert_eq!(changed(u32::MAX), (1, false), "damage stays");
+        assert_eq!(changed(1), (1, true));
+    }
 }

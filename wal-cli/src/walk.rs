@@ -27,6 +27,19 @@ pub(crate) enum Piece {
     Damaged(Range<u64>),
 }
 
+impl Piece {
+    /// The bytes of it that are wrong, if any are.
+    pub(crate) fn wrong(&self) -> Option<Range<u64>> {
+        match self {
+            Self::Frame { offset, header, body: Body::Damaged } => {
+                Some(*offset..offset.saturating_add(header.frame_len()))
+            }
+            Self::Frame { .. } => None,
+            Self::Damaged(range) => Some(range.clone()),
+        }
+    }
+}
+
 /// What a frame's checksum says of its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Body {

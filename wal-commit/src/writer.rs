@@ -43,6 +43,8 @@ pub(crate) struct Writer {
     /// That waits until the next one is durable: till then a segment that is shorter than it was made,
     /// and has no seal, is one that was cut from outside.
     untrimmed: Option<(SegmentId, u64)>,
+    /// The last record that the anchor knows to be durable, by this writer.
+    noted: Lsn,
     /// Bodies as transformed; kept for its memory.
     outgoing: Vec<u8>,
 }
@@ -80,6 +82,7 @@ impl Writer {
             size: segment_size,
             following: None,
             untrimmed,
+            noted: Lsn::ZERO,
             outgoing: Vec::new(),
         }
     }
@@ -229,7 +232,11 @@ impl Writer {
     pub(crate) fn write_start(&mut self, start: Start, watermark: Lsn) -> Result<()> {
         match self.append_start(start, watermark) {
             Err(error) if error.kind() == ErrorKind::StorageFull => {
-                self.anchor_start(start, watermark).map_err(|_| error)
+                self.anchor_start(start, watermark).map_err(|anchors| match anchors.kind() {
+                    // Not for want of space: the log is another writer's.
+                    ErrorKind::Fenced => anchors,
+                    _ => error,
+                })
             }
             result => result,
         }
@@ -270,11 +277,23 @@ impl Writer {
         let anchor = Anchor::new(self.log, newest, last_lsn, start);
         let written = self.store.write_anchor(&anchor.encode());
         written.map_err(|cause| Error::io("writing the log's anchor failed", cause))?;
+        self.noted = last_lsn;
         if let Some(current) = &mut self.current {
             current.open.note_start(start);
         }
         self.start = Some(start);
         Ok(())
+    }
+
+    /// Tells the anchor, which takes no room for it, how far the log is durable: on a full disk. The next
+    /// open finds nothing in doubt of that, and so needs no room to carry it over, where there may be
+    /// none: not even the newest segment alone is a dead end then. Where it fails, what the anchor said
+    /// before stays true; not so where the writer's place was taken.
+    pub(crate) fn note_durable(&mut self, durable: Lsn) -> Result<()> {
+        let (Some((start, newest)), true) = (self.extent(), durable > self.noted) else {
+            return Ok(());
+        };
+        self.tell_anchor(Anchor::new(self.log, newest, durable, start))
     }
 
     /// Makes the segment that takes over from the current one, so that where there is no room for it
@@ -425,12 +444,19 @@ impl Writer {
 
     /// Tells the anchor of a segment that is durable, and of the last record before it, which is.
     fn renew_anchor(&mut self, newest: SegmentId, start: Start) -> Result<()> {
-        let anchor = Anchor::new(self.log, newest, self.last_lsn, start);
+        self.tell_anchor(Anchor::new(self.log, newest, self.last_lsn, start))
+    }
+
+    fn tell_anchor(&mut self, anchor: Anchor) -> Result<()> {
         match self.store.write_anchor(&anchor.encode()) {
             Err(cause) if Fenced::is_source_of(&cause) => {
                 Err(Error::io("writing the log's anchor failed", cause))
             }
-            _ => Ok(()),
+            Err(_) => Ok(()),
+            Ok(()) => {
+                self.noted = anchor.last_lsn;
+                Ok(())
+            }
         }
     }
 

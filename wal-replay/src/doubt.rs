@@ -104,8 +104,19 @@ impl Doubt {
 
     /// Takes into account what a frame at `offset` vouches for.
     pub(crate) fn hear(&mut self, header: &FrameHeader, offset: u64) {
-        let vouched = self.vouched.max(header.watermark.min(header.last_lsn()));
-        let vouched_end = self.vouched_end.max(header.durable_offset(offset));
+        let vouched = header.watermark.min(header.last_lsn());
+        self.raise(vouched, header.durable_offset(offset));
+    }
+
+    /// Takes into account that every record through this one was durable, by the word of something that
+    /// is no frame of the segment.
+    pub(crate) fn hear_durable(&mut self, lsn: Lsn) {
+        self.raise(lsn, 0);
+    }
+
+    fn raise(&mut self, vouched: Lsn, vouched_end: u64) {
+        let vouched = self.vouched.max(vouched);
+        let vouched_end = self.vouched_end.max(vouched_end);
         if (vouched, vouched_end) == (self.vouched, self.vouched_end) {
             return;
         }

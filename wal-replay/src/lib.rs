@@ -14,7 +14,7 @@
 //!
 //! 1. A frame header further on that is sound and [vouches](wal_core::format::FrameHeader::vouches_for)
 //!    for `L` or for `X` means corruption: it was written after a sync of what is damaged. So does a
-//!    successor whose header says that the segment is longer.
+//!    successor whose header says that the segment is longer, and an anchor that knows of `L`.
 //! 2. Non-zero bytes further from `X` than could ever have been in flight mean corruption.
 //! 3. Nothing but zeros from `X` on is the end of the log; anything else there is a torn tail.
 //!

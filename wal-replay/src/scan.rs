@@ -87,11 +87,12 @@ impl Scan {
     }
 
     /// The last segment of a log: by its seal alone where it has one at its very end, else frame by
-    /// frame.
-    pub(crate) fn tail(segment: &Segment) -> Result<Self> {
+    /// frame. The log's anchor says that its records through `durable` were: it vouches for them as a
+    /// later frame does.
+    pub(crate) fn tail(segment: &Segment, durable: Lsn) -> Result<Self> {
         match sealed_end(segment)? {
             Some(frame) => Self::by_seal(segment, &frame),
-            None => Self::whole(segment, &mut |_| Ok(())),
+            None => Self::whole_through(segment, durable, &mut |_| Ok(())),
         }
     }
 
@@ -100,8 +101,17 @@ impl Scan {
         segment: &Segment,
         visit: &mut dyn FnMut(&Frame) -> Result<()>,
     ) -> Result<Self> {
+        Self::whole_through(segment, Lsn::ZERO, visit)
+    }
+
+    fn whole_through(
+        segment: &Segment,
+        durable: Lsn,
+        visit: &mut dyn FnMut(&Frame) -> Result<()>,
+    ) -> Result<Self> {
         let mut reader = FrameReader::new(HEADER_LEN as u64, segment.size);
         let mut tally = Tally::new(segment);
+        tally.durable = durable;
         loop {
             let offset = reader.offset();
             match reader.step(segment)? {
@@ -239,12 +249,15 @@ struct Tally {
     doubt: Doubt,
     /// What is behind the last frame.
     at: Place,
+    /// The last record that was durable by the word of something that is no frame.
+    durable: Lsn,
 }
 
 impl Tally {
     fn new(segment: &Segment) -> Self {
         let open = OpenSegment::new(segment.header.clone());
-        Self { seal_len: 0, doubt: Doubt::new(&open), at: Place::beginning(&open), open }
+        let (doubt, at) = (Doubt::new(&open), Place::beginning(&open));
+        Self { seal_len: 0, doubt, at, durable: Lsn::ZERO, open }
     }
 
     fn next(&self) -> Lsn {
@@ -290,7 +303,8 @@ impl Tally {
         Err(segment.corrupt("seal does not fit the frames before it", frame.offset, self.next()))
     }
 
-    fn finish(self, segment: &Segment, ending: Ending) -> Result<Scan> {
+    fn finish(mut self, segment: &Segment, ending: Ending) -> Result<Scan> {
+        self.doubt.hear_durable(self.durable.min(self.open.last_lsn()));
         let first = self.doubt.first(segment, self.at)?;
         Ok(Scan {
             end: self.open.end(),

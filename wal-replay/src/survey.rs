@@ -100,6 +100,12 @@ impl Survey {
 /// as the newest segment, the list of segments and the anchor show it; [`verify`](crate::verify)
 /// reads all. So is anything that has a segment's name and is none of this log: [`inspect`] names
 /// all of these.
+///
+/// What stands in a *middle* segment's place, a text or a link that leads nowhere, is not looked at here:
+/// the chain takes a run of numbers on the word of its last header, so that an open costs the same
+/// however long the log is. A writer may go on in front of it, since it never touches what it has not
+/// read: a reader that comes there is told, pruning leaves it alone and says so, and `verify`, which
+/// reads all, names it.
 pub fn survey(store: &dyn SegmentStore) -> Result<Option<Survey>> {
     let found = inspect(store)?;
     if let Some(survey) = &found {
@@ -220,7 +226,8 @@ impl Above {
             self.strangers.push(other_log(&segment, anchor.log));
             return Ok(None);
         }
-        let tail = whole_tail(&segment)?;
+        let known = anchor.filter(|anchor| anchor.log == segment.header.log);
+        let tail = whole_tail(&segment, known.map_or(Lsn::ZERO, |anchor| anchor.last_lsn))?;
         if tail.last_lsn >= segment.header.carried {
             return Ok(Some((segment, tail)));
         }
@@ -320,8 +327,8 @@ fn check_start(begins: Start, newest: &SegmentHeader) -> Result<()> {
 /// What the last segment of a log holds, if it has all the space that it was made with. A seal is
 /// written before space is given back, so where there is none it was cut from outside, and records
 /// that were acknowledged may be gone with what was cut off.
-fn whole_tail(segment: &Segment) -> Result<Scan> {
-    let scan = Scan::tail(segment);
+fn whole_tail(segment: &Segment, durable: Lsn) -> Result<Scan> {
+    let scan = Scan::tail(segment, durable);
     let sealed = |scan: &Scan| scan.seal_len > 0;
     if segment.size >= segment.header.space || scan.as_ref().is_ok_and(sealed) {
         return scan;

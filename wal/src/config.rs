@@ -104,7 +104,8 @@ pub struct Config {
     /// disk has. Where the next segment would go beyond it, [`when_disk_full`](Self::when_disk_full)
     /// says what becomes of appends, and pruning makes room. What a recovery makes may go beyond it by
     /// a segment, and files kept for [`recycling`](Self::recycling) come on top. At least twice
-    /// [`segment_size`](Self::segment_size).
+    /// [`segment_size`](Self::segment_size). Where it was lowered below what the newest segment has,
+    /// pruning takes all but that one, and nothing is written before it is raised again.
     pub max_size: Option<u64>,
     /// What becomes of records for which the disk has no room, or [`max_size`](Self::max_size) leaves
     /// none: `"refuse"`, the default, or `"wait"`.

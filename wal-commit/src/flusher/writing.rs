@@ -33,11 +33,23 @@ impl Flusher {
             && error.kind() == ErrorKind::StorageFull
         {
             self.sync_written()?;
+            self.note_durable()?;
             if self.when_disk_full == WhenDiskFull::Refuse {
                 self.reject(asked, error);
             }
         }
         result
+    }
+
+    /// The disk is full: the next open is not to need room for what is durable by now.
+    fn note_durable(&self) -> Result<()> {
+        self.guarded(|| {
+            let mut writing = self.turn_to_write()?;
+            let durable = self.durable.get();
+            let Some(writer) = &mut writing.writer else { return Ok(()) };
+            let result = writer.note_durable(durable);
+            self.end_turn(writing, result)
+        })
     }
 
     /// Makes everything staged before the call durable, or as much as there is room for.

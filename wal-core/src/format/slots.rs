@@ -31,6 +31,16 @@ impl Slots {
         (newest.is_some() || is_blank(both)).then_some(Self { newest })
     }
 
+    /// Whether either slot begins as one does: then these are, or were, slots.
+    pub fn marked(bytes: &[u8]) -> bool {
+        bytes.chunks(SLOT_LEN).take(2).any(|slot| slot.starts_with(&MAGIC))
+    }
+
+    /// How often the bytes were written before; `None` where they never were.
+    pub fn turn(&self) -> Option<u64> {
+        self.newest.as_ref().map(|(turn, _)| *turn)
+    }
+
     /// The bytes that were written last; `None` where none ever were.
     pub fn bytes(&self) -> Option<&[u8]> {
         self.newest.as_ref().map(|(_, bytes)| &**bytes)

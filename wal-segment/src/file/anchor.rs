@@ -7,7 +7,7 @@ use wal_core::format::{SLOT_LEN, Slots};
 use super::life::Life;
 use super::preparation::is_full;
 use super::transfer::{read_full, write_all};
-use super::{Access, FileKind, Files, OpenFile};
+use super::{Access, FileInfo, FileKind, Files, OpenFile, name};
 use crate::sync::{self, Mutex};
 
 const NAME: &str = "ANCHOR";
@@ -30,41 +30,64 @@ pub(super) fn read(files: &dyn Files) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes.to_vec()))
 }
 
-/// What this life knows to be durable of the slots; `None` before its first write.
-///
-/// The next bytes go to the slot that does not hold the last durable ones. Which one that is cannot be
-/// told by reading: the cache also has what was written and never synced.
-pub(super) type Durable = Mutex<Option<Slots>>;
+/// What this life knows of the anchor's file.
+#[derive(Debug, Default)]
+pub(super) enum Known {
+    /// Nothing, before its first write.
+    #[default]
+    Nothing,
+    /// These slots are durable. The next bytes go to the slot that does not hold the last of them. Which
+    /// one that is cannot be told by reading: the cache also has what was written and never synced.
+    Durable(Slots),
+    /// Its first sync failed: what was found may be in the cache alone, and a later sync that succeeds
+    /// does not say otherwise. This file is not written to any more.
+    Doubtful,
+}
+
+pub(super) type Durable = Mutex<Known>;
 
 /// Replaces what the anchor holds, durably. Needs space the first time only.
 pub(super) fn write(life: &Life, bytes: &[u8]) -> io::Result<()> {
-    let mut durable = sync::lock(&life.anchor);
+    let mut known = sync::lock(&life.anchor);
     let file = match life.files.open(NAME, Access::Write) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            *durable = Some(make(life, bytes, Old::None)?);
+            *known = Known::Durable(make(life, bytes, Slots::default(), Old::None)?);
             return Ok(());
         }
         file => file?,
     };
-    let mut next = slots(&*file)?;
+    let found = match slots(&*file) {
+        // Both slots are rotten, and one has our mark still: it is no stranger's file, and says nothing.
+        Err(_) if was_ours(&*file)? => Slots::default(),
+        found => found?,
+    };
     // Under its other name, or where the link leads to, it belongs to a copy of the log, which ends where
     // it ends.
     let is_link = life.files.look(NAME)?.kind == FileKind::Link;
-    if is_link || file.info()?.links > 1 {
-        match make(life, bytes, Old::Shared) {
-            Err(error) if is_full(&error) && !is_link => {}
-            made => {
-                *durable = made.as_ref().ok().cloned();
-                return made.map(drop);
+    let shared = is_link || file.info()?.links > 1;
+    if shared || matches!(*known, Known::Doubtful) {
+        match make(life, bytes, found.clone(), Old::PutAside) {
+            Err(error) if is_full(&error) && shared && !is_link => {}
+            Err(error) => return Err(error),
+            Ok(made) => {
+                *known = Known::Durable(made);
+                return Ok(());
             }
         }
     }
-    match &*durable {
-        Some(slots) => next.clone_from(slots),
+    let durable = match &*known {
+        Known::Durable(slots) => slots.clone(),
         // Written, maybe, by a process that died before its sync.
-        None => file.sync_data()?,
-    }
-    *durable = Some(next.clone());
+        _ => {
+            if let Err(error) = file.sync_data() {
+                *known = Known::Doubtful;
+                return Err(error);
+            }
+            found
+        }
+    };
+    let mut next = durable.clone();
+    *known = Known::Durable(durable);
     let (at, slot) = next.replace(bytes);
     let mut before = vec![0; SLOT_LEN];
     read_full(&*file, at, &mut before)?;
@@ -73,7 +96,7 @@ pub(super) fn write(life: &Life, bytes: &[u8]) -> io::Result<()> {
         write_all(&*file, at, &before).ok();
         return Err(error);
     }
-    *durable = Some(next);
+    *known = Known::Durable(next);
     Ok(())
 }
 
@@ -81,30 +104,77 @@ pub(super) fn write(life: &Life, bytes: &[u8]) -> io::Result<()> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Old {
     None,
-    /// Somebody else's too: it has two names, or is behind a link.
-    Shared,
+    /// It is somebody else's too, having two names or being behind a link; or it may not be what it reads
+    /// as.
+    PutAside,
 }
 
-/// Makes the file under a spare's name, all of it durable, and renames it. A crash in the middle
-/// leaves a spare. Where there was one that is shared, it may also leave no anchor at all, which
-/// says nothing and denies nothing.
-fn make(life: &Life, bytes: &[u8], old: Old) -> io::Result<Slots> {
+/// Makes the file under a spare's name, all of it durable, as the one that follows `found`, and renames
+/// it. A crash in the middle leaves spares; where the old one had been put aside by then, the next lock
+/// of the store [restores](restore) the name.
+fn make(life: &Life, bytes: &[u8], found: Slots, old: Old) -> io::Result<Slots> {
     let (name, file) = life.spares.make()?;
-    let mut slots = Slots::default();
-    let (_, slot) = slots.replace(bytes);
+    let mut slots = found;
+    let (at, slot) = slots.replace(bytes);
+    let aside = life.spares.name();
     let filled = || {
         // Both slots, so that the second has its space before the disk is full.
-        write_all(&*file, 0, &slot)?;
-        write_all(&*file, SLOT_LEN as u64, &[0; SLOT_LEN])?;
+        write_all(&*file, at, &slot)?;
+        write_all(&*file, SLOT_LEN as u64 - at, &[0; SLOT_LEN])?;
         file.sync_all()?;
-        if old == Old::Shared {
-            life.files.remove(NAME)?;
+        if old == Old::PutAside {
+            life.files.rename(NAME, &aside)?;
         }
-        life.files.rename(&name, NAME)
+        life.files.rename(&name, NAME).inspect_err(|_| {
+            if old == Old::PutAside {
+                life.files.rename(&aside, NAME).ok();
+            }
+        })
     };
     filled().inspect_err(|_| life.spares.remove(&name))?;
     life.sync_dir()?;
+    if old == Old::PutAside {
+        life.spares.remove(&aside);
+    }
     Ok(slots)
+}
+
+/// Where a crash came between the putting aside of an anchor and the naming of its successor, one of
+/// these spares is the anchor: the one of the highest turn gets the name again. Says which.
+pub(super) fn restore(files: &dyn Files, names: &[String]) -> io::Result<Option<String>> {
+    if names.iter().any(|name| name == NAME) {
+        return Ok(None);
+    }
+    let mut newest: Option<(Slots, &String)> = None;
+    for name in names.iter().filter(|name| name::is_spare(name)) {
+        let whole =
+            |info: FileInfo| info.kind != FileKind::File || info.size == 2 * SLOT_LEN as u64;
+        if !files.look(name).is_ok_and(whole) {
+            continue;
+        }
+        let Some(found) = files.open(name, Access::Read).and_then(|file| slots(&*file)).ok() else {
+            continue;
+        };
+        if found.bytes().is_some()
+            && newest.as_ref().is_none_or(|(newest, _)| found.turn() > newest.turn())
+        {
+            newest = Some((found, name));
+        }
+    }
+    let Some((_, name)) = newest else { return Ok(None) };
+    files.rename(name, NAME)?;
+    Ok(Some(name.clone()))
+}
+
+/// Whether one of the slots begins as a slot of ours does, in a file of the right length.
+fn was_ours(file: &dyn OpenFile) -> io::Result<bool> {
+    let info = file.info()?;
+    if info.kind != FileKind::File || info.size != 2 * SLOT_LEN as u64 {
+        return Ok(false);
+    }
+    let mut bytes = vec![0; 2 * SLOT_LEN];
+    let read = read_full(file, 0, &mut bytes)?;
+    Ok(Slots::marked(&bytes[..read]))
 }
 
 fn slots(file: &dyn OpenFile) -> io::Result<Slots> {
@@ -118,5 +188,8 @@ fn slots(file: &dyn OpenFile) -> io::Result<Slots> {
 }
 
 fn not_an_anchor(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("the file {NAME} is none: {what}"))
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("the file {NAME} is none, and is left alone: {what}"),
+    )
 }

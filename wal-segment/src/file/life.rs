@@ -66,14 +66,17 @@ impl Life {
             settings,
             spares: Arc::new(spares),
             listed: Arc::clone(listed),
-            anchor: anchor::Durable::new(None),
+            anchor: anchor::Durable::new(anchor::Known::default()),
             dir_syncs: Arc::clone(dir_syncs),
             thread: OnceLock::new(),
             held: AtomicBool::new(true),
             process: process::id(),
             lock,
         });
-        let names = files.list()?;
+        let mut names = files.list()?;
+        if let Some(restored) = anchor::restore(&**files, &names)? {
+            names.retain(|name| *name != restored);
+        }
         for name in names.iter().filter(|name| name::is_spare(name)) {
             if files.look(name).is_ok_and(|info| info.kind == FileKind::File) {
                 files.remove(name).ok();

@@ -287,7 +287,18 @@ impl fmt::Debug for OsFile {
 
 /// The error, of the same kind, with what was tried and where.
 pub(super) fn cannot(verb: &str, path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot {verb} {}: {error}", path.display()))
+    io::Error::new(kind_of(error), format!("cannot {verb} {}: {error}", path.display()))
+}
+
+/// The error's kind. The standard library has none for want of file handles, of the process or of the
+/// system (EMFILE, ENFILE), and the number is lost with the words that are put round it: it is told as
+/// want of memory, which passes as that does.
+fn kind_of(error: &io::Error) -> io::ErrorKind {
+    const HANDLES: [i32; 2] = if cfg!(windows) { [4, 4] } else { [23, 24] };
+    match error.raw_os_error() {
+        Some(code) if HANDLES.contains(&code) => io::ErrorKind::OutOfMemory,
+        _ => error.kind(),
+    }
 }
 
 fn absolute(dir: &Path) -> io::Result<PathBuf> {

@@ -45,6 +45,13 @@ impl PendingSegment {
     /// Whatever has that name keeps it. And the file that has it then is the one that is written:
     /// otherwise what is acknowledged would be in a file without a name.
     pub(super) fn publish(&self, file: &dyn OpenFile) -> io::Result<()> {
+        // Where only `LOCK` could be locked, and another has the log by now, the name is another's to
+        // give: a file of ours in its place would be one more that nothing vouches for.
+        if let Err(error) = self.life.check() {
+            // At once, so that the other does not meet it: it is this writer's own, by its name.
+            self.life.spares.remove(&self.name);
+            return Err(error);
+        }
         let (files, name) = (&self.life.files, name::of(self.id));
         self.life.listed.forget();
         files.rename(&self.name, &name)?;

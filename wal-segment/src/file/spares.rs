@@ -266,6 +266,11 @@ impl Spares {
         }
     }
 
+    /// A name that no file of this life had.
+    pub(super) fn name(&self) -> String {
+        self.making.name()
+    }
+
     /// Removes this spare.
     pub(super) fn remove(&self, name: &str) {
         self.making.remove(name);

@@ -7,6 +7,7 @@ use wal_core::{Naming, SegmentId, SegmentReader, SegmentStore};
 
 use super::copy::copy_as;
 use super::history::FIRST_KEPT;
+use super::lenient::Lenient;
 use super::plain::Bytes;
 
 const MAGIC: [u8; 8] = *b"waltee\x01k";
@@ -32,6 +33,8 @@ fn is_kept(id: SegmentId) -> bool {
 /// has copied already is not copied again: where there is not room for all, each attempt gets further.
 pub(super) fn keep(store: &dyn SegmentStore, id: SegmentId) -> io::Result<()> {
     let reader = store.open(id)?;
+    // What of it can be read.
+    let reader = Lenient(&*reader);
     let size = reader.size()?;
     // What a crash has left of an attempt: each of them begins with a sound block.
     let all: Vec<_> = store.list()?.into_iter().filter(|id| is_kept(*id)).collect();
@@ -44,7 +47,7 @@ pub(super) fn keep(store: &dyn SegmentStore, id: SegmentId) -> io::Result<()> {
         let durable = store.guarantees().naming == Naming::AtSync;
         if durable && kept.segment == id && kept.bytes == size {
             let copy = KeptReader::open(store, &kept)?;
-            if Bytes::of(&*reader, &copy)?.are_same() {
+            if Bytes::of(&reader, &copy)?.are_same() {
                 return Ok(());
             }
         }
@@ -54,7 +57,7 @@ pub(super) fn keep(store: &dyn SegmentStore, id: SegmentId) -> io::Result<()> {
     head.extend(id.get().to_le_bytes());
     head.extend(size.to_le_bytes());
     let head = Slots::default().replace(&head).1;
-    copy_as(&*reader, store, number, &head).map_err(|error| {
+    copy_as(&reader, store, number, &head).map_err(|error| {
         let what = format!("segment {id} is to be replaced, and cannot be kept before: {error}");
         io::Error::new(error.kind(), what)
     })

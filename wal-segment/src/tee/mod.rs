@@ -44,6 +44,7 @@ mod copy;
 mod half;
 mod history;
 mod kept;
+mod lenient;
 mod pair;
 mod plain;
 mod relation;

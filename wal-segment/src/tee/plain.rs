@@ -7,6 +7,7 @@ use std::io;
 use wal_core::{SegmentId, SegmentReader, SegmentStore, Unwritten};
 
 use super::copy::segments;
+use super::lenient::read_leniently;
 use super::verdict::Verdict;
 use super::{Half, Mismatch};
 
@@ -39,8 +40,9 @@ impl Bytes {
         let (mut left, mut right) = (vec![0; CHUNK], vec![0; CHUNK]);
         let (mut offset, mut found) = (0, Self::default());
         while offset < size {
-            let count = one.read_at(offset, &mut left)?;
-            let others = other.read_at(offset, &mut right)?;
+            let (count, whole) = read_leniently(one, offset, &mut left)?;
+            let (others, other_whole) = read_leniently(other, offset, &mut right)?;
+            found.differ |= !whole || !other_whole;
             left[count..].fill(0);
             right[others..].fill(0);
             if left != right {

@@ -8,6 +8,8 @@ use wal_core::format::{
 };
 use wal_core::{Lsn, SegmentReader};
 
+use super::lenient::read_leniently;
+
 /// Bytes read at a time.
 const WINDOW: usize = 256 * 1024;
 
@@ -42,7 +44,7 @@ impl Run {
     ) -> io::Result<Self> {
         let size = reader.size()?;
         let mut scan = Scanning {
-            window: Window { reader, start: 0, bytes: Vec::new() },
+            window: Window::new(reader),
             identity: Identity::of(header),
             open: OpenSegment::new(header.clone()),
             limit: limit.unwrap_or(u64::MAX).min(size),
@@ -67,6 +69,8 @@ impl Run {
             Stop::End if limit.is_some() => {}
             Stop::End => (run.seen, run.damaged) = scan.behind(size)?,
         }
+        // A sector that cannot be read is wrong as wrong bytes are.
+        run.damaged |= scan.window.unreadable;
         Ok(run)
     }
 
@@ -74,7 +78,7 @@ impl Run {
     /// of a damaged segment can still say of it.
     pub(super) fn last_seen(reader: &dyn SegmentReader, header: &SegmentHeader) -> io::Result<u64> {
         let mut scan = Scanning {
-            window: Window { reader, start: 0, bytes: Vec::new() },
+            window: Window::new(reader),
             identity: Identity::of(header),
             open: OpenSegment::new(header.clone()),
             limit: 0,
@@ -184,9 +188,15 @@ struct Window<'a> {
     reader: &'a dyn SegmentReader,
     start: u64,
     bytes: Vec<u8>,
+    /// Something of what was asked for cannot be read, and counts as zeros.
+    unreadable: bool,
 }
 
-impl Window<'_> {
+impl<'a> Window<'a> {
+    fn new(reader: &'a dyn SegmentReader) -> Self {
+        Self { reader, start: 0, bytes: Vec::new(), unreadable: false }
+    }
+
     /// The bytes from `offset` on, `len` of them where there are so many.
     fn at(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
         let have = offset.checked_sub(self.start).and_then(|skip| usize::try_from(skip).ok());
@@ -196,7 +206,8 @@ impl Window<'_> {
                 let left = self.reader.size()?.saturating_sub(offset);
                 let left = usize::try_from(left).unwrap_or(usize::MAX);
                 self.bytes.resize(len.max(WINDOW).min(left), 0);
-                let count = self.reader.read_at(offset, &mut self.bytes)?;
+                let (count, whole) = read_leniently(self.reader, offset, &mut self.bytes)?;
+                self.unreadable |= !whole;
                 self.bytes.truncate(count);
                 self.start = offset;
                 0
@@ -228,8 +239,11 @@ impl Head {
     ) -> io::Result<Self> {
         use wal_core::format::HeaderFault;
         let mut bytes = vec![0; HEADER_LEN];
-        let count = reader.read_at(0, &mut bytes)?;
+        let (count, whole) = read_leniently(reader, 0, &mut bytes)?;
         bytes.truncate(count);
+        if !whole {
+            return Ok(Self::Strange);
+        }
         match SegmentHeader::decode(&bytes) {
             Ok(header) if header.id == id => return Ok(Self::Sound(Box::new(header))),
             Err(HeaderFault::Version(_) | HeaderFault::Features(_)) => return Ok(Self::Unknown),
@@ -242,16 +256,14 @@ impl Head {
 
 /// Whether a segment has only zeros from this byte on.
 pub(super) fn is_blank_from(reader: &dyn SegmentReader, from: u64) -> io::Result<bool> {
-    let mut window = Window { reader, start: 0, bytes: Vec::new() };
+    let mut window = Window::new(reader);
     let mut at = from;
     loop {
         let bytes = window.at(at, WINDOW)?;
-        if bytes.is_empty() {
-            return Ok(true);
+        let (len, blank) = (bytes.len() as u64, is_blank(bytes));
+        if len == 0 || !blank || window.unreadable {
+            return Ok(len == 0 && !window.unreadable);
         }
-        if !is_blank(bytes) {
-            return Ok(false);
-        }
-        at += bytes.len() as u64;
+        at += len;
     }
 }

@@ -136,6 +136,41 @@ fn f6_a_hard_linked_anchor_is_left_alone() {
     assert_eq!(names(&log), ["ANCHOR", "LOCK"]);
 }
 
+/// The first sync of an anchor that was found fails, and the next one says that all is well, which the
+/// system does though the bytes never reached the disk. The write that followed went over the other slot,
+/// the only one that was there: with the power gone in the middle of it, both were torn. Such a file is put
+/// aside, and the new one gets the name; the power gone between the two leaves one of them.
+#[test]
+fn an_anchor_whose_first_sync_failed_is_made_anew() {
+    for next in 0.. {
+        let disk = SimDisk::new(Profile::STRICT);
+        let first = held(store(&disk));
+        first.write_anchor(b"first").unwrap();
+        first.write_anchor(b"second").unwrap();
+        // In the cache alone, by a process that died before its sync.
+        disk.fail(FaultRule::next(Call::Sync, Fault::Ignored));
+        first.write_anchor(b"third").unwrap();
+        let killed = disk.kill();
+        let second = held(store(&killed));
+        killed.fail(FaultRule::next(Call::Sync, Fault::Dropped));
+        second.write_anchor(b"fourth").unwrap_err();
+        killed.heal();
+        killed.crash_at(killed.operations() + next);
+        let written = second.write_anchor(b"fifth").is_ok();
+        for choice in killed.extremes().into_iter().chain((0..40).map(CutChoice::Seed)) {
+            let place = format!("{next}, {choice}");
+            let left = killed.power_cut(choice);
+            let _held = held(store(&left));
+            let found = store(&left).read_anchor();
+            let found = found.unwrap_or_else(|error| panic!("{place}: {error}"));
+            assert!(found.is_some_and(|bytes| bytes != b"first"), "{place}");
+        }
+        if written {
+            break;
+        }
+    }
+}
+
 #[test]
 fn what_is_no_anchor_is_told_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
@@ -151,6 +186,13 @@ fn what_is_no_anchor_is_told_and_left_alone() {
         fs::write(&anchor, rotten).unwrap();
         assert_eq!(store.read_anchor().unwrap_err().kind(), ErrorKind::InvalidData);
     }
+    // Nor is it where it still has our mark: both slots are rotten.
+    store.write_anchor(b"x").unwrap();
+    let mut rotten = fs::read(&anchor).unwrap();
+    rotten[100] ^= 1;
+    rotten[5000] ^= 1;
+    fs::write(&anchor, rotten).unwrap();
+    assert_eq!(store.read_anchor().unwrap_err().kind(), ErrorKind::InvalidData);
     // That is nobody's text: the next one is written there.
     store.write_anchor(b"x").unwrap();
     assert_eq!(store.read_anchor().unwrap().as_deref(), Some(&b"x"[..]));

@@ -24,6 +24,11 @@ impl SimDisk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             file => {
                 let file = file?;
+                // Written, maybe, and never synced, by a process that died in between: the slot that goes
+                // next is then the only one that is on the disk.
+                if file.is_dirty() {
+                    file.sync_data()?;
+                }
                 let (at, slot) = slots(&file)?.replace(bytes);
                 file.write_all_at(at, &slot)?;
                 return file.sync_data();

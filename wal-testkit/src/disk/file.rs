@@ -204,6 +204,11 @@ impl SimFile {
         })
     }
 
+    /// There are changes that no sync has covered.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.disk.state().inode(self.inode).pending().next().is_some()
+    }
+
     /// The handle is one that writes, from here on.
     pub(crate) fn writes(&self) {
         let mut state = self.disk.state();

@@ -1,9 +1,13 @@
 //! B2, F9: disks that are full.
 
+use std::sync::Arc;
 use wal::parts::core::SegmentStore;
 use wal::parts::segment::MemoryStore;
 use wal::{ErrorKind, Lsn, Reader, Retention, Wal};
-use wal_testkit::SimDisk;
+
+use wal::Preparation;
+use wal::parts::segment::FileStore;
+use wal_testkit::{Profile, SimDisk, SimFiles};
 
 use super::{SEGMENT, commit, disk, over, taken};
 
@@ -77,6 +81,70 @@ fn b2_a_crash_while_pruning_first_loses_nothing_behind_the_start() {
             break;
         }
     }
+}
+
+/// A log of one segment, without prepared space, that has filled its disk alone, and was killed.
+fn filled_by_one(found_full: bool) -> (SimDisk, u64) {
+    let disk = SimDisk::new(Profile::STRICT);
+    let files = Arc::new(SimFiles::new(disk.clone()));
+    let store = Arc::new(FileStore::over(files).preparation(Preparation::None));
+    let (wal, _) = Wal::with_store(store).segment_size(1 << 20).open().unwrap();
+    commit(&wal, &[1; 700]);
+    disk.set_room(Some(40 << 10));
+    while wal.append([7; 700]).and_then(|lsn| wal.wait_for_lsn(lsn).wait()).is_ok() {}
+    let last = wal.durable_lsn().get();
+    if !found_full {
+        // As if nothing had been told of it, and so nothing noted.
+        disk.set_room(None);
+        commit(&wal, &[8; 700]);
+    }
+    let disk = disk.kill();
+    drop(wal);
+    disk.set_room(Some(0));
+    let last = if found_full { last } else { wal_last(&disk) };
+    (disk, last)
+}
+
+fn wal_last(disk: &SimDisk) -> u64 {
+    let files = Arc::new(SimFiles::new(disk.clone()));
+    Reader::with_store(Arc::new(FileStore::over(files))).survey().unwrap().unwrap().last_lsn().get()
+}
+
+/// B2, of one segment alone: the last frames were in doubt, a copy of them had no room, and pruning
+/// had nothing to take. The anchor, which takes no room, now says how far the log was durable when the
+/// disk was found full; so nothing is in doubt, and the log opens as it is, whatever the power left.
+#[test]
+fn b2_one_segment_that_filled_its_disk_alone_opens() {
+    let (disk, last) = filled_by_one(true);
+    for choice in disk.extremes() {
+        let after = disk.power_cut(choice);
+        after.set_room(Some(0));
+        let (wal, recovery) = over(&after).open().unwrap();
+        assert!(recovery.last_lsn.get() >= last, "{choice}: {recovery:?}");
+        assert_eq!(recovery.records_carried, 0, "{choice}: {recovery:?}");
+        let read = wal.read_from(Lsn::FIRST).unwrap();
+        let count = read.inspect(|entry| assert!(entry.is_ok(), "{entry:?}")).count() as u64;
+        assert_eq!(count, recovery.last_lsn.get(), "{choice}");
+        // Once more, and then it goes on where it is.
+        drop(wal);
+        let (wal, again) = over(&after).open().unwrap();
+        assert_eq!(again.last_lsn, recovery.last_lsn, "{choice}");
+        after.set_room(None);
+        commit(&wal, b"goes on");
+        wal.close().unwrap();
+    }
+}
+
+/// Where a kill came before the disk was found full, what is in doubt takes as much room as it has, and
+/// the error says so; with that room all of it is there.
+#[test]
+fn b2_what_is_in_doubt_takes_no_more_room_than_it_has() {
+    let (disk, last) = filled_by_one(false);
+    let error = over(&disk).open().map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull, "{error:?}");
+    disk.set_room(Some(4 * 4096));
+    let (_, recovery) = over(&disk).open().unwrap();
+    assert_eq!(recovery.last_lsn.get(), last, "{recovery:?}");
 }
 
 /// A log that is open on a full disk is pruned though not even the frame with its new start has room.
@@ -156,10 +224,8 @@ fn f9_a_copy_takes_segments_of_the_sources_size() {
     }
     wal.close().unwrap();
     drop(wal);
-    let source: std::sync::Arc<dyn SegmentStore> = std::sync::Arc::new(
-        wal::parts::segment::FileStore::over(std::sync::Arc::new(super::SimFiles::new(disk))),
-    );
-    let target = std::sync::Arc::new(MemoryStore::with_capacity_limit(256 << 10));
+    let source: Arc<dyn SegmentStore> = Arc::new(FileStore::over(Arc::new(SimFiles::new(disk))));
+    let target = Arc::new(MemoryStore::with_capacity_limit(256 << 10));
     Reader::with_store(source).backup_to(target.clone()).unwrap();
     let (copy, recovery) = Wal::with_store(target).segment_size(SEGMENT).open().unwrap();
     assert_eq!(recovery.valid_records, 60);

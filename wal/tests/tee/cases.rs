@@ -274,3 +274,38 @@ fn tee_rebuild_never() -> Result<()> {
     }
     Ok(())
 }
+
+/// The anchor of one half is rotten in both its slots: the pair could not be healed, for nothing was
+/// written where the anchor could not be read. Where it is somebody's text, it is named, and nothing is
+/// changed; with it moved away, the pair is healed.
+#[test]
+fn tee_garbage_in_one_anchor() -> Result<()> {
+    for half in ["a", "b"] {
+        let dirs = Dirs::new();
+        let open = || Wal::with_store(dirs.pair(OnLoss::Fail)).segment_size(64 << 10).open();
+        let (wal, _) = open()?;
+        for _ in 0..20 {
+            wal.append_durable(vec![7; 10_000])?;
+        }
+        wal.close()?;
+        drop(wal);
+        let anchor = dirs.path(half).join("ANCHOR");
+        flip(&anchor, 100);
+        flip(&anchor, 4096 + 100);
+        let (wal, recovery) = open()?;
+        assert_eq!(recovery.valid_records, 20, "{half}");
+        wal.close()?;
+        drop(wal);
+        assert_eq!(dirs.records(half)?, 20, "{half}");
+
+        fs::write(&anchor, "a text of somebody's").unwrap();
+        let error = open().map(drop).unwrap_err();
+        assert!(error.report().contains("ANCHOR"), "{half}: {}", error.report());
+        assert_eq!(fs::read(&anchor).unwrap(), b"a text of somebody's");
+        fs::remove_file(&anchor).unwrap();
+        let (wal, recovery) = open()?;
+        assert_eq!(recovery.valid_records, 20, "{half}");
+        wal.close()?;
+    }
+    Ok(())
+}

@@ -214,3 +214,34 @@ fn no_damage_to_a_mark_lets_the_abandoned_half_win() -> Result<()> {
     }
     Ok(())
 }
+
+/// A sector of one half could not be read, and the pair did not open, though the other half had what it
+/// held: it is damage of that half, as a wrong byte is. What of the segment could be read is kept.
+#[test]
+fn an_unreadable_sector_in_one_half_is_healed_from_the_other() -> Result<()> {
+    for kinds in KINDS {
+        let pair = Pair::new(kinds);
+        let mut last = 0;
+        history(&pair, |_, lsn| last = lsn)?;
+        for (bad, disk) in pair.disks.iter().enumerate() {
+            for (name, bytes) in disk.kill().contents().unwrap() {
+                // The pair's own marks have numbers of their own.
+                if !name.ends_with(".wal") || !name.starts_with("00000000") {
+                    continue;
+                }
+                for at in
+                    [0, 4096, bytes.len() as u64 / 2, (bytes.len() as u64).saturating_sub(600)]
+                {
+                    let after = pair.killed();
+                    after.disks[bad].lose(&name, at..at + 512).unwrap();
+                    let found = after.recovered(bad);
+                    let found = found.unwrap_or_else(|error| {
+                        panic!("{kinds:?}, half {bad}, {name} at {at}: {error:?}")
+                    });
+                    assert_eq!(found, last, "{kinds:?}, half {bad}, {name} at {at}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
