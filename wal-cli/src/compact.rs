@@ -90,9 +90,7 @@ impl KeyIs {
     fn of(&self, entry: &Entry) -> Key {
         let key = match self {
             Self { key_bytes: Some(bytes), .. } => entry.payload.get(..*bytes).map(<[u8]>::to_vec),
-            Self { key_field: Some(field), .. } => {
-                field_text(&entry.payload, field)
-            }
+            Self { key_field: Some(field), .. } => field_text(&entry.payload, field),
             _ => None,
         };
         key.map_or(Key::Keep, Key::Of)
@@ -131,7 +129,8 @@ mod tests {
 
     #[test]
     fn what_is_no_object_with_the_field_has_no_key() {
-        for record in ["", "1", "[1]", "{}", r#"{"ID":1}"#, r#"{"id":1"#, r#"{"id":1}x"#, r#"{"id":}"#]
+        for record in
+            ["", "1", "[1]", "{}", r#"{"ID":1}"#, r#"{"id":1"#, r#"{"id":1}x"#, r#"{"id":}"#]
         {
             assert_eq!(key(record), None, "{record}");
         }

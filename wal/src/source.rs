@@ -63,7 +63,18 @@ impl Source {
         let (store, transforms) = (Arc::clone(store), transforms.clone());
         let codec = *codec;
         let RecoverOptions { segment_size, alignment, .. } = *recovering;
-        Ok(Self { store, transforms, chain, first, last, log, codec, segment_size, alignment, live })
+        Ok(Self {
+            store,
+            transforms,
+            chain,
+            first,
+            last,
+            log,
+            codec,
+            segment_size,
+            alignment,
+            live,
+        })
     }
 
     /// What `copy` makes of the records of a log as it lies there. Where it fails and the log was pruned
@@ -89,7 +100,18 @@ impl Source {
             survey.newest.alignment.min(RecoverOptions::LARGEST_ALIGNMENT)
         });
         let live = None;
-        Ok(Self { store, transforms, chain, first, last, log, codec, segment_size, alignment, live })
+        Ok(Self {
+            store,
+            transforms,
+            chain,
+            first,
+            last,
+            log,
+            codec,
+            segment_size,
+            alignment,
+            live,
+        })
     }
 
     /// How a copy is written that is like the source.

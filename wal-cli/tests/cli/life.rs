@@ -202,15 +202,25 @@ fn compact_wants_one_kind_of_key() {
 /// digits, became the same float: records about other things were dropped from the copy.
 #[test]
 fn compact_keys() {
-    let log = Log::of(concat!(
-        r#"{"id":100000000000000000001,"v":"first"}"#, "\n",
-        r#"{"id":100000000000000000002,"v":"second"}"#, "\n",
-        r#"{"id":0.12345678901234567890,"v":"third"}"#, "\n",
-        r#"{"id":0.12345678901234567891,"v":"fourth"}"#, "\n",
-        r#"{"id":100000000000000000001,"v":"fifth"}"#, "\n",
-        r#"{"id":1,"v":"sixth"}"#, "\n",
-        r#"{"id":1.0,"v":"seventh"}"#, "\n",
-    ).as_bytes());
+    let log = Log::of(
+        concat!(
+            r#"{"id":100000000000000000001,"v":"first"}"#,
+            "\n",
+            r#"{"id":100000000000000000002,"v":"second"}"#,
+            "\n",
+            r#"{"id":0.12345678901234567890,"v":"third"}"#,
+            "\n",
+            r#"{"id":0.12345678901234567891,"v":"fourth"}"#,
+            "\n",
+            r#"{"id":100000000000000000001,"v":"fifth"}"#,
+            "\n",
+            r#"{"id":1,"v":"sixth"}"#,
+            "\n",
+            r#"{"id":1.0,"v":"seventh"}"#,
+            "\n",
+        )
+        .as_bytes(),
+    );
     let target = tempfile::tempdir().unwrap();
     let copy = target.path().join("copy");
     into("compact", &log, &copy, &["--key-field", "id"]).exits(0);

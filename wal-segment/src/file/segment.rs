@@ -9,9 +9,13 @@ use wal_core::{SegmentSpace, SegmentSyncer, SegmentWriter, Unwritten};
 use super::pending::PendingSegment;
 use super::preparation::{Prepared, is_full};
 use super::syncs::Syncs;
+use super::transfer::{uninterrupted, write_all};
 use super::writing::Block;
 use super::{OpenFile, zeros};
 use crate::sync::{AtomicU64, Ordering};
+
+/// No file system in use cuts a file in smaller units than this.
+const BLOCK: u64 = 4096;
 
 /// Appends to one file. Refuses once a sync of the file has failed.
 ///
@@ -69,6 +73,24 @@ impl FileWriter {
         }
     }
 
+    /// Gives back what a write that found no room has left behind the end, and blanks what there is of it
+    /// in the end's own block. Whole frames may be among it, and look like records that were acknowledged:
+    /// the next open would want room to carry them over, on a disk that is full of them. Where this
+    /// fails, no more is lost than that room.
+    fn cut_garbage(&self) {
+        let file = &self.syncer.file;
+        let (Ok(size), Ok(block)) = (file.size(), file.block_size()) else { return };
+        let border = self.end.next_multiple_of(block.max(BLOCK));
+        if self.prepared.end() > self.end || size <= self.end {
+            return;
+        }
+        if size > border {
+            uninterrupted(|| file.set_len(border)).ok();
+        }
+        let more = usize::try_from(size.min(border) - self.end).unwrap_or(0);
+        write_all(&**file, self.end, &vec![0; more]).ok();
+    }
+
     fn want_zeros(&mut self) {
         if let Some(zeros) = self.zeros.as_mut().and_then(|zeros| zeros.due(self.end)) {
             self.syncer.segment.life.spares.want_zeros(zeros);
@@ -92,7 +114,12 @@ impl SegmentWriter for FileWriter {
         if written.as_ref().is_err_and(is_full) && life.spares.release() {
             written = writing.write(&**file, self.end, bytes, &mut self.block);
         }
-        written?;
+        if let Err(error) = written {
+            if is_full(&error) && !writing.access().passes_cache() {
+                self.cut_garbage();
+            }
+            return Err(error);
+        }
         self.end = end;
         self.syncer.written.store(end, Ordering::Release);
         if self.next == Next::NotYet && end > self.size / 4 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use wal::parts::core::SegmentStore;
 use wal::parts::segment::MemoryStore;
-use wal::{ErrorKind, Lsn, Reader, Retention, Wal};
+use wal::{Config, ErrorKind, Lsn, Reader, Retention, Wal};
 
 use wal::Preparation;
 use wal::parts::segment::FileStore;
@@ -132,6 +132,36 @@ fn b2_one_segment_that_filled_its_disk_alone_opens() {
         after.set_room(None);
         commit(&wal, b"goes on");
         wal.close().unwrap();
+    }
+}
+
+/// A write of many frames found no room for all of them, and the ones that had got there looked like
+/// records that may have been acknowledged: they were in doubt, and took more room than there was.
+#[test]
+fn b2_frames_of_a_write_that_had_no_room_are_not_in_doubt() {
+    for records in 1..40 {
+        let disk = SimDisk::new(Profile::STRICT);
+        let files = Arc::new(SimFiles::new(disk.clone()));
+        let store = Arc::new(FileStore::over(files).preparation(Preparation::None));
+        let mut config = Config::default();
+        config.segment_size = 1 << 20;
+        config.frame_size = 1500;
+        let (wal, _) = Wal::with_store(store).config(config).open().unwrap();
+        commit(&wal, &[1; 700]);
+        disk.set_room(Some(20 << 10));
+        while let Ok(lsn) = wal.append([7; 700]) {
+            if lsn.get() % records == 0 && wal.wait_for_lsn(lsn).wait().is_err() {
+                break;
+            }
+        }
+        let last = wal.durable_lsn();
+        let disk = disk.kill();
+        drop(wal);
+        disk.set_room(Some(0));
+        let (_, recovery) = over(&disk).open().unwrap_or_else(|error| {
+            panic!("{records} records at a time, {last} durable: {error:?}")
+        });
+        assert_eq!(recovery.last_lsn, last, "{records} records at a time");
     }
 }
 
