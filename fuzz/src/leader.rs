@@ -19,7 +19,7 @@ impl CommitStrategy for Leader {
         Ok(())
     }
 
-    fn staged(&self, _: Lsn) -> Result<()> {
+    fn staged(&self, _: Lsn, _: Waiter) -> Result<()> {
         Ok(())
     }
 

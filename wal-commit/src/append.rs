@@ -26,23 +26,30 @@ impl Pipeline {
     #[inline]
     pub fn append(&self, record: &[u8]) -> Result<Lsn> {
         self.check(record)?;
-        self.stage(self.options().when_full, |stage| stage.push(record))
+        self.stage(self.options().when_full, Waiter::Thread, |stage| stage.push(record))
     }
 
     /// As [`append`](Self::append), refused with [`Backpressure`](ErrorKind::Backpressure) where
-    /// [`buffer_size`](crate::Options::buffer_size) bytes are staged already. The strategy then knows
-    /// that room is wanted.
+    /// [`buffer_size`](crate::Options::buffer_size) bytes are staged already, or a truncation is under
+    /// way. The strategy then knows that room is wanted.
+    ///
+    /// Never waits for the disk: under a strategy that writes or syncs at an append, a thread does, and
+    /// a wait tells.
     pub fn try_append(&self, record: &[u8]) -> Result<Lsn> {
         self.check(record)?;
-        self.stage(WhenFull::Refuse, |stage| stage.push(record))
+        self.stage(WhenFull::Refuse, Waiter::Task, |stage| stage.push(record))
     }
 
     /// As [`append`](Self::append), waiting for room without blocking the thread. Dropping the
     /// future before it is done appends nothing.
+    ///
+    /// A poll never waits for the disk: under a strategy that writes or syncs at an append, a thread
+    /// does, and a wait tells. Now and then it lets the runtime run others first.
     pub async fn append_async(&self, record: &[u8]) -> Result<Lsn> {
         self.check(record)?;
+        self.give_way().await;
         loop {
-            let staged = self.stage(WhenFull::Refuse, |stage| stage.push(record));
+            let staged = self.stage(WhenFull::Refuse, Waiter::Task, |stage| stage.push(record));
             if !is_full(&staged) {
                 return staged;
             }
@@ -66,15 +73,18 @@ impl Pipeline {
     /// [`append`](Self::append): a batch is staged whole where there is any.
     pub fn append_batch<T: AsRef<[u8]>>(&self, records: &[T]) -> Result<(Lsn, Lsn)> {
         let batch = self.batch(records)?;
-        self.stage(self.options().when_full, |stage| batch.push(stage)).map(|last| batch.lsns(last))
+        let staged =
+            self.stage(self.options().when_full, Waiter::Thread, |stage| batch.push(stage));
+        staged.map(|last| batch.lsns(last))
     }
 
     /// As [`append_batch`](Self::append_batch), waiting for room without blocking the thread.
     /// Dropping the future before it is done appends nothing.
     pub async fn append_batch_async<T: AsRef<[u8]>>(&self, records: &[T]) -> Result<(Lsn, Lsn)> {
         let batch = self.batch(records)?;
+        self.give_way().await;
         loop {
-            let staged = self.stage(WhenFull::Refuse, |stage| batch.push(stage));
+            let staged = self.stage(WhenFull::Refuse, Waiter::Task, |stage| batch.push(stage));
             if !is_full(&staged) {
                 return staged.map(|last| batch.lsns(last));
             }
@@ -82,9 +92,15 @@ impl Pipeline {
         }
     }
 
-    /// Stages what `push` pushes, where there is room, and tells the strategy.
+    /// Stages what `push` pushes, where there is room, and tells the strategy. Blocks for a
+    /// [`Waiter::Thread`] only.
     #[inline]
-    fn stage(&self, when_full: WhenFull, push: impl FnOnce(&mut Stage) -> Lsn) -> Result<Lsn> {
+    fn stage(
+        &self,
+        when_full: WhenFull,
+        appender: Waiter,
+        push: impl FnOnce(&mut Stage) -> Lsn,
+    ) -> Result<Lsn> {
         self.check_process()?;
         let (lsn, ample) = loop {
             let mut stage = lock_briefly(&self.flusher().stage);
@@ -95,7 +111,8 @@ impl Pipeline {
                 let what = "the LSNs are used up: no record has one behind this";
                 return Err(Error::new(ErrorKind::Invalid, what).lsn(stage.last_lsn()));
             }
-            if stage.len() <= self.options().buffer_size {
+            let cut = stage.is_being_cut();
+            if !cut && stage.len() <= self.options().buffer_size {
                 let ample = self.options().buffer_size / 8;
                 let before = stage.len();
                 let lsn = push(&mut stage);
@@ -103,16 +120,19 @@ impl Pipeline {
             }
             let staged = stage.last_lsn();
             drop(stage);
-            match when_full {
-                WhenFull::Block => self.flusher().with_room(|| self.flusher().write())?,
-                WhenFull::Refuse => {
+            match (cut, appender, when_full) {
+                // The turn at writing is free when the truncation has ended.
+                (true, Waiter::Thread, _) | (false, _, WhenFull::Block) => {
+                    self.flusher().with_room(|| self.flusher().write())?;
+                }
+                (true, ..) => return Err(full("the log is being truncated")),
+                (false, _, WhenFull::Refuse) => {
                     self.strategy().waiting(staged, Waiter::Task)?;
-                    let what = "more is staged than buffer_size allows";
-                    return Err(Error::new(ErrorKind::Backpressure, what));
+                    return Err(full("more is staged than buffer_size allows"));
                 }
             }
         };
-        self.tell_staged(lsn, when_full).map_err(|error| error.lsn(lsn))?;
+        self.tell_staged(lsn, when_full, appender).map_err(|error| error.lsn(lsn))?;
         if ample && self.written_lsn() < lsn {
             // What goes wrong with it reaches those who do wait.
             self.strategy().waiting(lsn, Waiter::Nobody).ok();
@@ -122,8 +142,8 @@ impl Pipeline {
 
     /// Tells the strategy, which may flush by itself. Where there is no room for that, and the settings
     /// say to wait for some, an append that may block does.
-    fn tell_staged(&self, lsn: Lsn, when_full: WhenFull) -> Result<()> {
-        match self.strategy().staged(lsn) {
+    fn tell_staged(&self, lsn: Lsn, when_full: WhenFull, appender: Waiter) -> Result<()> {
+        match self.strategy().staged(lsn, appender) {
             Err(error)
                 if error.kind() == ErrorKind::StorageFull && when_full == WhenFull::Block =>
             {
@@ -138,25 +158,49 @@ impl Pipeline {
         }
     }
 
+    /// Lets the runtime run others, every now and then: a task whose appends find room and whose waits
+    /// find their records acknowledged would else keep its thread for itself.
+    async fn give_way(&self) {
+        let mut gives = self.gives_way();
+        poll_fn(|context| {
+            if !std::mem::take(&mut gives) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Waits until what is staged now is written: then there was room at some moment. So there was
-    /// where a truncation has ended the waiting.
+    /// where a truncation has ended the waiting, which each does.
     async fn room(&self) -> Result<()> {
-        let staged = self.staged_lsn();
-        let mut place = Place::new(self, Arc::clone(&self.flusher().written), staged);
+        let (staged, cut) = {
+            let stage = lock_briefly(&self.flusher().stage);
+            (stage.last_lsn(), stage.is_being_cut())
+        };
+        // What is staged is written where the log is cut; so this waits for what is not there.
+        let awaited = if cut { staged.next() } else { staged };
+        let mut place = Place::new(self, Arc::clone(&self.flusher().written), awaited);
         let mut asked = false;
         let written = poll_fn(|context| {
             let mut polled = place.poll(context);
             if polled.is_pending() && !asked {
                 // In the queue by now, so that a failure of this very flush is heard.
                 asked = true;
-                if let Err(error) = self.strategy().waiting(staged, Waiter::Task) {
+                if !cut && let Err(error) = self.strategy().waiting(staged, Waiter::Task) {
                     return Poll::Ready(Err(error));
                 }
-                // A close ends this wait, or is seen here: what is left after one that found no room
-                // is nobody's to write.
-                if let Some(why) = lock_briefly(&self.flusher().stage).closed() {
+                // A close or the end of a truncation ends this wait, or is seen here: what is left
+                // after a close that found no room, no thread of the log writes any more.
+                let stage = lock_briefly(&self.flusher().stage);
+                if let Some(why) = stage.closed() {
                     return Poll::Ready(Err(why.clone()));
                 }
+                if cut && !stage.is_being_cut() {
+                    return Poll::Ready(Ok(()));
+                }
+                drop(stage);
                 polled = place.poll(context);
             }
             polled
@@ -214,6 +258,10 @@ impl Batch<'_> {
     fn lsns(&self, last: Lsn) -> (Lsn, Lsn) {
         (Lsn::new(last.get() + 1 - self.records.len() as u64), last)
     }
+}
+
+fn full(what: &'static str) -> Error {
+    Error::new(ErrorKind::Backpressure, what)
 }
 
 fn is_full(staged: &Result<Lsn>) -> bool {

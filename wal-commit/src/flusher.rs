@@ -8,9 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use wal_core::format::Start;
-use wal_core::{
-    Acknowledgement, Error, ErrorKind, Flush, Lsn, Moment, Result, SegmentId, StoreLock, Watermark,
-};
+use wal_core::{Error, ErrorKind, Flush, Lsn, Moment, Result, SegmentId, StoreLock, Watermark};
 
 use crate::room::Room;
 use crate::stage::{Stage, Staged};
@@ -41,7 +39,8 @@ pub(crate) struct Flusher {
     pub(crate) durable: Arc<Watermark>,
     poison: OnceLock<Error>,
     syncs: AtomicU64,
-    in_flight: u64,
+    /// The most bytes of a buffer that is kept for the next flush.
+    kept: usize,
     when_disk_full: WhenDiskFull,
     room: Room,
 }
@@ -73,10 +72,6 @@ impl Flusher {
         lock: Box<dyn StoreLock>,
     ) -> Self {
         let last_lsn = writer.last_lsn();
-        let in_flight = match writer.acknowledges() {
-            Acknowledgement::Written => u64::MAX,
-            _ => options.in_flight(),
-        };
         let mut writing =
             Writing { writer: None, taken: Staged::default(), next: 0, lock: Some(lock) };
         let mut tip = Tip::default();
@@ -90,7 +85,7 @@ impl Flusher {
             durable: Arc::new(Watermark::new(last_lsn)),
             poison: OnceLock::new(),
             syncs: AtomicU64::new(0),
-            in_flight,
+            kept: options.buffer_size + options.frame_size,
             when_disk_full: options.when_disk_full,
             room: Room::default(),
         }

@@ -21,7 +21,10 @@ pub struct Options {
     pub batch_limit: usize,
     /// An append that finds more than this staged does what [`when_full`](Self::when_full) says. So
     /// a stalled disk and fast appends fill at the most twice this and twice
-    /// [`batch_limit`](Self::batch_limit): what is staged, and what is being written.
+    /// [`batch_limit`](Self::batch_limit): what is staged, and what is being written. With a
+    /// [`transform`](Self::transform), also a MiB and one frame as they are stored.
+    ///
+    /// Between flushes a buffer of no more than this is kept; a closed log keeps none.
     pub buffer_size: usize,
     /// What an append does where there is no room.
     pub when_full: WhenFull,
@@ -113,7 +116,8 @@ impl Options {
     }
 
     /// The most bytes that are ever unsynced at once, where anything syncs at all: what is staged
-    /// when a flush begins, and as much again.
+    /// when a flush begins, and as much again. A frame that a transform makes larger than that has a
+    /// segment whose header says so.
     pub(crate) fn in_flight(&self) -> u64 {
         2 * (self.buffer_size + self.batch_limit) as u64
     }

@@ -1,7 +1,7 @@
 //! [`Pipeline`]: the writing half of a log.
 
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use wal_core::format::Start;
@@ -17,6 +17,10 @@ use crate::wait::Wait;
 use crate::writer::Writer;
 use crate::{Options, WhenDiskFull};
 
+/// Of so many calls of tasks that could have ended at once, one lets others run first: often enough
+/// for a timer, and too seldom to show in what a commit costs.
+const READY: u64 = 64;
+
 /// The writing half of a log: append, wait, sync, close. Shared between threads behind an `Arc`.
 pub struct Pipeline {
     flusher: Arc<Flusher>,
@@ -27,6 +31,8 @@ pub struct Pipeline {
     patience: Patience,
     /// The process that the log was opened in, as the [`Env`] tells it.
     process: u32,
+    /// Calls of tasks that could have ended at once.
+    ready: AtomicU64,
     /// Whether the strategy has been told to stop.
     stopped: AtomicBool,
     /// Why the first close left records in memory, if it did; from then on nobody flushes them by
@@ -60,9 +66,20 @@ impl Pipeline {
         let flusher = Arc::new(Flusher::new(writer, &options, overlapping_syncs, lock));
         let stopped = AtomicBool::new(false);
         let (patience, unclosed) = (Patience::default(), OnceLock::new());
+        let ready = AtomicU64::new(0);
         let process = env.process();
-        let log =
-            Self { flusher, strategy, store, env, options, patience, process, stopped, unclosed };
+        let log = Self {
+            flusher,
+            strategy,
+            store,
+            env,
+            options,
+            patience,
+            process,
+            ready,
+            stopped,
+            unclosed,
+        };
         log.strategy.start(Arc::clone(&log.flusher) as Arc<dyn Flush>).inspect_err(|_| {
             // It may drive another log, and does not end with this one.
             log.stopped.store(true, Ordering::Relaxed);
@@ -282,6 +299,13 @@ impl Pipeline {
 
     pub(crate) fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Whether a task that need not wait lets others run first: a runtime has no other way to take its
+    /// thread back.
+    pub(crate) fn gives_way(&self) -> bool {
+        // `Relaxed`: it counts, and orders nothing.
+        self.ready.fetch_add(1, Ordering::Relaxed) % READY == READY - 1
     }
 
     pub(crate) fn waits_for_room(&self) -> bool {

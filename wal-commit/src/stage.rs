@@ -1,6 +1,6 @@
 //! [`Stage`]: records that have their LSN and their order, and nothing else yet.
 
-use wal_core::format::{FRAME_ALIGN, FRAME_HEADER_LEN, prefix_len, push_record};
+use wal_core::format::{FRAME_ALIGN, FRAME_HEADER_LEN, HEADER_LEN, prefix_len, push_record};
 use wal_core::{Error, Lsn};
 
 /// The frames that the next flush will write, laid out as they will lie on disk but for their
@@ -11,6 +11,8 @@ pub(crate) struct Stage {
     frame_size: usize,
     /// Why nothing more is taken.
     closed: Option<Error>,
+    /// Whether the log is being truncated: nothing is taken for that long.
+    being_cut: bool,
 }
 
 /// What a flush takes from the stage.
@@ -34,8 +36,11 @@ pub(crate) struct StagedFrame {
 }
 
 impl Staged {
-    /// Forgets the frames, and keeps the memory.
-    pub(crate) fn clear(&mut self) {
+    /// Forgets the frames, and keeps the memory where it is not more than this many bytes.
+    pub(crate) fn clear(&mut self, most: usize) {
+        if self.buffer.len() > most {
+            self.buffer = Vec::new();
+        }
         self.buffer.clear();
         self.frames.clear();
     }
@@ -51,7 +56,7 @@ impl StagedFrame {
 impl Stage {
     pub(crate) fn new(last_lsn: Lsn, frame_size: usize) -> Self {
         let staged = Staged { last_lsn, ..Staged::default() };
-        Self { staged, frame_size, closed: None }
+        Self { staged, frame_size, closed: None, being_cut: false }
     }
 
     /// Stages one record and gives it its LSN.
@@ -63,6 +68,8 @@ impl Stage {
 
     /// Stages records that stay in one frame, `len` bytes in all with their prefixes.
     pub(crate) fn push_batch(&mut self, records: &[&[u8]], len: usize) -> Lsn {
+        // At once, and with what a padding takes: a large buffer that grows is there twice meanwhile.
+        self.staged.buffer.reserve(len + 3 * HEADER_LEN);
         self.make_room(len);
         for record in records {
             self.push_to_frame(record);
@@ -92,6 +99,17 @@ impl Stage {
         self.closed.get_or_insert(why);
     }
 
+    /// Whether the log is being truncated. What is appended meanwhile waits, or is refused.
+    #[inline]
+    pub(crate) fn is_being_cut(&self) -> bool {
+        self.being_cut
+    }
+
+    /// A truncation begins, or has ended.
+    pub(crate) fn set_being_cut(&mut self, being_cut: bool) {
+        self.being_cut = being_cut;
+    }
+
     /// Starts again behind `last_lsn`, with nothing staged.
     pub(crate) fn reset(&mut self, last_lsn: Lsn) {
         self.staged = Staged { last_lsn, ..Staged::default() };
@@ -99,7 +117,7 @@ impl Stage {
 
     /// Hands out what is staged and goes on with `spare`, whose memory it reuses.
     pub(crate) fn take(&mut self, mut spare: Staged) -> Staged {
-        spare.clear();
+        debug_assert!(spare.buffer.is_empty() && spare.frames.is_empty());
         spare.last_lsn = self.staged.last_lsn;
         self.pad();
         std::mem::replace(&mut self.staged, spare)

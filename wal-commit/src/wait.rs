@@ -10,7 +10,9 @@ use wal_core::{Lsn, Reached, Result, Waiter, Watermark};
 
 use crate::Pipeline;
 
-/// Waits for a record to be acknowledged; from [`Pipeline::wait_async`].
+/// Waits for a record to be acknowledged; from [`Pipeline::wait_async`]. A poll never waits for the disk.
+///
+/// One of 64 that find their record acknowledged lets the runtime run others first.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Wait {
@@ -23,6 +25,8 @@ pub struct Wait {
 #[derive(Debug, PartialEq, Eq)]
 enum Asked {
     No,
+    /// Nor need it, by the first look; the others run first, once.
+    GaveWay,
     Yes,
 }
 
@@ -50,7 +54,12 @@ impl Future for Wait {
         let Self { place, lsn, asked } = &mut *self;
         let mut polled = place.poll(context);
         let pipeline = &place.pipeline;
-        if polled.is_pending() && *asked == Asked::No {
+        if polled.is_ready() && *asked == Asked::No && pipeline.gives_way() {
+            *asked = Asked::GaveWay;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if polled.is_pending() && *asked != Asked::Yes {
             *asked = Asked::Yes;
             pipeline.issued(*lsn)?;
             pipeline.strategy().waiting(*lsn, Waiter::Task)?;

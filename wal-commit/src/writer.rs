@@ -4,17 +4,21 @@ use std::io;
 use std::sync::Arc;
 
 use wal_core::format::{
-    Anchor, FRAME_HEADER_LEN, HEADER_LEN, OpenSegment, Predecessor, SegmentHeader, Stamp, Start,
-    UNBOUNDED, round_up,
+    Anchor, FRAME_ALIGN, FRAME_HEADER_LEN, HEADER_LEN, MAX_BODY_LEN, OpenSegment, Predecessor,
+    SegmentHeader, Stamp, Start, UNBOUNDED, round_up,
 };
 use wal_core::{
-    Acknowledgement, CurrentSegment, Env, Epoch, Error, ErrorKind, Fenced, LogId, Lsn, MadeSegment,
-    Position, Result, Resume, SegmentId, SegmentSpace, SegmentStore, TransformId, abandon,
-    make_segment,
+    Acknowledgement, Applied, CurrentSegment, Env, Epoch, Error, ErrorKind, Fenced, LogId, Lsn,
+    MadeSegment, Position, Result, Resume, SegmentId, SegmentSpace, SegmentStore, Transform,
+    TransformId, abandon, make_segment,
 };
 
 use crate::Options;
 use crate::stage::{Staged, StagedFrame};
+
+/// A write takes no further frame where it has so many transformed bytes: they are in memory beside
+/// those that they come from.
+const TRANSFORMED: usize = 1 << 20;
 
 /// Space that is worth a segment, in bytes, where the disk has not as much as the settings say.
 const WORTHWHILE: u64 = 64 << 10;
@@ -45,8 +49,37 @@ pub(crate) struct Writer {
     untrimmed: Option<(SegmentId, u64)>,
     /// The last record that the anchor knows to be durable, by this writer.
     noted: Lsn,
-    /// Bodies as transformed; kept for its memory.
+    /// Frames as transformed, or a few bytes of a buffer that a padding lies over; kept for its memory.
     outgoing: Vec<u8>,
+    /// The frame that `outgoing` holds, made by [`prepare`](Self::prepare).
+    prepared: Option<Transformed>,
+}
+
+/// What a transform has made of a frame.
+#[derive(Clone, Copy, Debug)]
+struct Transformed {
+    /// Bytes of the body as it is stored.
+    stored: usize,
+    transform: TransformId,
+}
+
+/// What one write may take.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    segment_size: u64,
+    /// Bytes that may be in flight beside those that are.
+    in_flight: u64,
+    alignment: u64,
+    /// Bytes of padding, at the most.
+    padding: u64,
+}
+
+impl Limits {
+    /// Whether there is room for `more` bytes behind the frames of this write, which has `len`.
+    fn allow(&self, open: &OpenSegment, len: u64, more: u64) -> bool {
+        open.sealed_len(more + self.alignment) <= self.segment_size
+            && len + more + self.padding <= self.in_flight
+    }
 }
 
 impl Writer {
@@ -84,6 +117,7 @@ impl Writer {
             untrimmed,
             noted: Lsn::ZERO,
             outgoing: Vec::new(),
+            prepared: None,
         }
     }
 
@@ -97,11 +131,6 @@ impl Writer {
         let current = self.current.as_ref().map(|current| current.open.header().id);
         let newest = current.or(self.predecessor.map(|predecessor| predecessor.id))?;
         Some((self.start?, newest))
-    }
-
-    /// What the headers of its segments say of how it is driven.
-    pub(crate) fn acknowledges(&self) -> Acknowledgement {
-        self.acknowledges
     }
 
     /// The last record written.
@@ -123,101 +152,110 @@ impl Writer {
         resume
     }
 
-    /// Whether these frames go into the current segment; if not, it must be ended first.
-    pub(crate) fn fits(&self, staged: &Staged, from: usize) -> bool {
-        let Some(current) = &self.current else { return true };
-        let Some(frame) = staged.frames.get(from) else { return true };
-        let empty = current.open.frames() == 0;
-        empty
-            || current.open.sealed_len(self.padded(frame))
-                <= self.size.min(self.options.segment_size)
+    /// What the header of the current segment says of bytes in flight. Of the next one it will say
+    /// what its first frame needs.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.current.as_ref().map_or(u64::MAX, |current| current.open.header().in_flight)
     }
 
-    /// Writes the frames from number `from` on, as many as the current segment takes and at least
-    /// one, and says how many; makes a segment first where there is none.
+    /// Makes of frame number `from` what is stored of it, and says how many bytes that is at the most,
+    /// with the padding of a flush. To be called before each [`write`](Self::write) from there: what
+    /// a segment has room for, and what may be in flight, counts behind the transform.
+    pub(crate) fn prepare(&mut self, staged: &Staged, from: usize) -> Result<u64> {
+        let Some(frame) = staged.frames.get(from) else { return Ok(0) };
+        self.outgoing.clear();
+        self.prepared = None;
+        let len = match &self.options.transform {
+            None => frame.end() - frame.start,
+            Some(transform) => {
+                self.prepared =
+                    Some(transformed(&**transform, staged, *frame, &mut self.outgoing)?);
+                self.outgoing.len()
+            }
+        };
+        Ok(len as u64 + padding_at_most(self.options.alignment))
+    }
+
+    /// Whether a first frame of `len` bytes goes into the current segment; if not, it must be ended
+    /// first. One that is wider than its header lets be in flight never does.
+    pub(crate) fn fits(&self, len: u64) -> bool {
+        let Some(current) = &self.current else { return true };
+        if len > current.open.header().in_flight {
+            return false;
+        }
+        let empty = current.open.frames() == 0;
+        empty || current.open.sealed_len(len) <= self.size.min(self.options.segment_size)
+    }
+
+    /// Writes the frames from number `from` on, which was prepared, as many as the current segment
+    /// takes and may be in flight beside `unsynced` bytes, and at least one, and says how many; makes
+    /// a segment first where there is none.
     ///
-    /// After a failure nothing of them is written, and the same call may be made again.
+    /// After a failure nothing of them is written, and the same calls may be made again.
     pub(crate) fn write(
         &mut self,
         staged: &mut Staged,
         from: usize,
         watermark: Lsn,
+        unsynced: u64,
     ) -> Result<usize> {
         if self.current.is_none() {
-            let first = staged.frames.get(from).map_or(0, |frame| self.padded(frame));
+            let first = self.first_len(staged, from);
             let least = self.least_for(first);
-            self.create(self.options.segment_size.max(least), least)?;
+            self.create(self.options.segment_size.max(least), least, first)?;
         }
         let stamp = self.stamp(watermark);
-        let segment_size = self.size.min(self.options.segment_size);
-        let alignment = u64::from(self.options.alignment);
-        let Self { current, options, outgoing, .. } = self;
+        let Self { current, options, outgoing, prepared, .. } = self;
         let Some(CurrentSegment { open, writer }) = current else {
             return Err(Error::new(ErrorKind::Invalid, "no segment was made"));
         };
+        let limits = Limits {
+            segment_size: self.size.min(options.segment_size),
+            in_flight: open.header().in_flight.saturating_sub(unsynced),
+            alignment: u64::from(options.alignment),
+            padding: padding_at_most(options.alignment),
+        };
         let before = open.mark();
-        let mut count = 0;
-        outgoing.clear();
-        let bytes: &[u8] = match &options.transform {
+        let (count, appended) = match &options.transform {
             None => {
-                let first = staged.frames[from].start;
-                let mut end = first;
-                for &frame in &staged.frames[from..] {
-                    let more = (frame.end() - frame.start) as u64 + alignment;
-                    if count > 0 && open.sealed_len(more) > segment_size {
-                        break;
-                    }
-                    let bytes = &mut staged.buffer[frame.start..frame.end()];
-                    push(open, bytes, frame, frame.body_len, TransformId::NONE, stamp);
-                    end = frame.end();
-                    count += 1;
-                }
-                if padding(open.end(), options.alignment).is_none() {
-                    &staged.buffer[first..end]
-                } else {
-                    outgoing.extend_from_slice(&staged.buffer[first..end]);
-                    outgoing
-                }
+                let (count, first, end) = push_plain(open, staged, from, limits, stamp);
+                let padding = padding(open.end(), options.alignment)
+                    .map(|len| open.padding_frame(len, stamp));
+                let padding = padding.as_deref().unwrap_or_default();
+                let behind = Overlaid::new(&mut staged.buffer, end, padding, outgoing);
+                let appended = writer.append(&behind.buffer[first..end + padding.len()]);
+                drop(behind);
+                (count, appended)
             }
             Some(transform) => {
-                for &frame in &staged.frames[from..] {
-                    let body = &staged.buffer[frame.start + FRAME_HEADER_LEN..][..frame.body_len];
-                    let start = outgoing.len();
-                    outgoing.resize(start + FRAME_HEADER_LEN, 0);
-                    let id = match transform.apply(body, outgoing) {
-                        Ok(wal_core::Applied::Stored) => transform.id(),
-                        Ok(wal_core::Applied::Skipped) => {
-                            outgoing.truncate(start + FRAME_HEADER_LEN);
-                            outgoing.extend_from_slice(body);
-                            TransformId::NONE
-                        }
-                        Err(error) => {
-                            open.undo(before);
-                            return Err(error);
-                        }
-                    };
-                    let stored = outgoing.len() - start - FRAME_HEADER_LEN;
-                    let end = outgoing.len().next_multiple_of(8);
-                    outgoing.resize(end, 0);
-                    let more = (end - start) as u64 + alignment;
-                    if count > 0 && open.sealed_len(more) > segment_size {
-                        outgoing.truncate(start);
-                        break;
+                let pushed = push_transformed(
+                    open,
+                    staged,
+                    from,
+                    limits,
+                    stamp,
+                    &**transform,
+                    outgoing,
+                    *prepared,
+                );
+                let count = match pushed {
+                    Ok(count) => count,
+                    Err(error) => {
+                        open.undo(before);
+                        return Err(error);
                     }
-                    push(open, &mut outgoing[start..], frame, stored, id, stamp);
-                    count += 1;
+                };
+                if let Some(len) = padding(open.end(), options.alignment) {
+                    outgoing.extend(open.padding_frame(len, stamp));
                 }
-                outgoing
+                (count, writer.append(outgoing))
             }
         };
-        let bytes = match padding(open.end(), options.alignment) {
-            None => bytes,
-            Some(len) => {
-                outgoing.extend(open.padding_frame(len, stamp));
-                outgoing
-            }
-        };
-        if let Err(cause) = writer.append(bytes) {
+        *prepared = None;
+        if outgoing.len() > 2 * TRANSFORMED {
+            *outgoing = Vec::new();
+        }
+        if let Err(cause) = appended {
             let place = Position { segment: open.header().id, offset: writer.end() };
             open.undo(before);
             return Err(Error::io("writing frames failed", cause).at(place));
@@ -246,7 +284,7 @@ impl Writer {
         if self.current.is_none() {
             // As small as can be: this may be what makes room for others.
             let size = self.size_of_start();
-            self.create(size, size)?;
+            self.create(size, size, 0)?;
         }
         let stamp = self.stamp(watermark);
         let Some(CurrentSegment { open, writer }) = &mut self.current else {
@@ -297,10 +335,9 @@ impl Writer {
     }
 
     /// Makes the segment that takes over from the current one, so that where there is no room for it
-    /// the current one goes on: what frees room has to be written somewhere. The frame number `from`
-    /// is to be its first.
-    pub(crate) fn make_following(&mut self, staged: &Staged, from: usize) -> Result<()> {
-        let first = staged.frames.get(from).map_or(0, |frame| self.padded(frame));
+    /// the current one goes on: what frees room has to be written somewhere. Its first frame will be
+    /// of so many bytes.
+    pub(crate) fn make_following(&mut self, first: u64) -> Result<()> {
         let least = self.least_for(first);
         if self.following.as_ref().is_some_and(|following| following.size >= least) {
             return Ok(());
@@ -388,12 +425,13 @@ impl Writer {
     }
 
     /// Makes the next segment, its header durable, with this much space or, where there is not so
-    /// much, as little as `least`.
+    /// much, as little as `least`. It lets `in_flight` bytes be in flight, if that is more than the
+    /// settings say.
     ///
     /// The order: the header is durable; then the anchor says so; then what the header makes obsolete
     /// goes. A crash before the anchor leaves the one before, which is true as well, so a renewal that
     /// fails does no harm. It costs a small durable write a segment.
-    fn create(&mut self, wanted: u64, least: u64) -> Result<()> {
+    fn create(&mut self, wanted: u64, least: u64, in_flight: u64) -> Result<()> {
         let made = match self.following.take() {
             Some(following) if following.size >= least => following,
             other => {
@@ -403,7 +441,7 @@ impl Writer {
             }
         };
         let MadeSegment { id, size, mut writer } = made;
-        let open = OpenSegment::new(self.header(id, writer.space()));
+        let open = OpenSegment::new(self.header(id, writer.space(), in_flight));
         let start = open.start();
         let place = |error: Error| error.segment(id);
         if let Err(cause) = writer.append(&open.header().encode()) {
@@ -425,7 +463,7 @@ impl Writer {
         self.trim_predecessor()
     }
 
-    fn header(&self, id: SegmentId, space: SegmentSpace) -> SegmentHeader {
+    fn header(&self, id: SegmentId, space: SegmentSpace, in_flight: u64) -> SegmentHeader {
         let mut header =
             SegmentHeader::new(self.log, id, self.epoch, self.last_lsn.next(), self.env.random());
         header.created = self.env.now();
@@ -435,7 +473,7 @@ impl Writer {
         header.space = space.durable_len;
         header.in_flight = match self.acknowledges {
             Acknowledgement::Written => UNBOUNDED,
-            _ => self.options.in_flight(),
+            _ => self.options.in_flight().max(in_flight),
         };
         header.predecessor = self.predecessor;
         header.start = self.start.unwrap_or(header.start);
@@ -531,16 +569,14 @@ impl Writer {
         Stamp { watermark, timestamp: self.env.now() }
     }
 
-    /// What a frame takes up at the most, with the padding of a flush behind it.
-    fn padded(&self, frame: &StagedFrame) -> u64 {
-        let raw = (frame.end() - frame.start) as u64;
-        raw + u64::from(self.options.alignment) + FRAME_HEADER_LEN as u64
-    }
-
-    /// The longest run of frames that a call of [`write`](Self::write) could write now, in bytes.
-    pub(crate) fn next_write(staged: &Staged, from: usize) -> u64 {
-        let start = staged.frames.get(from).map_or(staged.buffer.len(), |frame| frame.start);
-        (staged.buffer.len() - start + HEADER_LEN) as u64
+    /// Bytes of frame number `from`, which was prepared, with the padding of a flush behind it.
+    fn first_len(&self, staged: &Staged, from: usize) -> u64 {
+        let len = match (&self.prepared, staged.frames.get(from)) {
+            (Some(_), _) => self.outgoing.len(),
+            (None, Some(frame)) => frame.end() - frame.start,
+            (None, None) => 0,
+        };
+        len as u64 + padding_at_most(self.options.alignment)
     }
 }
 
@@ -562,6 +598,101 @@ fn padding(end: u64, alignment: u32) -> Option<usize> {
     usize::try_from(len).ok()
 }
 
+/// The most bytes that [`padding`] adds.
+fn padding_at_most(alignment: u32) -> u64 {
+    u64::from(alignment) + FRAME_HEADER_LEN as u64
+}
+
+/// Takes frames as they are staged; says how many, and where in the buffer they begin and end.
+fn push_plain(
+    open: &mut OpenSegment,
+    staged: &mut Staged,
+    from: usize,
+    limits: Limits,
+    stamp: Stamp,
+) -> (usize, usize, usize) {
+    let first = staged.frames[from].start;
+    let (mut count, mut end) = (0, first);
+    for &frame in &staged.frames[from..] {
+        let more = (frame.end() - frame.start) as u64;
+        if count > 0 && !limits.allow(open, (end - first) as u64, more) {
+            break;
+        }
+        let bytes = &mut staged.buffer[frame.start..frame.end()];
+        push(open, bytes, frame, frame.body_len, TransformId::NONE, stamp);
+        end = frame.end();
+        count += 1;
+    }
+    (count, first, end)
+}
+
+/// Takes frames as a transform has left them, in `outgoing`, where the first one is already; says how
+/// many.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of a writer, each borrowed in its own way"
+)]
+fn push_transformed(
+    open: &mut OpenSegment,
+    staged: &Staged,
+    from: usize,
+    limits: Limits,
+    stamp: Stamp,
+    transform: &dyn Transform,
+    outgoing: &mut Vec<u8>,
+    mut prepared: Option<Transformed>,
+) -> Result<usize> {
+    let mut count = 0;
+    if prepared.is_none() {
+        outgoing.clear();
+    }
+    for &frame in &staged.frames[from..] {
+        let (start, made) = match prepared.take() {
+            Some(made) => (0, made),
+            None if outgoing.len() >= TRANSFORMED => break,
+            None => {
+                let start = outgoing.len();
+                (start, transformed(transform, staged, frame, outgoing)?)
+            }
+        };
+        let more = (outgoing.len() - start) as u64;
+        if count > 0 && !limits.allow(open, start as u64, more) {
+            outgoing.truncate(start);
+            break;
+        }
+        push(open, &mut outgoing[start..], frame, made.stored, made.transform, stamp);
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Appends a frame to `out`, its header blank, its body as the transform leaves it, and padded.
+fn transformed(
+    transform: &dyn Transform,
+    staged: &Staged,
+    frame: StagedFrame,
+    out: &mut Vec<u8>,
+) -> Result<Transformed> {
+    let body = &staged.buffer[frame.start + FRAME_HEADER_LEN..][..frame.body_len];
+    let start = out.len() + FRAME_HEADER_LEN;
+    out.resize(start, 0);
+    let transform = match transform.apply(body, out)? {
+        Applied::Stored => transform.id(),
+        Applied::Skipped => {
+            out.truncate(start);
+            out.extend_from_slice(body);
+            TransformId::NONE
+        }
+    };
+    let stored = out.len() - start;
+    if stored > MAX_BODY_LEN {
+        let what = "a transform has stored more than a frame can have";
+        return Err(Error::new(ErrorKind::Invalid, what));
+    }
+    out.resize(out.len().next_multiple_of(FRAME_ALIGN), 0);
+    Ok(Transformed { stored, transform })
+}
+
 fn push(
     open: &mut OpenSegment,
     bytes: &mut [u8],
@@ -570,9 +701,40 @@ fn push(
     transform: TransformId,
     stamp: Stamp,
 ) {
-    // A body is at most MAX_BODY_LEN, which the options see to.
+    // A body is at most MAX_BODY_LEN, which the options and the transform's caller see to.
     let stored = u32::try_from(stored).unwrap_or(u32::MAX);
     open.push_records(bytes, stored, frame.count, transform, stamp);
+}
+
+/// A padding that lies over the frames behind it in a buffer while it is written; what it covers is
+/// back when this is dropped. So a padded write is one piece of memory, and no copy of it all.
+struct Overlaid<'a> {
+    buffer: &'a mut Vec<u8>,
+    at: usize,
+    len: usize,
+    covered: &'a mut Vec<u8>,
+}
+
+impl<'a> Overlaid<'a> {
+    fn new(buffer: &'a mut Vec<u8>, at: usize, padding: &[u8], covered: &'a mut Vec<u8>) -> Self {
+        let (len, end) = (buffer.len(), at + padding.len());
+        covered.clear();
+        covered.extend_from_slice(&buffer[at..len.min(end)]);
+        if end > len {
+            // Not twice the buffer: one of many megabytes has no room to spare.
+            buffer.reserve_exact(end - len);
+            buffer.resize(end, 0);
+        }
+        buffer[at..end].copy_from_slice(padding);
+        Self { buffer, at, len, covered }
+    }
+}
+
+impl Drop for Overlaid<'_> {
+    fn drop(&mut self) {
+        self.buffer.truncate(self.len);
+        self.buffer[self.at..][..self.covered.len()].copy_from_slice(self.covered);
+    }
 }
 
 /// Whether the system lacks what others will give back: file handles of the process, of the system, or

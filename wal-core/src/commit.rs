@@ -22,8 +22,12 @@ pub trait CommitStrategy: Send + Sync + fmt::Debug {
     fn start(&self, log: Arc<dyn Flush>) -> Result<()>;
 
     /// Everything through `lsn` is staged. Called after every append, on the appending thread, which
-    /// waits for the return: a strategy that blocks here makes appends wait for the disk.
-    fn staged(&self, lsn: Lsn) -> Result<()>;
+    /// waits for the return.
+    ///
+    /// - For [`Waiter::Thread`] a strategy may block here, and so makes appends wait for the disk.
+    /// - For [`Waiter::Task`] it must not: the append is one that never waits, or a task's. What the
+    ///   strategy does for a record at its append is then done by a thread of its own, soon.
+    fn staged(&self, lsn: Lsn, appender: Waiter) -> Result<()>;
 
     /// Someone is about to wait for `lsn` to be acknowledged, and is registered already.
     ///
@@ -71,12 +75,12 @@ pub trait Flush: Send + Sync {
     fn abandon(&self, why: Error);
 }
 
-/// Who waits.
+/// Who waits, or appends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Waiter {
     /// A thread that may be blocked, and put to work.
     Thread,
-    /// A task of an async runtime.
+    /// A task of an async runtime, or another caller that must not be blocked.
     Task,
     /// Nobody, but so much is staged that it is worth a flush while staging goes on: else an append
     /// finds the stage full before long, and has to do it.

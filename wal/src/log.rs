@@ -91,14 +91,20 @@ impl Wal {
         self.pipeline().append(record.as_ref())
     }
 
-    /// As [`append`](Self::append), and never waits for room: that is
-    /// [`Backpressure`](ErrorKind::Backpressure), with nothing staged.
+    /// As [`append`](Self::append), and never waits: neither for room, nor beside a truncation, which is
+    /// [`Backpressure`](ErrorKind::Backpressure) with nothing staged; nor for the disk, also under the
+    /// strategies `sync` and `os`, whose own thread then writes, and a wait tells.
     pub fn try_append(&self, record: impl AsRef<[u8]>) -> Result<Lsn> {
         self.pipeline().try_append(record.as_ref())
     }
 
     /// As [`append`](Self::append), waiting for room without blocking the thread. Dropping the future
     /// before it is done appends nothing.
+    ///
+    /// A poll never waits for the disk: under the strategies `sync` and `os`, too, the record is staged
+    /// when this is done, a thread of the log writes it, and
+    /// [`wait_for_lsn`](Self::wait_for_lsn) tells. A loop of appends and waits lets the runtime run
+    /// others now and then, also where nothing has to be waited for.
     pub async fn append_async(&self, record: impl AsRef<[u8]>) -> Result<Lsn> {
         self.pipeline().append_async(record.as_ref()).await
     }
@@ -182,8 +188,9 @@ impl Wal {
     }
 
     /// Drops every record behind `lsn`, durably; their LSNs are given out again. For a log that is
-    /// overruled, as in consensus. Nothing may be appended while it runs: that is refused with
-    /// [`Invalid`](ErrorKind::Invalid), and nothing is dropped.
+    /// overruled, as in consensus. What is appended when it begins makes it refuse, with
+    /// [`Invalid`](ErrorKind::Invalid), and nothing is dropped; what is appended later waits for its
+    /// end, or is [`Backpressure`](ErrorKind::Backpressure) where it must not wait.
     ///
     /// After a crash in the middle the log is whole or cut; nothing cut off ever comes back. A
     /// [`Hold`](crate::Hold) does not stop it, and one behind the cut moves to it.

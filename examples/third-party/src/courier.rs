@@ -47,7 +47,7 @@ impl CommitStrategy for Courier {
         Ok(())
     }
 
-    fn staged(&self, _: Lsn) -> Result<()> {
+    fn staged(&self, _: Lsn, _: Waiter) -> Result<()> {
         Ok(())
     }
 

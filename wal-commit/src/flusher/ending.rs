@@ -45,6 +45,11 @@ impl Flusher {
         writing.taken = Staged::default();
         writing.next = 0;
         lock(&self.tip).segment = None;
+        // Nothing is written from here on: what is staged is memory and nothing else.
+        let mut stage = lock(&self.stage);
+        let last_lsn = stage.last_lsn();
+        stage.reset(last_lsn);
+        drop(stage);
         writing.lock = None;
         drop(turns);
     }
@@ -52,6 +57,9 @@ impl Flusher {
     /// Swaps the written log for another one that ends earlier: everything is written and durable,
     /// `cut` gets the writer's idea of the log, and what it gives back goes on by `again`. Where there
     /// was no room for the cut, that is the log as it was.
+    ///
+    /// The stage is marked, and not locked, while `cut` works on the disk: callers that must not block
+    /// are refused meanwhile, and look up what they want to know.
     pub(crate) fn replace(
         &self,
         cut: impl FnOnce(Resume) -> Result<Resume, Uncut>,
@@ -67,13 +75,14 @@ impl Flusher {
                 return Err(Error::new(ErrorKind::Invalid, what));
             }
             let Some(writer) = writing.writer.take() else { return Err(closed()) };
+            stage.set_being_cut(true);
+            drop(stage);
             // Its syncer holds the segment, which the cut may end.
             lock(&self.tip).segment = None;
             let (resume, refused) = match cut(writer.into_resume()) {
                 Ok(resume) => (resume, None),
                 Err(Uncut { error, log: Some(resume) }) => (*resume, Some(error)),
                 Err(Uncut { error, log: None }) => {
-                    drop(stage);
                     self.poison(&error);
                     drop((turns, writing));
                     return self.poisoned().map(|()| None);
@@ -82,7 +91,12 @@ impl Flusher {
             let writer = again(resume);
             let last_lsn = writer.last_lsn();
             writing.install(&mut lock(&self.tip), writer);
+            let mut stage = lock(&self.stage);
+            stage.set_being_cut(false);
             if let Some(error) = refused {
+                drop((stage, turns, writing));
+                // For appends that wait for the end of this: they look again.
+                self.written.reject_above(last_lsn, gone(last_lsn));
                 return Err(error);
             }
             // All under the lock of the stage: a record appended next has an LSN that the marks

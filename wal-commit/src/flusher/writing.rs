@@ -85,18 +85,21 @@ impl Flusher {
         let Some(writer) = writer else { return Ok(false) };
         loop {
             while *next < taken.frames.len() {
-                if !writer.fits(taken, *next) {
-                    writer.make_following(taken, *next)?;
+                let len = writer.prepare(taken, *next)?;
+                if !writer.fits(len) {
+                    writer.make_following(len)?;
                     woken.merge(self.end_segment(writer, Ending::OfSegment)?);
                 }
-                woken.merge(self.bound_in_flight(Writer::next_write(taken, *next))?);
+                woken.merge(self.bound_in_flight(writer, len)?);
                 if !woken.is_empty() {
                     return Ok(true);
                 }
+                let mut unsynced = 0;
                 if let Some(segment) = &lock(&self.tip).segment {
                     writer.synced(segment.synced_end);
+                    unsynced = segment.end - segment.synced_end;
                 }
-                let count = writer.write(taken, *next, self.durable.get())?;
+                let count = writer.write(taken, *next, self.durable.get(), unsynced)?;
                 *next += count;
                 lock(&self.tip).show(writer);
                 self.room.found();
@@ -104,7 +107,7 @@ impl Flusher {
             }
             // What was left over from a full disk is out; now what was staged since.
             if writer.last_lsn() >= staged && !taken.frames.is_empty() {
-                taken.clear();
+                taken.clear(self.kept);
                 *next = 0;
                 return Ok(false);
             }
@@ -112,6 +115,7 @@ impl Flusher {
             if stage.len() == 0 {
                 return Ok(false);
             }
+            taken.clear(self.kept);
             *taken = stage.take(std::mem::take(taken));
             *next = 0;
         }
@@ -127,13 +131,14 @@ impl Flusher {
         Ok(woken)
     }
 
-    /// Syncs first where `more` bytes would leave more in flight than the segment's header allows.
-    fn bound_in_flight(&self, more: u64) -> Result<Woken> {
+    /// Syncs first where `more` bytes, as they are stored, would leave more in flight than the segment's
+    /// header allows.
+    fn bound_in_flight(&self, writer: &Writer, more: u64) -> Result<Woken> {
         let unsynced = match &lock(&self.tip).segment {
             Some(segment) => segment.end - segment.synced_end,
             None => 0,
         };
-        if unsynced > 0 && unsynced + more > self.in_flight {
+        if unsynced > 0 && unsynced.saturating_add(more) > writer.in_flight() {
             return Ok(self.sync_once(None)?.unwrap_or_default());
         }
         Ok(Woken::default())

@@ -51,7 +51,7 @@ impl CommitStrategy for FlushThread {
         self.aging.start("wal-flush", log)
     }
 
-    fn staged(&self, lsn: Lsn) -> Result<()> {
+    fn staged(&self, lsn: Lsn, _: Waiter) -> Result<()> {
         self.aging.staged(pending_at(self.log.get()?, lsn));
         Ok(())
     }

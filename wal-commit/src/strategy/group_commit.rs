@@ -112,7 +112,7 @@ impl CommitStrategy for GroupCommit {
         self.helper.start("wal-group-commit", log, move |log, rest| shared.help(log, rest))
     }
 
-    fn staged(&self, lsn: Lsn) -> Result<()> {
+    fn staged(&self, lsn: Lsn, _: Waiter) -> Result<()> {
         self.helper.rouse();
         if let Some(window) = &self.shared.window {
             let log = self.shared.log.get()?;

@@ -41,7 +41,7 @@ impl CommitStrategy for Interval {
         self.aging.start("wal-interval", log)
     }
 
-    fn staged(&self, _lsn: Lsn) -> Result<()> {
+    fn staged(&self, _lsn: Lsn, _: Waiter) -> Result<()> {
         self.aging.staged(0);
         Ok(())
     }

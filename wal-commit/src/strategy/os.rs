@@ -14,8 +14,9 @@ use crate::sync::AtomicBool;
 /// seconds of it. Segments are synced when they end, so a power cut never takes more than the
 /// segment being written. An explicit sync of the log is durable as ever.
 ///
-/// A task that waits, which it does where an append of another thread is under way or failed on a full
-/// disk, has a thread write for it: a write syncs where a segment ends.
+/// For callers that must not block, which are tasks and `try_append`, a thread writes, for a write
+/// syncs where a segment ends: their appends return when the record is staged, and a wait tells that it
+/// is written.
 #[derive(Debug, Default)]
 pub struct Os {
     log: Driven,
@@ -27,6 +28,19 @@ impl Os {
     /// The strategy, for one log.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Writes, or has the helper do so where the caller must not be blocked.
+    fn write_for(&self, caller: Waiter) -> Result<()> {
+        match caller {
+            Waiter::Thread => self.log.get()?.write(),
+            Waiter::Task => {
+                self.wanted.store(true, Ordering::Release);
+                self.helper.wake();
+                Ok(())
+            }
+            Waiter::Nobody => Ok(()),
+        }
     }
 }
 
@@ -41,20 +55,12 @@ impl CommitStrategy for Os {
         self.helper.start("wal-os", log, move |log, rest| help(log, rest, &wanted))
     }
 
-    fn staged(&self, _lsn: Lsn) -> Result<()> {
-        self.log.get()?.write()
+    fn staged(&self, _lsn: Lsn, appender: Waiter) -> Result<()> {
+        self.write_for(appender)
     }
 
     fn waiting(&self, _lsn: Lsn, waiter: Waiter) -> Result<()> {
-        match waiter {
-            Waiter::Thread => self.log.get()?.write(),
-            Waiter::Task => {
-                self.wanted.store(true, Ordering::Release);
-                self.helper.wake();
-                Ok(())
-            }
-            Waiter::Nobody => Ok(()),
-        }
+        self.write_for(waiter)
     }
 
     fn stop(&self) {

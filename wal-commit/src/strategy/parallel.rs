@@ -63,7 +63,7 @@ impl CommitStrategy for Parallel {
         Ok(())
     }
 
-    fn staged(&self, _lsn: Lsn) -> Result<()> {
+    fn staged(&self, _lsn: Lsn, _: Waiter) -> Result<()> {
         self.rouse();
         Ok(())
     }

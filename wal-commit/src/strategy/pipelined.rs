@@ -40,7 +40,7 @@ impl CommitStrategy for Pipelined {
         started.inspect_err(|_| self.syncer.stop())
     }
 
-    fn staged(&self, _lsn: Lsn) -> Result<()> {
+    fn staged(&self, _lsn: Lsn, _: Waiter) -> Result<()> {
         self.writer.rouse();
         Ok(())
     }

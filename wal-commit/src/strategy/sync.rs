@@ -15,7 +15,9 @@ use crate::sync::{AtomicBool, Mutex};
 /// syncs as appends, whoever else's record the sync may cover.
 ///
 /// A wait finds its record durable, unless the append is another thread's and under way, or failed on
-/// a full disk; then it commits once more, and for a task, which must not block, a thread does.
+/// a full disk; then it commits once more. For callers that must not block, which are tasks and
+/// `try_append`, a thread commits, one sync for all that have come by then: their appends return when
+/// the record is staged, and a wait tells that it is durable.
 #[derive(Debug, Default)]
 pub struct Sync {
     shared: Arc<Shared>,
@@ -35,6 +37,18 @@ impl Sync {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Commits, or has the helper do so where the caller must not be blocked.
+    fn commit_for(&self, caller: Waiter) -> Result<()> {
+        match caller {
+            Waiter::Thread => self.shared.commit(self.shared.log.get()?),
+            Waiter::Task | Waiter::Nobody => {
+                self.shared.wanted.store(true, Ordering::Release);
+                self.helper.wake();
+                Ok(())
+            }
+        }
+    }
 }
 
 impl CommitStrategy for Sync {
@@ -48,19 +62,12 @@ impl CommitStrategy for Sync {
         self.helper.start("wal-commit", log, move |log, rest| shared.help(log, rest))
     }
 
-    fn staged(&self, _lsn: Lsn) -> Result<()> {
-        self.shared.commit(self.shared.log.get()?)
+    fn staged(&self, _lsn: Lsn, appender: Waiter) -> Result<()> {
+        self.commit_for(appender)
     }
 
     fn waiting(&self, _lsn: Lsn, waiter: Waiter) -> Result<()> {
-        match waiter {
-            Waiter::Thread => self.shared.commit(self.shared.log.get()?),
-            Waiter::Task | Waiter::Nobody => {
-                self.shared.wanted.store(true, Ordering::Release);
-                self.helper.wake();
-                Ok(())
-            }
-        }
+        self.commit_for(waiter)
     }
 
     fn stop(&self) {

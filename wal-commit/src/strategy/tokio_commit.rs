@@ -100,7 +100,7 @@ impl CommitStrategy for TokioCommit {
         Ok(())
     }
 
-    fn staged(&self, _lsn: Lsn) -> Result<()> {
+    fn staged(&self, _lsn: Lsn, _: Waiter) -> Result<()> {
         if self.shared.watch.rouse() {
             self.shared.more.notify_one();
         }

@@ -156,7 +156,7 @@ fn a_flusher_that_dies_reaches_everyone() {
             self.log.set(log).map_err(|_| Error::new(ErrorKind::Invalid, "started twice"))
         }
 
-        fn staged(&self, _lsn: Lsn) -> wal_core::Result<()> {
+        fn staged(&self, _lsn: Lsn, _: Waiter) -> wal_core::Result<()> {
             Ok(())
         }
 

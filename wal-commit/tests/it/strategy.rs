@@ -50,7 +50,7 @@ impl CommitStrategy for EveryThird {
         Ok(())
     }
 
-    fn staged(&self, lsn: Lsn) -> Result<()> {
+    fn staged(&self, lsn: Lsn, _: Waiter) -> Result<()> {
         if lsn.get().is_multiple_of(3) { self.ask(lsn) } else { Ok(()) }
     }
 

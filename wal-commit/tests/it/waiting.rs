@@ -179,7 +179,7 @@ fn a_waker_may_sync() {
             self.0.get_or_init(|| Driven(log));
             Ok(())
         }
-        fn staged(&self, _: Lsn) -> Result<()> {
+        fn staged(&self, _: Lsn, _: Waiter) -> Result<()> {
             Ok(())
         }
         fn waiting(&self, lsn: Lsn, _: Waiter) -> Result<()> {

@@ -133,7 +133,7 @@ impl<S: CommitStrategy + 'static> Log<S> {
 
     pub(crate) fn append(&self) -> Lsn {
         let lsn = self.numbers.stage();
-        self.strategy.staged(lsn).unwrap();
+        self.strategy.staged(lsn, Waiter::Thread).unwrap();
         lsn
     }
 

@@ -71,7 +71,7 @@ impl CommitStrategy for Twin {
         Ok(())
     }
 
-    fn staged(&self, _lsn: Lsn) -> Result<()> {
+    fn staged(&self, _lsn: Lsn, _: Waiter) -> Result<()> {
         Ok(())
     }
 

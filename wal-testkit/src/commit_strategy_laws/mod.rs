@@ -54,7 +54,7 @@ pub const COMMIT_STRATEGY_LAWS: &[CommitStrategyLaw] =
 ///         Ok(())
 ///     }
 ///
-///     fn staged(&self, _: Lsn) -> Result<()> {
+///     fn staged(&self, _: Lsn, _: Waiter) -> Result<()> {
 ///         Ok(())
 ///     }
 ///

@@ -55,7 +55,7 @@ impl Run {
     /// Stages so many records and tells the strategy.
     pub(super) fn append(&self, records: u64) -> (Lsn, Result<()>) {
         let lsn = self.log.stage(records);
-        let told = self.strategy.staged(lsn);
+        let told = self.strategy.staged(lsn, Waiter::Thread);
         (lsn, self.history.call(format!("staged {lsn}"), told))
     }
 

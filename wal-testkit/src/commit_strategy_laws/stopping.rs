@@ -77,7 +77,7 @@ pub(super) fn calls_after_a_stop_return(case: &mut StrategyCase<'_>) -> Outcome 
         let lsn = run.log.stage(1);
         // Whether they succeed is the strategy's choice: the pipeline flushes what is left.
         let strategy = run.strategy.clone();
-        patiently("staged, after the stop", move || drop(strategy.staged(lsn)))?;
+        patiently("staged, after the stop", move || drop(strategy.staged(lsn, Waiter::Thread)))?;
         for waiter in [Waiter::Task, Waiter::Thread, Waiter::Nobody] {
             let strategy = run.strategy.clone();
             patiently("waiting, after the stop", move || drop(strategy.waiting(lsn, waiter)))?;

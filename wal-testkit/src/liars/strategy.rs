@@ -143,7 +143,7 @@ impl CommitStrategy for LyingStrategy {
         Ok(())
     }
 
-    fn staged(&self, _: Lsn) -> Result<()> {
+    fn staged(&self, _: Lsn, _: Waiter) -> Result<()> {
         self.after_the_stop();
         let log = lock(&self.log).clone();
         match log {

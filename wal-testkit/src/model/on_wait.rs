@@ -35,7 +35,7 @@ impl CommitStrategy for OnWait {
         Ok(())
     }
 
-    fn staged(&self, _: Lsn) -> Result<()> {
+    fn staged(&self, _: Lsn, _: Waiter) -> Result<()> {
         Ok(())
     }
 

@@ -73,6 +73,11 @@ impl Gate {
         assert!(!passed.1.timed_out(), "the gate was never opened");
     }
 
+    /// Whether a step has stopped here.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.state.lock().unwrap().stopped > 0
+    }
+
     /// Waits until a step has stopped here.
     pub(crate) fn reached(&self) {
         let state = self.state.lock().unwrap();

@@ -13,11 +13,13 @@ mod hooked;
 mod lock;
 mod lost_without_a_crash;
 mod no_room;
+mod non_blocking;
 mod oversize;
 mod paced;
 mod place;
 mod reopen_race;
 mod stale_spare;
+mod wide_transform;
 mod zeros_after_transform;
 
 use std::sync::mpsc;

@@ -1,5 +1,7 @@
 //! Making room beside a truncation and behind a close that found none.
 
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,6 +9,7 @@ use std::time::{Duration, Instant};
 use wal::parts::segment::MemoryStore;
 use wal::{Config, ErrorKind, Lsn, Strategy, Wal, WhenDiskFull};
 
+use crate::hooked::{Hooked, Step};
 use crate::within;
 
 fn config() -> Config {
@@ -86,5 +89,42 @@ fn close_on_full_is_a_dead_end() {
         let (wal, recovery) = open().unwrap();
         assert_eq!(recovery.last_lsn, last, "{strategy:?}");
         wal.close().unwrap();
+    }
+}
+
+/// One staged record that nobody waits for, on a full disk: the log tried a hundred segments a second by
+/// itself. Now it tries about one a second, in whatever sizes may do.
+#[test]
+fn full_disk_retries() {
+    const SIZES: u64 = 16;
+    let strategies = [
+        Strategy::GroupCommit,
+        Strategy::Pipelined,
+        Strategy::Parallel,
+        Strategy::FlushThread,
+        Strategy::Interval(Duration::from_millis(100)),
+    ];
+    let begun = Instant::now();
+    let logs = strategies.map(|strategy| {
+        let tried = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&tried);
+        let store = Hooked::new(MemoryStore::new(), move |step| {
+            if step == Step::Create {
+                counted.fetch_add(1, Ordering::SeqCst);
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            Ok(())
+        });
+        let (wal, _) = Wal::with_store(store).strategy(strategy).open().unwrap();
+        wal.append("record").unwrap();
+        (strategy, wal, tried)
+    });
+    thread::sleep(Duration::from_millis(1500));
+    for (strategy, wal, tried) in logs {
+        // Each of its threads may try; the machine may be late, which the time that went by tells.
+        let (tried, most) =
+            (tried.load(Ordering::SeqCst), 4 * SIZES * (2 + begun.elapsed().as_secs()));
+        assert!(tried <= most, "{strategy:?}: {tried} segments tried");
+        assert_eq!(wal.close().unwrap_err().kind(), ErrorKind::StorageFull);
     }
 }
