@@ -17,6 +17,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// More is staged than the log may hold in memory: wait, or offer less. Nothing was appended.
     Backpressure,
+    /// The log is sound, and not the one any more that a look at it began with: meanwhile it was
+    /// truncated, or a writer that opened it has recovered it. Look again.
+    Changed,
     /// Bytes that the log vouches for are damaged or missing. An operator decides; the evidence is
     /// untouched.
     Corrupt,
@@ -99,6 +102,15 @@ impl Error {
             _ => ErrorKind::Io,
         };
         Self::new(kind, what).because(source)
+    }
+
+    /// Whether this says the same of the same place as `other`, its cause aside: what is found twice in
+    /// something that changes is more than a moment of it.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let of = |error: &Self| {
+            (error.0.kind, error.0.what.clone(), error.0.segment, error.0.offset, error.0.lsn)
+        };
+        of(self) == of(other)
     }
 
     /// Puts the error into this segment.

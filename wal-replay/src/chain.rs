@@ -18,6 +18,9 @@ pub struct Chain {
     pub segments: Vec<SegmentId>,
     /// The first record of the log.
     pub start: Start,
+    /// The last record that surely counts, where this is the part of a damaged log before its
+    /// [damage](crate::prefix); else [`Lsn::MAX`].
+    pub until: Lsn,
 }
 
 impl Chain {
@@ -57,7 +60,7 @@ impl Chain {
             return Err(missing(start.segment, start.lsn));
         }
         segments.reverse();
-        Ok(Self { segments, start })
+        Ok(Self { segments, start, until: Lsn::MAX })
     }
 
     /// The first record that the segment at this place in [`segments`](Self::segments) holds or will

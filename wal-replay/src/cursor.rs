@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use wal_core::format::{FrameFault, FrameKind, HEADER_LEN, RecordWalk, Records, Seal};
@@ -10,6 +11,7 @@ use wal_core::{Entry, Error, ErrorKind, Lsn, Position, Result, SegmentStore, Tra
 
 use crate::chain::{Chain, follows};
 use crate::frames::{Frame, FrameReader, Step};
+use crate::moved::{changed, follower, gone, was_cut};
 use crate::probe::probe;
 use crate::scan::{judge, seal_at, sealed_end};
 use crate::segment::Segment;
@@ -26,8 +28,15 @@ pub enum Until {
 }
 
 /// Walks over a log's entries, across segments, every frame verified on the way. Reads beside a
-/// writer, and holds one segment open at a time. Where a segment is pruned before it has been read
-/// to its end, the cursor reads on in it or says [`NotFound`](ErrorKind::NotFound).
+/// writer, and holds one segment open at a time.
+///
+/// What a writer does to the log meanwhile is no damage, and does not end the entries early:
+///
+/// - Where a segment is pruned before it has been read to its end, the cursor reads on in it or says
+///   [`NotFound`](ErrorKind::NotFound).
+/// - Where the log is cut, or a writer that opens it carries its last records over, the cursor goes on
+///   with what is in force by then, or says [`Changed`](ErrorKind::Changed): look again. Of a log
+///   that another process cuts it may still give what it had read from the store before.
 ///
 /// After an error it ends.
 pub struct Cursor {
@@ -37,8 +46,19 @@ pub struct Cursor {
     rest: VecDeque<wal_core::SegmentId>,
     next: Lsn,
     until: Until,
+    /// The last record that surely counts, of a damaged log.
+    bound: Lsn,
+    /// Whether it reads on where nothing pointed to when it was made.
+    moved: bool,
+    cuts: Option<Cuts>,
     place: Option<Place>,
     frame: Option<OpenFrame>,
+}
+
+/// What counts the cuts of a log of this process, and how many of them are accounted for.
+struct Cuts {
+    count: Arc<AtomicU64>,
+    seen: u64,
 }
 
 /// The segment that is being read.
@@ -76,9 +96,14 @@ impl Cursor {
             return Err(Error::new(ErrorKind::NotFound, "the record was pruned").lsn(from));
         }
         let at = chain.find(&*store, from)?;
-        let rest = chain.segments[at..].iter().copied().collect();
-        let mut cursor =
-            Self { store, transforms, rest, next: from, until, place: None, frame: None };
+        let mut cursor = Self {
+            transforms,
+            rest: chain.segments[at..].iter().copied().collect(),
+            next: from,
+            until,
+            bound: chain.until,
+            ..Self::empty(store)
+        };
         if let Some(id) = cursor.rest.pop_front() {
             let segment = Segment::open_sound(&*cursor.store, id)?;
             chain.check_start(&segment.header)?;
@@ -107,9 +132,13 @@ impl Cursor {
         let Ok(at) = chain.segments.binary_search(&position.segment) else {
             return Err(gone("the segment is no part of the log"));
         };
-        let rest = chain.segments[at + 1..].iter().copied().collect();
-        let next = Lsn::FIRST;
-        let mut cursor = Self { store, transforms, rest, next, until, place: None, frame: None };
+        let mut cursor = Self {
+            transforms,
+            rest: chain.segments[at + 1..].iter().copied().collect(),
+            until,
+            bound: chain.until,
+            ..Self::empty(store)
+        };
         let segment = Segment::open_sound(&*cursor.store, position.segment)?;
         chain.check_start(&segment.header)?;
         cursor.enter(segment)?;
@@ -147,9 +176,20 @@ impl Cursor {
             rest: VecDeque::new(),
             next: Lsn::FIRST,
             until: Until::End,
+            bound: Lsn::MAX,
+            moved: false,
+            cuts: None,
             place: None,
             frame: None,
         }
+    }
+
+    /// Looks at the log again before each entry where `count` has changed, which the log counts up
+    /// before and after it cuts anything, and which was `seen` before the cursor was made: so no entry is
+    /// given that was cut off before it was asked for.
+    pub fn watching(mut self, count: Arc<AtomicU64>, seen: u64) -> Self {
+        self.cuts = Some(Cuts { count, seen });
+        self
     }
 
     /// The LSN of the next entry, if there is one.
@@ -206,10 +246,16 @@ impl Cursor {
 
     fn advance(&mut self) -> Result<Option<Entry>> {
         loop {
-            if let Until::Lsn(last) = self.until
-                && self.next > last
+            if matches!(self.until, Until::Lsn(last) if self.next > last) || self.next > self.bound
             {
                 return Ok(None);
+            }
+            if let Some(Cuts { count, seen }) = &mut self.cuts {
+                let now = count.load(Ordering::SeqCst);
+                if now != *seen {
+                    *seen = now;
+                    self.catch_up()?;
+                }
             }
             if let Some(frame) = &mut self.frame {
                 if let Some(entry) = frame.entry(self.next)? {
@@ -228,8 +274,16 @@ impl Cursor {
     fn next_frame(&mut self) -> Result<bool> {
         loop {
             let Some(place) = &mut self.place else { return Ok(false) };
-            let offset = place.frames.offset();
-            match place.frames.step(&place.segment)? {
+            let (offset, fills) = (place.frames.offset(), place.frames.fills());
+            let step = place.frames.step(&place.segment)?;
+            // Of another handle's cut nothing tells but the segments: what was read counts only if it was
+            // in force behind that. A look at a single record asks nothing more than that it is sound.
+            let read = place.frames.fills() != fills;
+            let asks = self.until == Until::End || self.cuts.is_some();
+            if read && asks && self.bound == Lsn::MAX && self.catch_up_at(offset)? {
+                continue;
+            }
+            match step {
                 Step::Frame(frame) if frame.header.kind == FrameKind::Records => {
                     if frame.header.last_lsn() < self.next {
                         continue;
@@ -238,10 +292,10 @@ impl Cursor {
                     return Ok(true);
                 }
                 Step::Frame(frame) if frame.header.kind == FrameKind::Seal => {
-                    self.leave()?;
+                    self.leave(true)?;
                 }
                 Step::Frame(_) => {}
-                Step::Limit => self.leave()?,
+                Step::Limit => self.leave(false)?,
                 Step::Fault(fault) => {
                     if !self.stop(fault, offset)? {
                         return Ok(false);
@@ -277,19 +331,27 @@ impl Cursor {
         })
     }
 
-    /// Goes on with the next segment, if there is one.
-    fn leave(&mut self) -> Result<()> {
-        let Some(place) = self.place.take() else { return Ok(()) };
-        let Some(successor) = place.successor else {
-            // The end of the newest segment; more of the log may be behind it by now, but nothing
-            // that this cursor was made for.
-            return match self.until {
-                Until::Lsn(last) if self.next <= last => {
-                    let what = "log ends before a record that was durable";
-                    Err(place.segment.corrupt(what, place.frames.offset(), self.next))
-                }
-                _ => Ok(()),
-            };
+    /// Goes on with the next segment, if there is one; `sealed` says that this one is whole.
+    fn leave(&mut self, sealed: bool) -> Result<()> {
+        let Some(mut place) = self.place.take() else { return Ok(()) };
+        let wants_more = matches!(self.until, Until::Lsn(last) if self.next <= last);
+        if place.successor.is_none() && (wants_more || !sealed && self.bound == Lsn::MAX) {
+            // The end of what was the newest segment; a recovery may have carried its last records over,
+            // and given its space back. Behind a seal is nothing that this cursor was made for.
+            if let Some(next) = follower(&*self.store, &place.segment)? {
+                let offset = place.frames.offset();
+                return self.follow(place, next, offset);
+            }
+        }
+        let Some(successor) = place.successor.take() else {
+            if !wants_more {
+                return Ok(());
+            }
+            if let Some(error) = self.overtaken(&place.segment) {
+                return Err(error);
+            }
+            let what = "log ends before a record that was durable";
+            return Err(place.segment.corrupt(what, place.frames.offset(), self.next));
         };
         self.rest.pop_front();
         if self.next < successor.header.first_lsn {
@@ -308,30 +370,90 @@ impl Cursor {
             let error = Error::new(ErrorKind::Unsupported, what);
             return Err(error.segment(segment.header.id).offset(offset));
         }
-        if segment.is_gone(&*self.store) {
-            let what = "the segment was removed while it was read";
-            let error = Error::new(ErrorKind::NotFound, what).segment(segment.header.id);
-            return Err(error.offset(offset).lsn(self.next));
-        }
-        if place.successor.is_some() {
-            let what = "frame is damaged, and the next segment vouches for it";
-            return Err(segment.corrupt(what, offset, self.next));
-        }
-        match self.until {
+        let found = match self.until {
+            _ if place.successor.is_some() => {
+                let what = "frame is damaged, and the next segment vouches for it";
+                Err(segment.corrupt(what, offset, self.next))
+            }
             Until::Lsn(_) => {
                 Err(segment.corrupt("frame of a durable record is damaged", offset, self.next))
             }
-            Until::End => {
-                let Err(damage) = judge(segment, offset, self.next) else { return Ok(false) };
-                // Or the log is being written, and what was read a while ago is not what is there
-                // now: a frame has appeared, and later ones that vouch for it.
-                let mut frames = FrameReader::new(offset, segment.size);
-                let Step::Frame(_) = frames.step(segment)? else { return Err(damage) };
-                place.frames = FrameReader::new(offset, segment.size);
+            Until::End => judge(segment, offset, self.next),
+        };
+        if found.is_err() && place.successor.is_none() {
+            // Or the log is being written, and what was read a while ago is not what is there
+            // now: a frame has appeared, and later ones that vouch for it.
+            let mut frames = FrameReader::new(offset, place.frames.limit());
+            if let Step::Frame(_) = frames.step(segment)? {
+                place.frames = FrameReader::new(offset, place.frames.limit());
                 self.place = Some(place);
-                Ok(true)
+                return Ok(true);
             }
         }
+        // Asked last: what a writer does between two steps of this is then known, too.
+        self.place = Some(place);
+        if self.bound == Lsn::MAX && self.catch_up_at(offset)? {
+            return Ok(true);
+        }
+        let Some(place) = self.place.take() else { return Ok(false) };
+        let Err(damage) = found else { return Ok(false) };
+        Err(self.overtaken(&place.segment).unwrap_or(damage))
+    }
+
+    /// What became of the segment, or of the log, if that is why something is not there.
+    fn overtaken(&self, segment: &Segment) -> Option<Error> {
+        gone(&*self.store, segment, self.next)
+            .or_else(|| self.moved.then(|| changed().segment(segment.header.id).lsn(self.next)))
+    }
+
+    /// Takes into account what was cut off, from the frame on that is open.
+    fn catch_up(&mut self) -> Result<()> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let at = self.frame.as_ref().map(|frame| frame.position.offset);
+        let offset = at.unwrap_or(place.frames.offset());
+        if self.catch_up_at(offset)? {
+            self.frame = None;
+        }
+        Ok(())
+    }
+
+    /// Takes into account what was cut off, or carried over by a recovery, of the segment that is being
+    /// read, from this byte on; says whether anything was, and the place is another one then.
+    fn catch_up_at(&mut self, offset: u64) -> Result<bool> {
+        let Some(Place { segment, successor, .. }) = &self.place else { return Ok(false) };
+        if successor.as_ref().is_some_and(|next| !next.is_gone(&*self.store)) {
+            return Ok(false);
+        }
+        match follower(&*self.store, segment)? {
+            Some(next) => {
+                let Some(place) = self.place.take() else { return Ok(false) };
+                self.follow(place, next, offset).map(|()| true)
+            }
+            // It can itself be what was cut off, and a file that is open can still be read.
+            None if successor.is_none() => {
+                gone(&*self.store, segment, self.next).map_or(Ok(false), Err)
+            }
+            None => Err(gone(&*self.store, segment, self.next).unwrap_or_else(changed)),
+        }
+    }
+
+    /// Goes on in this segment and then in `next`, which follows it by now; or at once in that one.
+    fn follow(&mut self, mut place: Place, next: Segment, offset: u64) -> Result<()> {
+        self.moved = true;
+        let Some(before) = next.header.predecessor else { return Ok(()) };
+        if offset < before.length {
+            place.frames = FrameReader::new(offset, before.length);
+            self.rest = VecDeque::from([next.header.id]);
+            place.successor = Some(next);
+            self.place = Some(place);
+            return Ok(());
+        }
+        // What was carried over are the records that were read here. Others were cut off.
+        if self.next.previous() > before.last_lsn.max(next.header.carried) {
+            return Err(changed().segment(place.segment.header.id).lsn(self.next));
+        }
+        self.rest.clear();
+        self.enter(next)
     }
 }
 
@@ -361,7 +483,13 @@ impl Iterator for Cursor {
     type Item = Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let entry = self.advance();
+        let mut entry = self.advance();
+        if let Err(error) = &entry
+            && error.kind() == ErrorKind::NotFound
+            && was_cut(&*self.store, self.next)
+        {
+            entry = Err(changed().lsn(self.next));
+        }
         if entry.is_err() {
             (self.place, self.frame) = (None, None);
             self.until = Until::End;

@@ -18,6 +18,7 @@ pub(crate) struct FrameReader {
     read_ahead: u64,
     chunk: Bytes,
     chunk_at: u64,
+    fills: u64,
 }
 
 /// A frame whose checksums are right.
@@ -44,12 +45,18 @@ pub(crate) enum Step {
 
 impl FrameReader {
     pub(crate) fn new(offset: u64, limit: u64) -> Self {
-        Self { offset, limit, read_ahead: CHUNK, chunk: Bytes::new(), chunk_at: offset }
+        Self { offset, limit, read_ahead: CHUNK, chunk: Bytes::new(), chunk_at: offset, fills: 0 }
     }
 
     /// Reads so many bytes at a time from here on, or a whole frame where that is more.
     pub(crate) fn set_read_ahead(&mut self, bytes: u64) {
         self.read_ahead = bytes;
+    }
+
+    /// How often bytes were read from the segment: a reader that wants to know whether they count asks
+    /// after each time.
+    pub(crate) fn fills(&self) -> u64 {
+        self.fills
     }
 
     /// Where the next frame is expected.
@@ -154,6 +161,7 @@ impl FrameReader {
         chunk.truncate(read);
         self.chunk = chunk.freeze();
         self.chunk_at = self.offset;
+        self.fills += 1;
         Ok(())
     }
 }

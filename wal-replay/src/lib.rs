@@ -32,6 +32,7 @@ mod cursor;
 mod doubt;
 mod frames;
 mod fresh;
+mod moved;
 mod prefix;
 mod probe;
 mod prune_first;

@@ -1,37 +1,65 @@
 //! [`prefix`]: the part of a damaged log that comes before the damage.
 
-use wal_core::format::{FrameKind, Identity, SegmentHeader, Start};
-use wal_core::{ErrorKind, Result, SegmentStore};
+use wal_core::format::{Anchor, FrameKind, Identity, SegmentHeader, Start};
+use wal_core::{ErrorKind, Lsn, Result, SegmentId, SegmentStore};
 
 use crate::anchor::{self, later};
 use crate::chain::{Chain, listed};
 use crate::scan::Scan;
 use crate::segment::{Opened, Segment};
 
-/// The segments of a damaged log from its beginning up to the damage, for who wants to read what is
-/// before it; `None` where nothing is. Changes nothing. Of a log without damage this is all of it,
-/// and [`survey`](crate::survey) finds that cheaper: here every header is read.
+mod bound;
+
+use bound::Unread;
+
+/// The segments of a damaged log from its beginning up to the damage, for a caller that wants to read
+/// what is before it; `None` where nothing is. Changes nothing. Of a log without damage this is all of
+/// it, and [`survey`](crate::survey) finds that cheaper: here every header is read.
 ///
-/// A segment that is missing, or whose header is damaged, ends the chain before it. Damage inside a
-/// segment does not: a cursor over the chain ends there with the error.
+/// A segment that is missing, or whose header is damaged, ends the chain before it. What it said may have
+/// been that the records before it are cut off; so of those only such count as surely were not, up to
+/// [`Chain::until`]: by the segments behind it, by the frames of the damaged segment itself, or by the
+/// anchor. Damage inside a segment does not end the chain: a cursor over it ends there with the error.
 pub fn prefix(store: &dyn SegmentStore) -> Result<Option<Chain>> {
     // What the anchor knows helps, and where it is damaged nothing is known.
     let known = anchor::read(store).ok().flatten();
-    let mut sound = sound_headers(store)?;
-    sound.retain(|header| known.is_none_or(|anchor| header.log == anchor.log));
+    let present = listed(store)?;
+    let (mut sound, unsound) = headers(store, &present, known.as_ref())?;
     let Some((newest, start)) = newest(store, &mut sound)? else { return Ok(None) };
     let start = known.map_or(start, |anchor| later(start, anchor.start));
+    let unread = |last: &SegmentHeader, behind: Option<&SegmentHeader>| {
+        Unread::between(store, known.as_ref(), &unsound, last, behind)
+    };
+    let above = unread(&newest, None)?;
+    let mut until = Lsn::MAX;
+    let mut start = start;
+    if above.is_any() {
+        let Some(bound) = above.bound() else { return Ok(None) };
+        until = bound;
+        start = above.start().map_or(start, |told| later(start, told));
+    }
+    // What cannot be read any more may have said that the log begins later.
+    let outdated = above.is_any();
     let mut segments = vec![newest.id];
     let mut first = newest;
     while first.id > start.segment {
-        let Some(before) = first.predecessor else { return Ok(None) };
+        let Some(before) = first.predecessor else { break };
         let is_it = |header: &SegmentHeader| {
             header.id == before.id && Identity::of(header) == before.identity
         };
         sound.retain(|header| header.id < before.id || is_it(header));
-        let Some(header) = sound.pop() else { return Ok(None) };
+        let Some(header) = sound.pop() else {
+            let pruned = outdated && present.binary_search(&before.id).is_err();
+            if !pruned {
+                return Ok(None);
+            }
+            start = Start { segment: first.id, lsn: first.first_lsn };
+            break;
+        };
         if !is_it(&header) {
-            // It is missing: all that was gathered lies behind the damage.
+            // It is missing or damaged: all that was gathered lies behind that.
+            let Some(bound) = unread(&header, Some(&first))?.bound() else { return Ok(None) };
+            until = until.min(bound);
             segments.clear();
         }
         segments.push(header.id);
@@ -39,26 +67,38 @@ pub fn prefix(store: &dyn SegmentStore) -> Result<Option<Chain>> {
     }
     segments.reverse();
     let whole = segments.first() == Some(&start.segment);
-    Ok(whole.then_some(Chain { segments, start }))
+    Ok(whole.then_some(Chain { segments, start, until }))
 }
 
-/// The headers that can be read, oldest first.
-fn sound_headers(store: &dyn SegmentStore) -> Result<Vec<SegmentHeader>> {
-    let mut sound = Vec::new();
-    for id in listed(store)? {
+/// The headers that can be read, oldest first, and the segments that cannot. What is surely another
+/// log's is neither.
+fn headers(
+    store: &dyn SegmentStore,
+    present: &[SegmentId],
+    known: Option<&Anchor>,
+) -> Result<(Vec<SegmentHeader>, Vec<SegmentId>)> {
+    let (mut sound, mut unsound) = (Vec::new(), Vec::new());
+    for &id in present {
         match Segment::open(store, id) {
-            Ok(Opened::Sound(segment)) => sound.push(segment.header),
+            Ok(Opened::Sound(Segment { header, .. })) => {
+                if known.is_none_or(|anchor| header.log == anchor.log) {
+                    sound.push(header);
+                }
+            }
             Ok(Opened::Begun | Opened::Garbled) => {}
             // Damaged, gone, or not to be read: the damage is there, then.
             Err(error)
                 if matches!(
                     error.kind(),
                     ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Io
-                ) => {}
+                ) =>
+            {
+                unsound.push(id);
+            }
             Err(error) => return Err(error),
         }
     }
-    Ok(sound)
+    Ok((sound, unsound))
 }
 
 /// Takes the newest segment in force out of `sound`, and where it says that the log begins.

@@ -210,6 +210,10 @@ impl Repair<'_> {
         let Self { store, survey, segment, .. } = *self;
         let tail = &survey.tail;
         let mut resume = Resume::fresh(survey.newest.log);
+        // No power cut gives an epoch out twice with records in both lives: a writer's first frame
+        // comes behind the durable header and name of its segment, whatever the strategy syncs of the
+        // frames, and the segment is still there where they are not. An epoch of which no segment is
+        // left had no frame.
         resume.epoch = survey.newest.epoch.next();
         resume.next_segment = survey.highest.next();
         resume.last_lsn = tail.last_lsn;

@@ -3,11 +3,18 @@
 use wal_core::format::MAGIC;
 use wal_core::format::{HEADER_LEN, HeaderFault, Identity, SegmentHeader, is_blank};
 use wal_core::{
-    Error, ErrorKind, Naming, Result, SegmentId, SegmentReader, SegmentStore, Unwritten,
+    Epoch, Error, ErrorKind, LogId, Lsn, Naming, Result, SegmentId, SegmentReader, SegmentStore,
+    Unwritten,
 };
+
+use crate::frames::{FrameReader, Step};
 
 /// Bytes read at a time where a segment is only looked through.
 const CHUNK: usize = 256 * 1024;
+/// How often a file that another writer may be using again is opened anew.
+const LOOKS: usize = 3;
+/// How far something without a header is looked through, to say what it is.
+const LOOKED_AT: u64 = 1 << 20;
 
 /// A segment with a sound header.
 #[derive(Debug)]
@@ -35,7 +42,27 @@ pub(crate) enum Opened {
 
 impl Segment {
     /// Opens a segment that may be an interrupted beginning.
+    ///
+    /// Beside a writer that prunes and uses files again, the file that was opened under this name may be
+    /// another segment's by the time its header is read. So nothing is wrong with it before it was opened
+    /// twice and found the same; where it has gone meanwhile, that is what the error says.
     pub(crate) fn open(store: &dyn SegmentStore, id: SegmentId) -> Result<Opened> {
+        let mut opened = Self::open_once(store, id);
+        for _ in 0..LOOKS {
+            let Err(error) = &opened else { break };
+            if error.kind() != ErrorKind::Corrupt {
+                break;
+            }
+            let again = Self::open_once(store, id);
+            if again.as_ref().is_err_and(|again| again.is_like(error)) {
+                break;
+            }
+            opened = again;
+        }
+        opened
+    }
+
+    fn open_once(store: &dyn SegmentStore, id: SegmentId) -> Result<Opened> {
         let io = |what, cause| Error::io(what, cause).segment(id);
         let reader =
             store.open(id).map_err(|cause| unlike(id, "opening a segment failed", cause))?;
@@ -64,15 +91,21 @@ impl Segment {
                 Err(error(ErrorKind::Unsupported, what))
             }
             Err(HeaderFault::Blank | HeaderFault::Damaged) => {
-                let written = last_written(&*reader, HEADER_LEN as u64, size)
-                    .map_err(|cause| io("reading a segment failed", cause))?;
                 let begins_late = store.guarantees().naming == Naming::AtSync;
+                // What is behind decides something only where it can be a beginning; else it is looked
+                // at for the words of the error, and a stray sparse file may be as large as it likes.
+                let end = if begins_late { size.min(LOOKED_AT) } else { size };
+                let written = last_written(&*reader, HEADER_LEN as u64, end)
+                    .map_err(|cause| io("reading a segment failed", cause))?;
                 if !begins_late && written.is_none() {
                     let ours = is_part_of_header(&header);
                     return Ok(if ours { Opened::Begun } else { Opened::Garbled });
                 }
                 let what = match written {
                     None if size == 0 => "this segment is empty, which no crash leaves",
+                    None if is_blank(&header) && end < size => {
+                        "this segment begins with nothing but zeros, which no crash leaves"
+                    }
                     None if is_blank(&header) => {
                         "this segment holds nothing but zeros, which no crash leaves"
                     }
@@ -97,9 +130,43 @@ impl Segment {
 
     /// Whether there is no such segment any more: its space may hold another one by now.
     pub(crate) fn is_gone(&self, store: &dyn SegmentStore) -> bool {
-        match store.open(self.header.id) {
-            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-            Ok(_) => false,
+        match Self::open(store, self.header.id) {
+            Err(error) => error.kind() == ErrorKind::NotFound,
+            Ok(Opened::Sound(there)) => there.identity != self.identity,
+            Ok(Opened::Begun | Opened::Garbled) => false,
+        }
+    }
+
+    /// The segment of this number by its name in the checksums alone, where its header is damaged: its
+    /// log, number, epoch and salt, as the bytes of the header have them, are right where a frame
+    /// verifies by them. Nothing else of the header is believed.
+    pub(crate) fn by_frames(store: &dyn SegmentStore, id: SegmentId) -> Option<Self> {
+        let reader = store.open(id).ok()?;
+        let size = reader.size().ok()?;
+        let mut bytes = vec![0; HEADER_LEN];
+        if reader.read_at(0, &mut bytes).ok()? < HEADER_LEN {
+            return None;
+        }
+        let number = |at: usize| {
+            let mut field = [0; 8];
+            field.copy_from_slice(&bytes[at..at + 8]);
+            u64::from_le_bytes(field)
+        };
+        let mut log = [0; 16];
+        log.copy_from_slice(&bytes[24..40]);
+        if number(40) != id.get() {
+            return None;
+        }
+        let (epoch, salt) = (Epoch::new(number(48)), number(64));
+        let header = SegmentHeader::new(LogId(log), id, epoch, Lsn::FIRST, salt);
+        let identity = Identity::of(&header);
+        let mut segment = Self { header, identity, size, reader };
+        match FrameReader::new(HEADER_LEN as u64, size).step(&segment).ok()? {
+            Step::Frame(frame) => {
+                segment.header.first_lsn = frame.header.first_lsn;
+                Some(segment)
+            }
+            _ => None,
         }
     }
 
@@ -117,7 +184,7 @@ impl Segment {
     }
 
     /// Damage at this byte, where this record was expected.
-    pub(crate) fn corrupt(&self, what: &'static str, offset: u64, lsn: wal_core::Lsn) -> Error {
+    pub(crate) fn corrupt(&self, what: &'static str, offset: u64, lsn: Lsn) -> Error {
         Error::new(ErrorKind::Corrupt, what).segment(self.header.id).offset(offset).lsn(lsn)
     }
 

@@ -119,8 +119,9 @@ pub fn survey(store: &dyn SegmentStore) -> Result<Option<Survey>> {
 pub fn inspect(store: &dyn SegmentStore) -> Result<Option<Survey>> {
     // A log that is being written can lose segments to pruning while it is looked at, their files
     // become others', and be truncated, which the anchor is told first. So nothing is wrong before it
-    // was found twice with nothing changed in between.
-    let mut attempts = 0;
+    // was found twice with nothing changed in between. Frames are written beside a look at them, too,
+    // and so damage counts once it was found twice at the same place.
+    let (mut attempts, mut found_before) = (0, None::<Error>);
     loop {
         let known = anchor::read(store);
         let present = listed(store)?;
@@ -138,6 +139,13 @@ pub fn inspect(store: &dyn SegmentStore) -> Result<Option<Survey>> {
             let changed = known.ok() != now || now.is_none() || listed(store)? != present;
             let gone = looked.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
             if changed || gone {
+                attempts += 1;
+                continue;
+            }
+            if let Err(error) = &looked
+                && !found_before.as_ref().is_some_and(|before| before.is_like(error))
+            {
+                found_before = Some(error.clone());
                 attempts += 1;
                 continue;
             }

@@ -4,11 +4,15 @@ use std::cmp::Reverse;
 use std::error::Error as _;
 use std::io;
 
-use wal_core::format::{FrameHeader, FrameKind, Predecessor, Records, SegmentHeader};
-use wal_core::{Error, ErrorKind, Lsn, Position, Result, SegmentId, SegmentStore, TransformId};
+use wal_core::format::{Anchor, FrameHeader, FrameKind, Predecessor, Records, SegmentHeader};
+use wal_core::{
+    Error, ErrorKind, Lsn, Position, Result, SegmentId, SegmentStore, TransformId, Unwritten,
+};
 
+use crate::anchor;
 use crate::chain::{follows, listed};
 use crate::frames::Frame;
+use crate::moved::changed;
 use crate::scan::{Ending, FrameNote, Scan};
 use crate::segment::Segment;
 use crate::stranger::Stranger;
@@ -31,13 +35,18 @@ pub struct Verification {
     pub first_lsn: Lsn,
     /// The last record that a recovery would return, where that is known.
     pub last_lsn: Lsn,
+    /// Bytes behind the end of segments in space that was used before, of which nothing can be said.
+    pub unjudged: u64,
 }
 
 /// How a log is, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Every byte is as it was written.
+    /// All that was looked at is as it was written: every header, frame and seal, and the space behind
+    /// them where it reads as zeros until it is written. Not looked at is what lies behind the end in
+    /// space that was used before ([`Verification::unjudged`]), and whether the last frames of a log that
+    /// was not closed were more than these.
     Clean,
     /// Some bytes are not, and nothing that the log vouches for is hurt: a torn tail, the beginning
     /// of a segment, a damaged seal.
@@ -77,36 +86,102 @@ pub struct Finding {
 }
 
 /// Reads every byte of the log in `store` and says how it is; changes nothing, needs no lock, and
-/// may be called beside a writer. `visit` gets every sound frame, oldest first.
+/// may be called beside a writer. `visit` gets every sound frame, oldest first and once.
+///
+/// What a writer does meanwhile is no damage. Segments that are pruned before they were read are left
+/// out, and the log begins behind them. Where the log was cut or recovered, or just went on, what
+/// looks like damage is looked at again; a log that is never the same twice is
+/// [`Changed`](ErrorKind::Changed). A write under way may look torn.
 ///
 /// Damage is a finding, not an error, and so is what the medium cannot read any more. An error is what
 /// keeps it from reading at all: the list of segments, a lack of rights, or a format version that this
 /// build does not know.
 pub fn verify(store: &dyn SegmentStore, visit: &mut dyn FnMut(&FrameNote)) -> Result<Verification> {
-    let mut found = Verification {
-        verdict: Verdict::Clean,
-        segments: Vec::new(),
-        findings: Vec::new(),
-        dead: Vec::new(),
-        first_lsn: Lsn::ZERO,
-        last_lsn: Lsn::ZERO,
-    };
-    match inspect(store) {
-        Ok(Some(survey)) => found.log(store, &survey, visit)?,
-        Ok(None) => found.begun(&listed(store)?),
-        // Damage keeps it from being a log: each segment by itself, then. The mark of a copy is none.
-        Err(error) => {
-            found.note(&error)?;
-            let mut there = listed(store)?;
-            there.retain(|&id| id != CopyMark::ID || error.at_segment() != Some(id));
-            found.segments(store, &there, visit)?;
+    let (mut before, mut visited) = (None::<Vec<Finding>>, None);
+    for _ in 0..LOOKS {
+        let state = State::of(store);
+        let mut once = |note: &FrameNote| {
+            let place = (note.position.segment, note.position.offset);
+            if visited.is_none_or(|visited| place > visited) {
+                visited = Some(place);
+                visit(note);
+            }
+        };
+        match Verification::look(store, &mut once) {
+            // A write under way looks torn, and is no more so for being looked at again: a log that grows
+            // as fast as it is read would never be done.
+            Ok(found) if found.verdict != Verdict::Corrupt => return Ok(found),
+            Ok(found) => {
+                let again = before.as_ref() == Some(&found.findings);
+                if again || state == State::of(store) {
+                    return Ok(found);
+                }
+                before = Some(found.findings);
+            }
+            // Gone since it was listed.
+            Err(error) if error.kind() == ErrorKind::NotFound && state != State::of(store) => {}
+            Err(error) => return Err(error),
         }
     }
-    found.findings.sort_by_key(|finding| Reverse(finding.verdict));
-    Ok(found)
+    Err(changed())
+}
+
+/// How often a log that changes is looked at.
+const LOOKS: usize = 16;
+
+/// What changes with every segment that is made, pruned or cut off.
+#[derive(PartialEq, Eq)]
+struct State {
+    anchor: Option<Anchor>,
+    present: Option<Vec<SegmentId>>,
+}
+
+impl State {
+    fn of(store: &dyn SegmentStore) -> Self {
+        Self { anchor: anchor::read(store).ok().flatten(), present: listed(store).ok() }
+    }
 }
 
 impl Verification {
+    /// A look at all of it.
+    fn look(store: &dyn SegmentStore, visit: &mut dyn FnMut(&FrameNote)) -> Result<Self> {
+        let mut found = Self {
+            verdict: Verdict::Clean,
+            segments: Vec::new(),
+            findings: Vec::new(),
+            dead: Vec::new(),
+            first_lsn: Lsn::ZERO,
+            last_lsn: Lsn::ZERO,
+            unjudged: 0,
+        };
+        match inspect(store) {
+            Ok(Some(survey)) => found.log(store, &survey, visit)?,
+            Ok(None) => found.begun(&listed(store)?),
+            // Damage keeps it from being a log: each segment by itself, then. The mark of a copy is none.
+            Err(error) => {
+                found.note(&error)?;
+                let mut there = listed(store)?;
+                there.retain(|&id| id != CopyMark::ID || error.at_segment() != Some(id));
+                found.segments(store, &there, visit)?;
+            }
+        }
+        found.findings.sort_by_key(|finding| Reverse(finding.verdict));
+        Ok(found)
+    }
+
+    /// Whether this segment was pruned since the log was looked at, and is no part of it any more.
+    fn is_pruned(&mut self, store: &dyn SegmentStore, id: SegmentId) -> bool {
+        if self.first_lsn == Lsn::ZERO {
+            return false;
+        }
+        let Some(now) = inspect(store).ok().flatten() else { return false };
+        let pruned = now.chain.start.segment > id;
+        if pruned {
+            self.first_lsn = self.first_lsn.max(now.chain.start.lsn);
+        }
+        pruned
+    }
+
     fn log(
         &mut self,
         store: &dyn SegmentStore,
@@ -164,7 +239,8 @@ impl Verification {
                 _ => None,
             };
             match segment {
-                Some(segment) => self.segment(&segment, bound, visit)?,
+                Some(segment) => self.segment(store, &segment, bound, visit)?,
+                None if self.is_pruned(store, id) => {}
                 None => {
                     self.segments.push(SegmentVerdict { id, header: None, scan: None, size: 0 });
                 }
@@ -177,12 +253,16 @@ impl Verification {
     fn open(&mut self, store: &dyn SegmentStore, id: SegmentId) -> Result<Option<Segment>> {
         match Segment::open_sound(store, id) {
             Ok(segment) => Ok(Some(segment)),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.is_pruned(store, id) => {
+                Ok(None)
+            }
             Err(error) => self.note(&error).map(|()| None),
         }
     }
 
     fn segment(
         &mut self,
+        store: &dyn SegmentStore,
         segment: &Segment,
         bound: Option<Predecessor>,
         visit: &mut dyn FnMut(&FrameNote),
@@ -197,13 +277,29 @@ impl Verification {
             Some(bound) => Scan::bounded(segment, &bound, &mut visit),
             None => Scan::whole(segment, &mut visit),
         };
+        let sound = scan.as_ref().is_ok_and(|scan| !matches!(scan.ending, Ending::Torn { .. }));
+        // Its file may be another segment's by now.
+        if !sound && segment.is_gone(store) && self.is_pruned(store, id) {
+            return Ok(());
+        }
         if let Err(error) = &scan {
             self.note(error)?;
         }
         let scan = scan.ok();
+        if let Some(scan) = scan.as_ref().filter(|scan| scan.ending == Ending::Open)
+            && bound.is_none()
+            && segment.header.unwritten != Unwritten::Zeros
+        {
+            self.unjudged += segment.size.saturating_sub(scan.end);
+        }
         if let Some(Ending::Torn { offset, bytes }) = scan.as_ref().map(|scan| scan.ending) {
             let what = match bound {
-                Some(_) => "the seal is damaged; no record is hurt".to_owned(),
+                Some(bound) if offset == bound.length => {
+                    "the seal is damaged; no record is hurt".to_owned()
+                }
+                // As where a write on a full disk was done in part, the frame of a prune took its place,
+                // and the space behind the seal was never given back.
+                Some(_) => format!("{bytes} bytes behind the seal that nothing vouches for"),
                 None => format!("torn tail: {bytes} bytes that nothing vouches for"),
             };
             self.torn(what, id, Some(offset));

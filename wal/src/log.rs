@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wal_commit::{Pipeline, Wait};
+use wal_core::format::Start;
 use wal_core::{
     Acknowledgement, Codec, CodecId, Env, Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore,
     Transform,
 };
-use wal_replay::{Chain, Cursor, RecoverOptions, Transforms, Until, truncate};
+use wal_replay::{Chain, Cursor, RecoverOptions, Transforms, Until, survey, truncate};
 
 use wal_segment::Fit;
 
@@ -48,7 +49,8 @@ struct Inner {
     /// One change of the list of segments at a time, and none behind a close.
     pruning: Mutex<()>,
     holds: Arc<Holds>,
-    truncations: AtomicU64,
+    /// Counted up before and after each truncation.
+    truncations: Arc<AtomicU64>,
 }
 
 impl Wal {
@@ -71,7 +73,7 @@ impl Wal {
 
     pub(crate) fn assemble(parts: Parts) -> Self {
         let holds = Arc::new(Holds::new(Arc::clone(&parts.env)));
-        let truncations = AtomicU64::new(0);
+        let truncations = Arc::new(AtomicU64::new(0));
         Self { inner: Arc::new(Inner { parts, pruning: Mutex::default(), holds, truncations }) }
     }
 
@@ -171,12 +173,14 @@ impl Wal {
     /// across segments, and beside writers.
     ///
     /// A record that was pruned is [`NotFound`](ErrorKind::NotFound); an LSN behind the end gives no
-    /// entries.
+    /// entries. Where the log is truncated meanwhile, the cursor goes on with what is in force, or says
+    /// [`Changed`](ErrorKind::Changed); it gives nothing that was cut off before it was asked.
     pub fn read_from(&self, lsn: Lsn) -> Result<Cursor> {
         let Parts { store, transforms, .. } = self.parts();
         let cursor = self.over_chain(|chain, last| {
-            let until = Until::Lsn(last);
-            Cursor::new(Arc::clone(store), transforms.clone(), chain, lsn, until)
+            let (until, seen) = (Until::Lsn(last), self.truncations());
+            let cursor = Cursor::new(Arc::clone(store), transforms.clone(), chain, lsn, until)?;
+            Ok(cursor.watching(self.cuts(), seen))
         })?;
         if let Some(cursor) = cursor {
             return Ok(cursor);
@@ -215,8 +219,11 @@ impl Wal {
         }
         // Before anything is gone, so that who reads and misses it knows why.
         self.inner.truncations.fetch_add(1, Ordering::SeqCst);
-        pipeline
-            .truncate(|resume| truncate(&**store, &**env, recovering, transforms, resume, lsn))?;
+        let cut = pipeline
+            .truncate(|resume| truncate(&**store, &**env, recovering, transforms, resume, lsn));
+        // And behind it, for a cursor that has looked in between.
+        self.inner.truncations.fetch_add(1, Ordering::SeqCst);
+        cut?;
         self.holds().cut(lsn.next());
         pipeline.room_made();
         Ok(())
@@ -307,9 +314,23 @@ impl Wal {
                     attempts = 3;
                     drop(self.pruning()?);
                 }
+                Err(error)
+                    if error.kind() == ErrorKind::Corrupt && self.is_another(start, newest) =>
+                {
+                    let what =
+                        "another handle has the log, and has changed it: look again by that one";
+                    return Err(Error::new(ErrorKind::Changed, what).because(error));
+                }
                 looked => return looked.map(Some),
             }
         }
+    }
+
+    /// Whether the log is sound and not the one that this handle knows: another handle has opened it since
+    /// this one was closed.
+    fn is_another(&self, start: Start, newest: SegmentId) -> bool {
+        let found = survey(&*self.parts().store).ok().flatten();
+        found.is_some_and(|found| found.chain.start != start || found.newest.id != newest)
     }
 
     pub(crate) fn parts(&self) -> &Parts {
@@ -320,9 +341,14 @@ impl Wal {
         &self.inner.holds
     }
 
-    /// How often a truncation has begun.
+    /// Another number from the beginning of a truncation on.
     pub(crate) fn truncations(&self) -> u64 {
         self.inner.truncations.load(Ordering::SeqCst)
+    }
+
+    /// What a cursor watches.
+    pub(crate) fn cuts(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.inner.truncations)
     }
 
     /// The turn at changing the list of segments, in the process that opened the log.

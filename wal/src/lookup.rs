@@ -48,8 +48,9 @@ impl Wal {
     pub fn read_at(&self, position: Position) -> Result<Cursor> {
         let Parts { store, transforms, .. } = self.parts();
         let cursor = self.over_chain(|chain, last| {
-            let until = Until::Lsn(last);
-            Cursor::at(Arc::clone(store), transforms.clone(), chain, position, until)
+            let (until, seen) = (Until::Lsn(last), self.truncations());
+            let cursor = Cursor::at(Arc::clone(store), transforms.clone(), chain, position, until)?;
+            Ok(cursor.watching(self.cuts(), seen))
         })?;
         cursor.ok_or_else(|| unknown(position.segment))
     }
@@ -66,8 +67,9 @@ impl Wal {
                 Some(_) => chain.first_lsn_of(&**store, at + 1)?.previous().min(last),
                 None => last,
             };
-            let until = Until::Lsn(last);
-            Cursor::new(Arc::clone(store), transforms.clone(), chain, first, until)
+            let (until, seen) = (Until::Lsn(last), self.truncations());
+            let cursor = Cursor::new(Arc::clone(store), transforms.clone(), chain, first, until)?;
+            Ok(cursor.watching(self.cuts(), seen))
         })?;
         cursor.ok_or_else(|| unknown(id))
     }

@@ -14,8 +14,8 @@ use wal_segment::{FileStore, Reading};
 /// How often a log that changes is looked at before it is taken for what it seems.
 const LOOKS: usize = 16;
 
-fn by_pruning(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt)
+fn by_a_writer(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt | ErrorKind::Changed)
 }
 
 fn start(survey: Option<&Survey>) -> Option<Start> {
@@ -85,6 +85,8 @@ impl Reader {
     ///
     /// Beside a process that prunes the log, the segments that the cursor comes to may be gone by then:
     /// that is [`NotFound`](ErrorKind::NotFound), and a cursor from where the log begins by now reads on.
+    /// Where the log is cut, or a writer opens it and recovers it, the cursor goes on with what is in force
+    /// by then, or says [`Changed`](ErrorKind::Changed): look again.
     pub fn read_from(&self, lsn: Lsn) -> Result<Cursor> {
         self.settled(|survey| match survey {
             None => Ok(Cursor::empty(Arc::clone(&self.store))),
@@ -92,8 +94,8 @@ impl Reader {
         })
     }
 
-    /// What `look` makes of the log, which another process may prune meanwhile: where that fails, and
-    /// the log begins elsewhere by now, it looks again.
+    /// What `look` makes of the log, which another process may prune or cut meanwhile: where that fails,
+    /// and the log begins elsewhere by now or was cut, it looks again.
     pub(crate) fn settled<T>(
         &self,
         mut look: impl FnMut(Option<&Survey>) -> Result<T>,
@@ -101,11 +103,12 @@ impl Reader {
         let mut survey = self.survey()?;
         for _ in 0..LOOKS {
             let error = match look(survey.as_ref()) {
-                Err(error) if by_pruning(&error) => error,
+                Err(error) if by_a_writer(&error) => error,
                 looked => return looked,
             };
             let again = self.survey()?;
-            if start(survey.as_ref()) == start(again.as_ref()) {
+            if error.kind() != ErrorKind::Changed && start(survey.as_ref()) == start(again.as_ref())
+            {
                 return Err(error);
             }
             survey = again;

@@ -17,7 +17,10 @@ mod non_blocking;
 mod oversize;
 mod paced;
 mod place;
+#[cfg(unix)]
+mod readers;
 mod reopen_race;
+mod reused;
 mod stale_spare;
 mod wide_transform;
 mod zeros_after_transform;

@@ -1,0 +1,104 @@
+//! How much of a log counts before a segment that cannot be read.
+
+use wal_core::format::{Anchor, FrameKind, HEADER_LEN, SegmentHeader, Start};
+use wal_core::{Lsn, Result, SegmentId, SegmentStore};
+
+use crate::anchor::later;
+use crate::frames::{FrameReader, Step};
+use crate::scan::sealed_end;
+use crate::segment::Segment;
+
+/// What is known of the segments that cannot be read behind a sound one.
+///
+/// Each of them may be a truncation's, which cut off what lies before it. A rotation never did, nor a
+/// recovery, whose carried records are the same ones. So what counts before them must be proven.
+pub(super) struct Unread {
+    /// How many there are at the least.
+    number: u64,
+    /// The first record of each, and where the log begins by its word; where all could be told by
+    /// their frames.
+    told: Option<(Lsn, Option<Start>)>,
+    /// What the anchor says of the last record that counts, where it is the word of the first of them, or
+    /// older than they are.
+    anchored: Option<Lsn>,
+    /// Whether the sound segment is whole.
+    whole: bool,
+}
+
+impl Unread {
+    /// Those of `unsound` behind the segment `last`, and before `behind`, which is sound, where there is
+    /// one; and those that should be there.
+    pub(super) fn between(
+        store: &dyn SegmentStore,
+        known: Option<&Anchor>,
+        unsound: &[SegmentId],
+        last: &SegmentHeader,
+        behind: Option<&SegmentHeader>,
+    ) -> Result<Self> {
+        let before = behind.and_then(|behind| behind.predecessor);
+        let ceiling = behind.map_or(SegmentId::new(u64::MAX), |behind| behind.id);
+        let ids: Vec<_> =
+            unsound.iter().copied().filter(|&id| id > last.id && id < ceiling).collect();
+        // The last of them.
+        let anchored = known.filter(|_| behind.is_none()).map(|anchor| anchor.newest);
+        let top = before.map(|before| before.id).or(anchored).max(ids.last().copied());
+        let number = top.map_or(0, |top| top.get().saturating_sub(last.id.get()));
+        let told = (ids.len() as u64 == number).then(|| told(store, last, &ids)).flatten();
+        let anchored = known
+            .filter(|anchor| behind.is_none() && anchor.newest <= last.id.next())
+            .map(|anchor| anchor.last_lsn);
+        // A truncation takes the seal with it, before anything can follow its own segment; and within one
+        // epoch there is none.
+        let followed = match (behind, before) {
+            (Some(behind), Some(before)) => behind.epoch == last.epoch || before.since <= last.id,
+            _ => {
+                let absent = known.filter(|it| it.newest > last.id && !ids.contains(&it.newest));
+                ids.len() + usize::from(absent.is_some()) > 1
+            }
+        };
+        let whole = followed && sealed_end(&Segment::open_sound(store, last.id)?)?.is_some();
+        Ok(Self { number, told, anchored, whole })
+    }
+
+    /// Whether there are any.
+    pub(super) fn is_any(&self) -> bool {
+        self.number > 0
+    }
+
+    /// The last record that surely counts; `None` where that is true of none.
+    pub(super) fn bound(&self) -> Option<Lsn> {
+        match self.told {
+            Some((first, _)) => Some(first.previous()),
+            None if self.whole => Some(Lsn::MAX),
+            None => self.anchored,
+        }
+    }
+
+    /// Where the log begins by their word.
+    pub(super) fn start(&self) -> Option<Start> {
+        self.told.and_then(|(_, start)| start)
+    }
+}
+
+/// The first record of the segments of these numbers, the lowest of them all, and the latest start that
+/// their frames tell. `None` where one of them is not to be told.
+fn told(
+    store: &dyn SegmentStore,
+    last: &SegmentHeader,
+    ids: &[SegmentId],
+) -> Option<(Lsn, Option<Start>)> {
+    let (mut first, mut start) = (Lsn::MAX, None);
+    for &id in ids {
+        let segment = Segment::by_frames(store, id).filter(|it| it.header.log == last.log)?;
+        first = first.min(segment.header.first_lsn);
+        let mut frames = FrameReader::new(HEADER_LEN as u64, segment.size);
+        while let Step::Frame(frame) = frames.step(&segment).ok()? {
+            if frame.header.kind == FrameKind::Start
+                && let Some(told) = Start::decode(&frame.body)
+            {
+                start = Some(start.map_or(told, |start| later(start, told)));
+            }
+        }
+    }
+    (first < Lsn::MAX).then_some((first, start))
+}
