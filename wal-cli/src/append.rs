@@ -1,12 +1,13 @@
 //! `wal append`: stdin into a log, a record a line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
-use wal::{Lsn, Recovery, Wal};
+use wal::parts::core::CodecId;
+use wal::{ErrorKind, Lsn, Reader, Recovery, Wal};
 
 use crate::failure::tell;
 use crate::input::End;
@@ -39,6 +40,11 @@ pub(crate) struct Args {
     /// system
     #[arg(long)]
     ack: bool,
+    /// Append the lines as they are also to a log that names a codec for its records, or whose frames go
+    /// through a transform: what reads that log may take them for damage, and they are neither compressed
+    /// nor sealed. Without this such a log is refused
+    #[arg(long)]
+    plain: bool,
     /// A segment ends before it would grow beyond this; k, m and g are powers of 1024 [default: 128m]
     #[arg(long, value_name = "BYTES", value_parser = size::segment_size)]
     segment_size: Option<u64>,
@@ -89,6 +95,9 @@ impl From<Strategy> for wal::Strategy {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if !args.plain {
+        refuse_unlike_lines(&args.dir)?;
+    }
     let mut builder = Wal::builder(&args.dir).strategy(args.strategy.into());
     if let Some(bytes) = args.segment_size {
         builder = builder.segment_size(bytes);
@@ -121,6 +130,31 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     stop.obey().context("ending by the signal failed")?;
     Ok(ExitCode::FAILURE)
+}
+
+/// Refuses a log whose records are no lines of text, before anything of it is changed. What cannot be told
+/// here is the opening's business.
+fn refuse_unlike_lines(dir: &Path) -> anyhow::Result<()> {
+    let Ok(reader) = Reader::open(dir) else { return Ok(()) };
+    let Ok(Some(survey)) = reader.survey() else { return Ok(()) };
+    let codec = survey.newest.codec;
+    if codec != CodecId::RAW {
+        bail!(
+            "the records of this log are encoded by codec {codec}, and plain lines are not: its own \
+             program would take them for damage. Nothing was appended; --plain appends them all the same"
+        );
+    }
+    if survey.records() == 0 {
+        return Ok(());
+    }
+    let last = reader.read_chain(&survey.chain, survey.last_lsn());
+    match last.and_then(|mut last| last.next().transpose()) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => bail!(
+            "the frames of this log go through a transform that this tool does not have, and lines \
+             would be stored without it ({error}). Nothing was appended; --plain appends them all the same"
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Says what an earlier crash made necessary, if anything was.

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use serde::Serialize;
-use wal::parts::core::SegmentReader;
 use wal::parts::core::format::{FrameHeader, FrameKind, HEADER_LEN, Identity, SegmentHeader};
+use wal::parts::core::{SegmentReader, Unwritten};
 use wal::{SegmentId, Verdict};
 
 use crate::failure::CORRUPT;
@@ -20,7 +20,8 @@ use crate::walk::{Body, Piece, walk};
 ///
 /// Each frame comes with its offset, kind, LSN range, durable watermark and the verdict of its
 /// checksums: ok, BAD where the body does not match, or a line for the bytes in which no frame
-/// header is sound. Frames behind damage are shown, too. Where a segment reads otherwise when it is
+/// header is sound; behind the last frame of a segment that lies in the space of another one, these are
+/// what that one left. Frames behind damage are shown, too. Where a segment reads otherwise when it is
 /// looked at again, since a writer used its file again or is writing it, a line says so: what was
 /// called BAD there may be sound. The verdict of verify comes last; exit code 4 where that is
 /// corruption, else 0.
@@ -28,7 +29,8 @@ use crate::walk::{Body, Piece, walk};
 pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
-    /// One JSON object a line, told apart by "type": segment, frame, damage, changed, finding, verdict
+    /// One JSON object a line, told apart by "type": segment, frame, damage, used_before, changed,
+    /// finding, verdict
     #[arg(long)]
     json: bool,
 }
@@ -81,6 +83,7 @@ impl Segment {
     fn has_changed(
         &self,
         header: &SegmentHeader,
+        unwritten: Unwritten,
         end: u64,
         wrong: &[Range<u64>],
     ) -> anyhow::Result<bool> {
@@ -91,7 +94,7 @@ impl Segment {
             return Ok(true);
         }
         let mut again = Vec::new();
-        walk(&*self.reader, Identity::of(header), end, &mut |piece| {
+        walk(&*self.reader, Identity::of(header), unwritten, end, &mut |piece| {
             again.extend(piece.wrong());
             Ok(())
         })?;
@@ -128,11 +131,13 @@ impl Dump {
         let end = accepted.unwrap_or(segment.size).min(segment.size);
         let identity = Identity::of(header);
         let mut wrong = Vec::new();
-        walk(&*segment.reader, identity, end, &mut |piece| {
+        // What the next segment takes into account was written.
+        let unwritten = accepted.map_or(header.unwritten, |_| Unwritten::Zeros);
+        walk(&*segment.reader, identity, unwritten, end, &mut |piece| {
             wrong.extend(piece.wrong());
             self.piece(segment.id, &piece)
         })?;
-        if wrong.is_empty() || !segment.has_changed(header, end, &wrong)? {
+        if wrong.is_empty() || !segment.has_changed(header, unwritten, end, &wrong)? {
             return Ok(());
         }
         let number = segment.id.get();
@@ -162,6 +167,17 @@ impl Dump {
                     }
                     Form::Text => self.out.text(format_args!(
                         "  {offset:>12} {bytes:>10}  no frame header is sound in these bytes"
+                    )),
+                }
+            }
+            Piece::UsedBefore(range) => {
+                let (offset, bytes) = (range.start, range.end - range.start);
+                match self.form {
+                    Form::Json => {
+                        self.out.json(&Damage { r#type: "used_before", segment, offset, bytes })
+                    }
+                    Form::Text => self.out.text(format_args!(
+                        "  {offset:>12} {bytes:>10}  behind the end: space that another segment has used"
                     )),
                 }
             }
@@ -371,12 +387,12 @@ mod tests {
         let segment = Segment { id, header, size: SIZE, reader: Box::new(reader) };
         let header = segment.header.clone().unwrap();
         let mut wrong = Vec::new();
-        walk(&*segment.reader, Identity::of(&header), SIZE, &mut |piece| {
+        walk(&*segment.reader, Identity::of(&header), Unwritten::Zeros, SIZE, &mut |piece| {
             wrong.extend(piece.wrong());
             Ok(())
         })
         .unwrap();
-        (wrong.len(), segment.has_changed(&header, SIZE, &wrong).unwrap())
+        (wrong.len(), segment.has_changed(&header, Unwritten::Zeros, SIZE, &wrong).unwrap())
     }
 
     /// Beside a writer that uses files again, frames of a sound log were called BAD without a word.

@@ -82,6 +82,9 @@ fn hint(error: &Error) -> Option<&'static str> {
                  oldest segments, also on a full disk, and `wal backup` copies the log to another one"
             }
         }),
+        ErrorKind::Changed => Some(
+            "nothing is wrong with the log: its writer has cut it, or opened it anew; run again",
+        ),
         ErrorKind::Unsupported => {
             Some("this is no damage: a newer `wal` reads it, or the program that wrote it")
         }

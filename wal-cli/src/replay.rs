@@ -19,7 +19,8 @@ use crate::out::Out;
 ///
 /// Reads what is there at present: beside a writer that may be records that no sync has covered yet.
 /// A torn tail ends the output and is mentioned on stderr, exit code 0. Of a damaged log everything
-/// before the damage is printed, then where it is, exit code 4.
+/// before the damage is printed that surely is in force, and nothing that a truncation had overruled; then
+/// where the damage is, exit code 4.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory
@@ -98,6 +99,9 @@ fn each(
             },
             Err(error) => error,
         };
+        if error.kind() == ErrorKind::Changed && !printed {
+            continue;
+        }
         if !log.was_pruned(Some(start), &error) {
             return before_damage(log, error, next, last, print);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use wal::parts::replay::{Ending, Finding, SegmentVerdict};
-use wal::{Lsn, Reading, Verdict, Verification};
+use wal::{ErrorKind, Lsn, Reading, Verdict, Verification};
 
 use crate::failure::{CORRUPT, TORN, pipe_closed, tell};
 use crate::log::Log;
@@ -20,6 +20,10 @@ use crate::out::{Out, count};
 /// of the first record it hits, or of the last that went with a missing segment, as far as they are
 /// known.
 ///
+/// Clean says that all headers, frames and seals are as they were written, and so is what lies behind
+/// them where it should be zeros. Where a segment lies in space that another one has used, nothing can be
+/// said of what is behind its end: so many bytes are named as not judged.
+///
 /// What looks torn is looked at again, since beside a writer it may be a write under way.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -30,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long)]
     direct: bool,
     /// One JSON object: `verdict` ("clean", "torn" or "corrupt"), `first_lsn` and `last_lsn` (null where
-    /// damage keeps them from being known), `segments`, `findings`, `dead_segments`
+    /// damage keeps them from being known), `segments`, `findings`, `dead_segments`, `unjudged_bytes`
     #[arg(long)]
     json: bool,
 }
@@ -65,7 +69,9 @@ pub(crate) fn look(log: &Log) -> wal::Result<Verification> {
     for _ in 0..16 {
         let start = log.start();
         let found = match log.reader.verify(|_| {}) {
-            Err(error) if log.was_pruned(start, &error) => continue,
+            Err(error) if error.kind() == ErrorKind::Changed || log.was_pruned(start, &error) => {
+                continue;
+            }
             found => found?,
         };
         let confirmed = before.is_some_and(|before| before.findings == found.findings);
@@ -91,7 +97,11 @@ pub(crate) fn text(out: &mut Out, found: &Verification) -> anyhow::Result<()> {
         (first, last) if last < first => format!(", no records, the next is LSN {first}"),
         (first, last) => format!(", LSN {first} to {last}"),
     };
-    out.text(format_args!("{verdict}: {segments}{range}"))?;
+    let unjudged = match found.unjudged {
+        0 => String::new(),
+        bytes => format!("; {bytes} bytes behind the end, used before, are not judged"),
+    };
+    out.text(format_args!("{verdict}: {segments}{range}{unjudged}"))?;
     for finding in findings(found) {
         out.text(format_args!("  {finding}"))?;
     }
@@ -159,6 +169,7 @@ struct Told<'a> {
     segments: Vec<ToldSegment>,
     findings: Vec<ToldFinding<'a>>,
     dead_segments: Vec<u64>,
+    unjudged_bytes: u64,
 }
 
 impl<'a> Told<'a> {
@@ -172,6 +183,7 @@ impl<'a> Told<'a> {
             segments: found.segments.iter().map(ToldSegment::of).collect(),
             findings: findings(found).collect(),
             dead_segments: found.dead.iter().map(|id| id.get()).collect(),
+            unjudged_bytes: found.unjudged,
         }
     }
 }

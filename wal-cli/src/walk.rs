@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use wal::parts::core::SegmentReader;
 use wal::parts::core::format::{
     FRAME_ALIGN, FRAME_HEADER_LEN, FrameFault, FrameHeader, HEADER_LEN, Identity, is_blank,
 };
+use wal::parts::core::{SegmentReader, Unwritten};
 
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 20;
@@ -25,6 +25,8 @@ pub(crate) enum Piece {
     /// Bytes in which no frame header is sound, up to the next one that is, or to the last block
     /// that is not zero.
     Damaged(Range<u64>),
+    /// As that, and behind the last frame in space that another segment has used: its bytes, most likely.
+    UsedBefore(Range<u64>),
 }
 
 impl Piece {
@@ -34,7 +36,7 @@ impl Piece {
             Self::Frame { offset, header, body: Body::Damaged } => {
                 Some(*offset..offset.saturating_add(header.frame_len()))
             }
-            Self::Frame { .. } => None,
+            Self::Frame { .. } | Self::UsedBefore(_) => None,
             Self::Damaged(range) => Some(range.clone()),
         }
     }
@@ -50,10 +52,11 @@ pub(crate) enum Body {
 }
 
 /// Gives each piece of the segment before the byte `end` to `each`, in order. Space never written
-/// is no piece.
+/// is no piece, where it can be told: `unwritten` is what it reads as.
 pub(crate) fn walk(
     segment: &dyn SegmentReader,
     identity: Identity,
+    unwritten: Unwritten,
     end: u64,
     each: &mut dyn FnMut(Piece) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
@@ -63,7 +66,9 @@ pub(crate) fn walk(
         let Ok(header) = window.header(identity, offset)? else {
             let (damaged, next) = window.next_header(identity, offset)?;
             if let Some(damaged) = damaged {
-                each(Piece::Damaged(damaged))?;
+                let used_before = next.is_none() && unwritten != Unwritten::Zeros;
+                let piece = if used_before { Piece::UsedBefore } else { Piece::Damaged };
+                each(piece(damaged))?;
             }
             let Some(next) = next else { return Ok(()) };
             offset = next;

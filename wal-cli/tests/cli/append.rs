@@ -1,6 +1,9 @@
 //! `wal append`.
 
 use std::fs;
+use std::sync::Arc;
+
+use wal::parts::core::{Applied, Transform, TransformId};
 
 use crate::fixture::{Log, numbered, wal};
 
@@ -107,4 +110,60 @@ fn a_directory_that_cannot_be_made_is_named() {
     fs::write(&log.dir, "a file").unwrap();
     let ran = log.append(&[], b"one\n").exits(1);
     assert!(ran.stderr.contains(log.dir.to_str().unwrap()), "{}", ran.stderr);
+}
+
+/// Lines in a log of another codec are damage to the program that reads it, and `append` took any log.
+#[test]
+fn codec_mixups() {
+    let log = Log::new();
+    let codec = wal::CodecId(2);
+    let wal = wal::Wal::builder(&log.dir).codec(codec).open().unwrap().0;
+    wal.append_durable([1, 2, 3]).unwrap();
+    wal.close().unwrap();
+    let before = log.contents();
+    let refused = log.append(&[], b"hello\n").exits(1);
+    assert!(
+        refused.stderr.contains("codec 2") && refused.stderr.contains("--plain"),
+        "{refused:?}"
+    );
+    assert_eq!(log.contents(), before, "nothing was changed");
+    log.append(&["--plain"], b"hello\n").exits(0);
+    assert_eq!(log.run("replay", &["--from", "2"]).exits(0).lines(), ["hello"]);
+    let told = log.run("stat", &["--json"]).exits(0).json();
+    assert_eq!(told[0]["newest"]["codec"], 2, "the log keeps its codec");
+}
+
+/// Lines would be stored as they are in a log whose frames are sealed or compressed.
+#[test]
+fn lines_for_a_log_with_a_transform() {
+    #[derive(Debug)]
+    struct Turned;
+    impl Transform for Turned {
+        fn id(&self) -> TransformId {
+            TransformId(200)
+        }
+
+        fn apply(&self, body: &[u8], out: &mut Vec<u8>) -> wal::Result<Applied> {
+            out.extend(body.iter().map(|byte| !byte));
+            Ok(Applied::Stored)
+        }
+
+        fn undo(&self, stored: &[u8], _: usize, out: &mut Vec<u8>) -> wal::Result<()> {
+            out.extend(stored.iter().map(|byte| !byte));
+            Ok(())
+        }
+    }
+
+    let log = Log::new();
+    let wal = wal::Wal::builder(&log.dir).transform(Arc::new(Turned)).open().unwrap().0;
+    wal.append_durable("secret").unwrap();
+    wal.close().unwrap();
+    let before = log.contents();
+    let refused = log.append(&[], b"hello\n").exits(1);
+    assert!(
+        refused.stderr.contains("transform") && refused.stderr.contains("--plain"),
+        "{refused:?}"
+    );
+    assert_eq!(log.contents(), before, "nothing was changed");
+    log.append(&["--plain", "--ack"], b"hello\n").exits(0);
 }
