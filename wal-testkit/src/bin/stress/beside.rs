@@ -1,9 +1,11 @@
 //! What goes on beside those who append: pruning and holding, reading, and looking from outside.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::Duration;
 
+use wal::parts::segment::MemoryStore;
 use wal::{Cursor, ErrorKind, Lsn, Reader, Result, Verdict, Wal};
 
 use crate::ledger::Event;
@@ -63,28 +65,52 @@ impl Life<'_> {
         }
     }
 
-    /// Looks at the log as another process does. Beside a log that is pruned or cut it may find that
-    /// what it looks for is gone, but what it does read must be right.
+    /// Looks at the log as another process does: by cursors, by `verify` and by copies, and at the part
+    /// before damage that is not there. Beside a log that is pruned or cut it may be told that what it
+    /// looks for is gone, or to look again; but never of damage, and what it does read must be right.
     pub(crate) fn look(&self) {
-        let changes = self.settings.does(Beside::Prune) || self.settings.does(Beside::Cut);
+        let mut chance = self.chance(104);
         while !self.is_over() && !self.given_up() {
-            let looked = Reader::open(self.dir).and_then(|reader| {
-                if let Some(survey) = reader.survey()? {
-                    let first = survey.chain.start.lsn;
-                    self.entries(reader.read_from(first)?, first.get())?;
-                }
-                reader.verify(|_| ())
-            });
-            match looked {
-                _ if changes => {}
-                Ok(found) if found.verdict == Verdict::Corrupt => {
-                    self.give_up(format!("verify finds damage: {:?}", found.findings));
-                }
-                Ok(_) => {}
-                Err(error) => self.give_up(format!("looking from outside: {error:?}")),
+            let (kind, lsn) = (chance.below(4), chance.below(1000));
+            if let Err(error) = Reader::open(self.dir).and_then(|it| self.look_by(&it, kind, lsn))
+                && !self.may_be_told(error.kind())
+            {
+                self.give_up(format!("looking from outside, {kind}: {error:?}"));
             }
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    fn look_by(&self, reader: &Reader, kind: u64, lsn: u64) -> Result<()> {
+        let Some(survey) = reader.survey()? else { return Ok(()) };
+        let first = survey.chain.start.lsn;
+        match kind {
+            0 => self.entries(reader.read_from(first)?, first.get()),
+            1 => {
+                let from = first.get() + lsn.min(survey.records());
+                self.entries(reader.read_chain(&survey.chain, Lsn::new(from))?, from)
+            }
+            2 => {
+                let copy = Arc::new(MemoryStore::new());
+                let done = reader.backup_to(copy.clone())?;
+                let copied = Reader::with_store(copy).read_from(done.first_lsn)?;
+                self.entries(copied, done.first_lsn.get())
+            }
+            _ => {
+                let found = reader.verify(|_| ())?;
+                if found.verdict == Verdict::Corrupt {
+                    self.give_up(format!("verify finds damage: {:?}", found.findings));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// What a reader in another process may be told of a sound log.
+    fn may_be_told(&self, kind: ErrorKind) -> bool {
+        kind == ErrorKind::NotFound && self.settings.does(Beside::Prune)
+            || self.settings.does(Beside::Cut)
+                && matches!(kind, ErrorKind::NotFound | ErrorKind::Changed)
     }
 
     /// Some entries of this cursor, which must be whole and follow each other.
@@ -140,7 +166,8 @@ impl Life<'_> {
 
     /// Whether a reader may meet with this.
     fn may_miss(&self, kind: ErrorKind) -> bool {
-        self.settings.does(Beside::Cut)
-            || (kind == ErrorKind::NotFound && self.settings.does(Beside::Prune))
+        self.may_be_told(kind)
+            // Between the look at the log's ends and the reading they were others.
+            || kind == ErrorKind::Invalid && self.settings.does(Beside::Cut)
     }
 }
