@@ -21,8 +21,11 @@ use crate::{LogUnderTest, SimDisk, SimFile, SimLock};
 
 pub use lie::LogLie;
 
-use files::{Anchor, recover, write_new};
+use files::{Anchor, name_of, recover, write_new};
 use frame::{HEAD, SEAL, frame};
+
+/// Bytes from which on [`LogLie::NameGoesMeanwhile`] lies.
+const LONG: u64 = 32 * 1024;
 
 /// A log on a simulated disk that lies in one way, or, with [`LogLie::None`], in none.
 #[derive(Debug)]
@@ -126,6 +129,10 @@ impl LyingLog {
             state.file.sync_data()?;
         }
         state.durable = state.base + state.records.len() as u64;
+        if self.lie == LogLie::NameGoesMeanwhile && before < LONG && state.end >= LONG {
+            // As by a thread of its own that takes the file for another's remains.
+            self.disk.outside().remove(&name_of(state.number))?;
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@ mod crash;
 mod cutting;
 mod damage;
 mod failing;
+mod named;
 mod order;
 mod story;
 mod stranger;
@@ -153,6 +154,8 @@ macro_rules! __each_log_law {
             "what others did to the files is an error or left alone: nothing of it goes, or is shown";
         stranger::a_log_that_vanished_is_no_new_one [stranger, kill]
             "a log whose newest file is gone, or all of them, does not open as a shorter or a new one";
+        named::what_is_acknowledged_is_in_a_file_with_a_name [stranger]
+            "after every acknowledgement a file that has a name holds the record";
         cutting::pruning_gives_space_back [room]
             "a log that is pruned as it grows never fills the disk";
         cutting::pruning_keeps_the_rest []

@@ -46,6 +46,11 @@ impl Story {
         self.records.len() as u64
     }
 
+    /// The record that was given to the log last.
+    pub(super) fn newest(&self) -> &[u8] {
+        self.records.last().map_or(&[], Vec::as_slice)
+    }
+
     /// The next payload, of at least so many bytes.
     fn compose(&mut self, length: usize) -> Vec<u8> {
         let number = self.last() + 1;

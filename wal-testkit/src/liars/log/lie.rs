@@ -28,6 +28,8 @@ pub enum LogLie {
     FullIsAcknowledged,
     /// What is longer than a block of 64 KiB is not synced.
     LongFramesAreNotSynced,
+    /// The name of its file goes once the file has some length, and the log writes on.
+    NameGoesMeanwhile,
     /// The name of a new file is not synced.
     NameIsNotSynced,
     /// Records are not synced.
@@ -94,6 +96,7 @@ impl LogLie {
         (Self::ForgetsItsAnchor, &["a_log_that_vanished_is_no_new_one"]),
         (Self::FullIsAcknowledged, &["a_full_disk_loses_nothing_acknowledged"]),
         (Self::LongFramesAreNotSynced, &["what_takes_many_blocks_survives_a_crash"]),
+        (Self::NameGoesMeanwhile, &["what_is_acknowledged_is_in_a_file_with_a_name"]),
         (Self::NameIsNotSynced, &["a_crash_at_any_operation_loses_nothing"]),
         (Self::NothingIsSynced, &["acknowledged_records_survive_a_crash"]),
         (
