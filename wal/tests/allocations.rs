@@ -1,5 +1,7 @@
 //! What a commit allocates, counted on the thread that commits.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 use wal::{Config, Strategy, Wal, Writing};
 
 const COMMITS: u64 = 500;
@@ -40,7 +42,7 @@ fn memory_bound() {
     for alignment in [8, 4096] {
         let (_dir, wal) = big_log(alignment);
         wal.append_durable("first").unwrap();
-        let batch = vec![[7; 64 << 10]; BATCH / (64 << 10)];
+        let batch = vec![vec![7; 64 << 10]; BATCH / (64 << 10)];
         let counted = allocation_counter::measure(|| {
             wal.append_batch(&batch).unwrap();
         });
@@ -56,7 +58,7 @@ fn memory_bound() {
 fn a_large_batch_leaves_nothing_behind() {
     let (_dir, wal) = big_log(8);
     wal.append_durable("first").unwrap();
-    let batch = vec![[7; 64 << 10]; BATCH / (64 << 10)];
+    let batch = vec![vec![7; 64 << 10]; BATCH / (64 << 10)];
     let counted = allocation_counter::measure(|| {
         for _ in 0..2 {
             wal.append_batch(&batch).unwrap();

@@ -20,7 +20,10 @@ fn config() -> Config {
 
 /// Staged and not written is what there is no room for, and nothing is written of it any more.
 fn fill(wal: &Wal) -> Lsn {
-    (0..200).map(|_| wal.append([0; 1000]).unwrap()).last().unwrap()
+    for _ in 0..199 {
+        wal.append([0; 1000]).unwrap();
+    }
+    wal.append([0; 1000]).unwrap()
 }
 
 /// Under `when_disk_full = "wait"` a truncation waited for room with the lock in hand that pruning

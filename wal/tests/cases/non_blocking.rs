@@ -113,8 +113,8 @@ fn try_append_blocks() {
             within(&what, move || look_in(&looks));
         }
         let closes = wal.clone();
-        let closed = within(&what, move || closes.close());
-        assert_eq!(closed.unwrap_err().kind(), ErrorKind::StorageFull, "{what}");
+        let outcome = within(&what, move || closes.close());
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::StorageFull, "{what}");
         within(&what, move || filler.join().unwrap());
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use wal::parts::core::{Applied, Transform, TransformId};
-use wal::{Config, ErrorKind, Lsn, Result, Strategy, Wal};
+use wal::parts::core::{Applied, SegmentStore, Transform, TransformId};
+use wal::{Config, ErrorKind, Lsn, Recovery, Result, Strategy, Wal};
 use wal_testkit::{CutChoice, Profile, SimDisk, SimStore};
 
 use crate::hooked::{Gate, Hooked, Step};
@@ -69,6 +69,40 @@ fn record(n: u64) -> Vec<u8> {
     if n % 2 == 0 { vec![1; 1000] } else { (0..=u8::MAX).cycle().take(1000).collect() }
 }
 
+/// A disk whose syncs stop at the gate once so many are over; from the time on that it is told a number.
+fn hanging(disk: &SimDisk, gate: &Arc<Gate>, syncs: &Arc<AtomicU64>) -> Arc<Hooked> {
+    let (at, counted) = (Arc::clone(gate), Arc::clone(syncs));
+    Hooked::new(SimStore::new(disk.clone()), move |step| {
+        if step == Step::Sync && counted.load(Ordering::SeqCst) != u64::MAX {
+            let left = counted.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                Some(left.saturating_sub(1))
+            });
+            if left == Ok(0) {
+                at.pass();
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Whatever a power cut leaves opens, and has what is durable.
+fn cut(
+    place: &str,
+    disk: &SimDisk,
+    durable: Lsn,
+    open: impl Fn(Arc<dyn SegmentStore>) -> Result<(Wal, Recovery)>,
+) {
+    for seed in 0..10 {
+        let place = format!("{place}, seed {seed}");
+        let opened = open(Arc::new(SimStore::new(disk.power_cut(CutChoice::Seed(seed)))));
+        let (left, _) = opened.unwrap_or_else(|error| panic!("{place}: {error:?}"));
+        assert!(left.last_lsn() >= durable, "{place}");
+        for entry in left.read_from(Lsn::FIRST).unwrap() {
+            entry.unwrap_or_else(|error| panic!("{place}: {error:?}"));
+        }
+    }
+}
+
 /// A transform that stored more than it got passed the bound that the segment's header gives, and
 /// after 110 of 200 power cuts the log did not open: a torn tail was wider than could be in flight.
 #[test]
@@ -84,20 +118,9 @@ fn wide_transform() {
         // The sync that hangs, counted from where more is written than a disk can follow.
         for hangs in 0..4 {
             let (disk, gate) = (SimDisk::new(Profile::STRICT), Arc::new(Gate::default()));
-            let (at, syncs) = (Arc::clone(&gate), Arc::new(AtomicU64::new(u64::MAX)));
-            let counted = Arc::clone(&syncs);
-            let store = Hooked::new(SimStore::new(disk.clone()), move |step| {
-                if step == Step::Sync && counted.load(Ordering::SeqCst) != u64::MAX {
-                    let left = counted.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                        Some(left.saturating_sub(1))
-                    });
-                    if left == Ok(0) {
-                        at.pass();
-                    }
-                }
-                Ok(())
-            });
-            let open = |store| {
+            let syncs = Arc::new(AtomicU64::new(u64::MAX));
+            let store = hanging(&disk, &gate, &syncs);
+            let open = |store: Arc<dyn SegmentStore>| {
                 Wal::with_store(store).config(config()).transform(Arc::clone(&transform)).open()
             };
             let (wal, _) = open(store).unwrap();
@@ -105,14 +128,14 @@ fn wide_transform() {
             wal.append_durable("second").unwrap();
             gate.shut();
             syncs.store(hangs, Ordering::SeqCst);
-            let writes = wal.clone();
+            let handle = wal.clone();
             let writer = thread::spawn(move || {
                 for n in 0..16 {
-                    writes.append(record(n)).unwrap();
+                    handle.append(record(n)).unwrap();
                 }
-                writes.append_batch((0..15).map(record)).unwrap();
-                writes.append_batch(vec![record(1); 15]).unwrap();
-                writes.sync().unwrap();
+                handle.append_batch((0..15).map(record)).unwrap();
+                handle.append_batch(vec![record(1); 15]).unwrap();
+                handle.sync().unwrap();
             });
             // Where there are not so many syncs, all of it is durable.
             while !writer.is_finished() && !gate.is_reached() {
@@ -120,17 +143,8 @@ fn wide_transform() {
             }
             // Others write on beside the sync that hangs, as far as they may.
             thread::sleep(Duration::from_millis(10));
-            let durable = wal.durable_lsn();
-            for seed in 0..10 {
-                let left = disk.power_cut(CutChoice::Seed(seed));
-                let opened = open(Arc::new(SimStore::new(left)));
-                let place = format!("{transform:?}, sync {hangs}, seed {seed}");
-                let (left, _) = opened.unwrap_or_else(|error| panic!("{place}: {error:?}"));
-                assert!(left.last_lsn() >= durable, "{place}");
-                for entry in left.read_from(Lsn::FIRST).unwrap() {
-                    entry.unwrap_or_else(|error| panic!("{place}: {error:?}"));
-                }
-            }
+            let place = format!("{transform:?}, sync {hangs}");
+            cut(&place, &disk, wal.durable_lsn(), open);
             gate.open();
             writer.join().unwrap();
             wal.close().unwrap();
