@@ -67,9 +67,13 @@ pub(crate) fn vanished(anchor: &Anchor, found: Option<Lsn>) -> Error {
     let Anchor { log, last_lsn, .. } = anchor;
     let what = match found {
         None => format!("no segment of log {log} is there, and there was one ({REMEDY})"),
-        Some(end) => format!(
+        Some(end) if end < *last_lsn => format!(
             "the end of the log is missing: it ends with LSN {end}, and was durable through LSN \
              {last_lsn} ({REMEDY})"
+        ),
+        Some(end) => format!(
+            "the newest segment of the log is missing, and what was written there behind LSN {end} \
+             with it ({REMEDY})"
         ),
     };
     Error::new(ErrorKind::Corrupt, what).segment(anchor.newest).lsn(*last_lsn)
