@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wal_core::format::{HEADER_LEN, MAX_BODY_LEN};
+use wal_core::format::{HEADER_LEN, MAX_BODY_LEN, MAX_SEGMENT_SIZE};
 use wal_core::{CodecId, Error, ErrorKind, Result, Transform};
 
 /// The sizes a [`Pipeline`](crate::Pipeline) works with. All in bytes.
@@ -90,6 +90,9 @@ impl Options {
         if self.segment_size < 4 * HEADER_LEN as u64 {
             return invalid("segment_size is below 16384 bytes");
         }
+        if self.segment_size > MAX_SEGMENT_SIZE {
+            return invalid("segment_size is above 2 TiB, the most that a seal can index");
+        }
         if self.frame_size == 0 || self.frame_size > MAX_BODY_LEN / 4 {
             return invalid("frame_size is zero or above 256 MiB");
         }
@@ -109,9 +112,10 @@ impl Options {
     }
 
     /// The largest body that leaves a segment within its size, with a header before it, the padding
-    /// of a flush and a seal behind it.
+    /// of a flush and of a block, and a seal behind it, which has blocks of its own.
     pub(crate) fn frame_that_fits(&self) -> usize {
-        let around = 2 * HEADER_LEN as u64 + 2 * u64::from(self.alignment) + 256;
+        let blocks = 2 * HEADER_LEN as u64 + self.segment_size % HEADER_LEN as u64;
+        let around = blocks + 2 * u64::from(self.alignment) + 304;
         usize::try_from(self.segment_size.saturating_sub(around)).unwrap_or(usize::MAX).max(1)
     }
 

@@ -23,6 +23,10 @@ const TRANSFORMED: usize = 1 << 20;
 /// Space that is worth a segment, in bytes, where the disk has not as much as the settings say.
 const WORTHWHILE: u64 = 64 << 10;
 
+/// What may be in flight besides frames, in bytes: the padding that fills a segment's last block, and a seal
+/// but for its index.
+const ENDING: u64 = 4 * HEADER_LEN as u64;
+
 /// Knows the segment being written and how to make the next one. Everything here runs under one
 /// lock; what is durable is somebody else's to know and comes in with each call.
 #[derive(Debug)]
@@ -155,7 +159,7 @@ impl Writer {
     /// What the header of the current segment says of bytes in flight. Of the next one it will say
     /// what its first frame needs.
     pub(crate) fn in_flight(&self) -> u64 {
-        self.current.as_ref().map_or(u64::MAX, |current| current.open.header().in_flight)
+        self.current.as_ref().map_or(u64::MAX, |current| frames_in_flight(&current.open))
     }
 
     /// Makes of frame number `from` what is stored of it, and says how many bytes that is at the most,
@@ -180,7 +184,7 @@ impl Writer {
     /// first. One that is wider than its header lets be in flight never does.
     pub(crate) fn fits(&self, len: u64) -> bool {
         let Some(current) = &self.current else { return true };
-        if len > current.open.header().in_flight {
+        if len > frames_in_flight(&current.open) {
             return false;
         }
         let empty = current.open.frames() == 0;
@@ -211,7 +215,7 @@ impl Writer {
         };
         let limits = Limits {
             segment_size: self.size.min(options.segment_size),
-            in_flight: open.header().in_flight.saturating_sub(unsynced),
+            in_flight: frames_in_flight(open).saturating_sub(unsynced),
             alignment: u64::from(options.alignment),
             padding: padding_at_most(options.alignment),
         };
@@ -312,7 +316,8 @@ impl Writer {
         };
         // What the anchor names is durable: the header of the newest segment, and all before that.
         let last_lsn = watermark.max(start.lsn.previous());
-        let anchor = Anchor::new(self.log, newest, last_lsn, start);
+        let end = self.current.as_ref().map_or(0, |current| current.open.durable_end());
+        let anchor = Anchor::new(self.log, newest, last_lsn, start).durable_end(end);
         let written = self.store.write_anchor(&anchor.encode());
         written.map_err(|cause| Error::io("writing the log's anchor failed", cause))?;
         self.noted = last_lsn;
@@ -347,9 +352,29 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the current segment, all of which is durable already: seals it and gives back the space
-    /// behind the seal, if there is much of it or the log ends here too. A full disk leaves it
-    /// without a seal, which costs time later and nothing else.
+    /// Fills the block in which the current segment ends, so that its seal gets one of its own. To be
+    /// synced before the segment is ended: the seal vouches for it, too. Where there is no room for it,
+    /// the segment gets no seal.
+    pub(crate) fn fill_block(&mut self, watermark: Lsn) -> Result<()> {
+        let stamp = self.stamp(watermark);
+        let Some(CurrentSegment { open, writer }) = &mut self.current else { return Ok(()) };
+        let before = open.mark();
+        let Some(padding) = open.block_padding(stamp) else { return Ok(()) };
+        if let Err(cause) = writer.append(&padding) {
+            open.undo(before);
+            let error = Error::io("filling a segment's last block failed", cause);
+            if error.kind() != ErrorKind::StorageFull {
+                return Err(error.segment(open.header().id).offset(open.end()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the current segment, all of which is durable already, [filled](Self::fill_block) to a
+    /// block's end: seals it and gives back the space behind the seal, if there is much of it or the log
+    /// ends here too. Then the anchor is told, so that a seal that vanishes is missed: the blocks before
+    /// it would look like those of a log that was not closed. A full disk leaves the segment without a
+    /// seal, which costs time later and nothing else.
     pub(crate) fn end_segment(&mut self, ending: Ending) -> Result<()> {
         if ending == Ending::OfLog {
             self.abandon_following();
@@ -362,8 +387,11 @@ impl Writer {
         let stamp = self.stamp(open.last_lsn());
         let end = open.end();
         open.synced(end);
+        let filled = open.is_at_block();
         let seal = open.seal_frame(stamp);
-        let len = match writer.append(&seal) {
+        let full = || Err(io::ErrorKind::StorageFull.into());
+        let written = if filled { writer.append(&seal) } else { full() };
+        let len = match written {
             Ok(()) => {
                 let synced = writer.syncer().sync();
                 synced.map_err(|cause| {
@@ -385,6 +413,14 @@ impl Writer {
         drop(writer);
         self.predecessor = Some(predecessor);
         self.remove_dead(len);
+        if ending == Ending::OfLog {
+            // The record is the one before this segment, as when it was made: with that the anchor says
+            // how much of the segment before counts, should this one vanish. The rest is in the end.
+            let before = open.header().first_lsn.previous();
+            let last_lsn = before.max(self.noted).max(open.start().lsn.previous());
+            let anchor = Anchor::new(self.log, id, last_lsn, open.start());
+            self.tell_anchor(anchor.durable_end(len))?;
+        }
         let size = self.size;
         if ending == Ending::OfSegment && size.saturating_sub(len) <= size / 16 {
             return Ok(());
@@ -441,7 +477,7 @@ impl Writer {
             }
         };
         let MadeSegment { id, size, mut writer } = made;
-        let open = OpenSegment::new(self.header(id, writer.space(), in_flight));
+        let open = OpenSegment::new(self.header(id, size, writer.space(), in_flight));
         let start = open.start();
         let place = |error: Error| error.segment(id);
         if let Err(cause) = writer.append(&open.header().encode()) {
@@ -459,11 +495,18 @@ impl Writer {
         self.start = Some(start);
         self.current = Some(CurrentSegment { open, writer });
         self.size = size;
-        self.renew_anchor(id, start)?;
+        let anchor = Anchor::new(self.log, id, self.last_lsn, start);
+        self.tell_anchor(anchor.durable_end(HEADER_LEN as u64))?;
         self.trim_predecessor()
     }
 
-    fn header(&self, id: SegmentId, space: SegmentSpace, in_flight: u64) -> SegmentHeader {
+    fn header(
+        &self,
+        id: SegmentId,
+        size: u64,
+        space: SegmentSpace,
+        in_flight: u64,
+    ) -> SegmentHeader {
         let mut header =
             SegmentHeader::new(self.log, id, self.epoch, self.last_lsn.next(), self.env.random());
         header.created = self.env.now();
@@ -473,18 +516,18 @@ impl Writer {
         header.space = space.durable_len;
         header.in_flight = match self.acknowledges {
             Acknowledgement::Written => UNBOUNDED,
-            _ => self.options.in_flight().max(in_flight),
+            _ => {
+                let frames = self.options.in_flight().max(in_flight);
+                frames.max(seal_in_flight(size)) + ENDING
+            }
         };
         header.predecessor = self.predecessor;
         header.start = self.start.unwrap_or(header.start);
         header
     }
 
-    /// Tells the anchor of a segment that is durable, and of the last record before it, which is.
-    fn renew_anchor(&mut self, newest: SegmentId, start: Start) -> Result<()> {
-        self.tell_anchor(Anchor::new(self.log, newest, self.last_lsn, start))
-    }
-
+    /// Tells the anchor of what is durable. Where that fails, what it said before stays true; not so
+    /// where the writer's place was taken.
     fn tell_anchor(&mut self, anchor: Anchor) -> Result<()> {
         match self.store.write_anchor(&anchor.encode()) {
             Err(cause) if Fenced::is_source_of(&cause) => {
@@ -500,7 +543,8 @@ impl Writer {
 
     /// The space that a segment takes at the least with a first frame of `first` bytes.
     fn least_for(&self, first: u64) -> u64 {
-        let header = SegmentHeader::new(self.log, self.next_segment, self.epoch, Lsn::FIRST, 0);
+        let mut header = SegmentHeader::new(self.log, self.next_segment, self.epoch, Lsn::FIRST, 0);
+        header.alignment = self.options.alignment;
         let least = OpenSegment::new(header).sealed_len(first);
         least.max(self.options.segment_size.min(WORTHWHILE))
     }
@@ -587,6 +631,17 @@ pub(crate) enum Ending {
     OfSegment,
     /// The log is closed.
     OfLog,
+}
+
+/// What the header of this segment lets be in flight, but for what ends the segment.
+fn frames_in_flight(open: &OpenSegment) -> u64 {
+    open.header().in_flight.saturating_sub(ENDING)
+}
+
+/// The most bytes of a seal's index, for a segment of this size: an entry every 64 KiB. It is written when
+/// nothing else is in flight.
+fn seal_in_flight(size: u64) -> u64 {
+    size / 4096
 }
 
 /// How long a padding frame must be for a flush that ends at `end` to end on `alignment`.

@@ -1,7 +1,7 @@
 //! Making the fresh segment that a log goes on in after a recovery or a truncation.
 
 use wal_core::format::{
-    FRAME_HEADER_LEN, OpenSegment, Predecessor, SegmentHeader, Stamp, Start, round_up,
+    FRAME_HEADER_LEN, OpenSegment, Predecessor, SEAL_ALIGN, SegmentHeader, Stamp, Start, round_up,
 };
 use wal_core::{
     CodecId, CurrentSegment, Env, Epoch, Error, ErrorKind, Fenced, LogId, Lsn, MadeSegment, Result,
@@ -106,10 +106,9 @@ impl Fresh<'_> {
         if self.carried.records() > 0 {
             let mut bytes = Vec::new();
             self.carried.write(open, writer, &mut bytes)?;
-            if !open.end().is_multiple_of(u64::from(self.alignment)) {
-                let stamp = Stamp { watermark: self.last_lsn, timestamp: 0 };
-                bytes.extend(open.padding_frame(self.mark_len(open.end()), stamp));
-            }
+            // The mark gets a block of its own: one that is lost does not take what it vouches for along.
+            let stamp = Stamp { watermark: self.last_lsn, timestamp: 0 };
+            bytes.extend(open.block_padding(stamp).unwrap_or_default());
             append(writer, &mut bytes)?;
             sync()?;
         }
@@ -131,11 +130,14 @@ impl Fresh<'_> {
     /// The space that this segment takes at the least, in bytes: for what is carried, padding behind it,
     /// the mark and a seal.
     fn least(&self) -> u64 {
-        let header = SegmentHeader::new(self.log, self.id, self.epoch, self.last_lsn.next(), 0);
+        let mut header = SegmentHeader::new(self.log, self.id, self.epoch, self.last_lsn.next(), 0);
+        header.alignment = self.alignment;
         let open = OpenSegment::new(header);
         let carried = self.carried.len();
-        let padded = carried + self.mark_len(open.end() + carried) as u64;
-        open.sealed_len(padded + self.mark_len(open.end() + padded) as u64)
+        // As far as a seal behind what is carried would begin, but for which there is the mark.
+        let block = SEAL_ALIGN.max(u64::from(self.alignment));
+        let behind = round_up(open.end() + carried + FRAME_HEADER_LEN as u64, block);
+        open.sealed_len(behind - open.end() + self.mark_len(behind) as u64)
     }
 
     fn header(&self, id: SegmentId, writer: &dyn SegmentWriter, env: &dyn Env) -> SegmentHeader {

@@ -14,13 +14,14 @@
 //!
 //! 1. A frame header further on that is sound and [vouches](wal_core::format::FrameHeader::vouches_for)
 //!    for `L` or for `X` means corruption: it was written after a sync of what is damaged. So does a
-//!    successor whose header says that the segment is longer, and an anchor that knows of `L`.
-//! 2. Non-zero bytes further from `X` than could ever have been in flight mean corruption.
+//!    successor whose header says that the segment is longer, and the log's anchor, which knows of a
+//!    record, and how far a closed or a repaired segment was durable.
+//! 2. A sound frame header further from `X` than could ever have been in flight means corruption.
 //! 3. Nothing but zeros from `X` on is the end of the log; anything else there is a torn tail.
 //!
 //! Where the segment's header says that its space was used before
 //! ([`Unwritten::Anything`](wal_core::Unwritten)), bytes that are not sound frame headers of this very
-//! segment count as never written: rule 2 and rule 3 then look at such headers alone.
+//! segment count as never written: rule 3, too, then looks at such headers alone.
 //!
 //! Zeros alone prove nothing, and neither does garbage: only identity, watermark and the bound on
 //! what was in flight decide.

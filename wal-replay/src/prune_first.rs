@@ -56,10 +56,13 @@ pub fn prune_first(
     let start = Start { segment: infos[at].id, lsn: infos[at].first_lsn };
     let last = &infos[infos.len() - stay];
     let (mut newest, mut last_lsn) = (last.id, last.first_lsn.previous());
+    let mut durable_end = 0;
     if let Some(known) = known {
         (newest, last_lsn) = (newest.max(known.newest), last_lsn.max(known.last_lsn));
+        durable_end = if newest == known.newest { known.durable_end } else { 0 };
     }
-    anchor::write(store, &Anchor::new(survey.newest.log, newest, last_lsn, start))?;
+    let told = Anchor::new(survey.newest.log, newest, last_lsn, start).durable_end(durable_end);
+    anchor::write(store, &told)?;
     let (removable, strange) = chain.removable(store, 0..at)?;
     let left = remove(store, removable.clone());
     if let Some(error) = strange {

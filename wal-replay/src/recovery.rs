@@ -265,7 +265,8 @@ impl Repair<'_> {
         // The anchor follows what is durable, and comes before anything that it knew goes.
         let header = current.open.header();
         let start = current.open.start();
-        let told = Anchor::new(header.log, header.id, current.open.last_lsn(), start);
+        let told = Anchor::new(header.log, header.id, current.open.last_lsn(), start)
+            .durable_end(current.open.durable_end());
         anchor::renew(store, &told)?;
         resume.dead = remove(store, obsolete.into_iter().chain(passed_over).collect());
         let all = known_dead + u64::from(passed_over.is_some());

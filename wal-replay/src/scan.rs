@@ -325,9 +325,15 @@ impl Tally {
 }
 
 /// The end of the log, a torn tail, or corruption: the rules are on the crate's page.
+///
+/// Bytes that are neither zeros nor a frame belong to the torn tail, but in space of a former life. They
+/// are no proof that more was in flight than can have been: zeros that were being written far ahead, or a
+/// block that the file just got, may read as anything after a power cut.
 pub(crate) fn judge(segment: &Segment, offset: u64, lsn: Lsn) -> Result<Ending> {
     let reused = segment.header.unwritten != Unwritten::Zeros;
-    let mut last_written = None;
+    // The end of what is not as it was before anything was written, and of the last frame.
+    let (mut last_written, mut last_frame) = (None, None);
+    let mut unknown = None;
     let mut chunk = vec![0; CHUNK + FRAME_HEADER_LEN];
     let mut at = offset;
     while at < segment.size {
@@ -351,24 +357,32 @@ pub(crate) fn judge(segment: &Segment, offset: u64, lsn: Lsn) -> Result<Ending> 
                 if place == offset && !reused {
                     continue;
                 }
-                let header = FrameHeader::decode(&chunk[from..end], segment.identity, place);
-                let Ok(header) = header else { continue };
-                if place != offset && header.vouches_for(place, lsn, offset) {
+                let witness = FrameHeader::witness(&chunk[from..end], segment.identity, place);
+                let Some(witness) = witness else { continue };
+                if place != offset && witness.vouches_for(place, lsn, offset) {
                     let what = "frame is damaged, and a later one vouches for it";
                     return Err(segment.corrupt(what, offset, lsn));
                 }
+                if !witness.known {
+                    unknown = unknown.or(Some(place));
+                }
                 // Between the bytes of another life, only what is surely of this one counts.
-                let behind = (place + header.frame_len()).min(segment.size);
-                last_written = last_written.max(Some(behind));
+                let behind = Some((place + witness.frame_len).min(segment.size));
+                last_written = last_written.max(behind);
+                last_frame = last_frame.max(behind);
             }
         }
         at += advance as u64;
     }
+    // What is not understood is not cut.
+    if let Some(place) = unknown {
+        return Err(newer(segment, place));
+    }
     let Some(end) = last_written else { return Ok(Ending::Open) };
     let bytes = end - offset;
-    // Rounded up to the block, as `end` is.
     let bound = segment.header.in_flight;
-    if bound != UNBOUNDED && bytes > bound.saturating_add(4096) {
+    let wide = last_frame.map_or(0, |end| end - offset);
+    if bound != UNBOUNDED && wide > bound {
         let what = "damage is wider than what can have been in flight";
         return Err(segment.corrupt(what, offset, lsn));
     }

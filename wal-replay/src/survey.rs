@@ -234,8 +234,7 @@ impl Above {
             self.strangers.push(other_log(&segment, anchor.log));
             return Ok(None);
         }
-        let known = anchor.filter(|anchor| anchor.log == segment.header.log);
-        let tail = whole_tail(&segment, known.map_or(Lsn::ZERO, |anchor| anchor.last_lsn))?;
+        let tail = whole_tail(&segment, anchor.filter(|anchor| anchor.log == segment.header.log))?;
         if tail.last_lsn >= segment.header.carried {
             return Ok(Some((segment, tail)));
         }
@@ -335,8 +334,19 @@ fn check_start(begins: Start, newest: &SegmentHeader) -> Result<()> {
 /// What the last segment of a log holds, if it has all the space that it was made with. A seal is
 /// written before space is given back, so where there is none it was cut from outside, and records
 /// that were acknowledged may be gone with what was cut off.
-fn whole_tail(segment: &Segment, durable: Lsn) -> Result<Scan> {
-    let scan = Scan::tail(segment, durable);
+///
+/// And if it holds what its anchor knows to have been durable of it: of a log that was closed all, the
+/// seal included; of one that was repaired all that was carried over, and the mark behind it.
+fn whole_tail(segment: &Segment, anchor: Option<&Anchor>) -> Result<Scan> {
+    let scan = Scan::tail(segment, anchor.map_or(Lsn::ZERO, |anchor| anchor.last_lsn));
+    let known = anchor.filter(|anchor| anchor.newest == segment.header.id);
+    if let (Ok(scan), Some(anchor)) = (&scan, known) {
+        let end = scan.end + scan.seal_len;
+        if end < anchor.durable_end {
+            let what = "frame is damaged or missing, and the log's anchor vouches for it";
+            return Err(segment.corrupt(what, end, scan.last_lsn.next()));
+        }
+    }
     let sealed = |scan: &Scan| scan.seal_len > 0;
     if segment.size >= segment.header.space || scan.as_ref().is_ok_and(sealed) {
         return scan;

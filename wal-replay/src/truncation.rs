@@ -64,7 +64,8 @@ pub fn truncate(
     };
     let failed = |error| Uncut { error, log: None };
     let header = current.open.header();
-    let told = Anchor::new(header.log, header.id, current.open.last_lsn(), current.open.start());
+    let told = Anchor::new(header.log, header.id, current.open.last_lsn(), current.open.start())
+        .durable_end(current.open.durable_end());
     anchor::renew(store, &told).map_err(failed)?;
     obsolete.extend(&resume.dead);
     obsolete.sort_unstable();

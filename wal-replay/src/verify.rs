@@ -238,8 +238,14 @@ impl Verification {
                 }
                 _ => None,
             };
+            // Which syncs what it wrote before it makes the next segment. Of a seal of another writer it
+            // may have been read from a cache, and gone with that.
+            let own = match (&segment, &next) {
+                (Some(one), Some(Some(next))) => one.header.epoch == next.header.epoch,
+                _ => false,
+            };
             match segment {
-                Some(segment) => self.segment(store, &segment, bound, visit)?,
+                Some(segment) => self.segment(store, &segment, bound, own, visit)?,
                 None if self.is_pruned(store, id) => {}
                 None => {
                     self.segments.push(SegmentVerdict { id, header: None, scan: None, size: 0 });
@@ -265,6 +271,7 @@ impl Verification {
         store: &dyn SegmentStore,
         segment: &Segment,
         bound: Option<Predecessor>,
+        sealed_by_the_next: bool,
         visit: &mut dyn FnMut(&FrameNote),
     ) -> Result<()> {
         let id = segment.header.id;
@@ -293,16 +300,20 @@ impl Verification {
             self.unjudged += segment.size.saturating_sub(scan.end);
         }
         if let Some(Ending::Torn { offset, bytes }) = scan.as_ref().map(|scan| scan.ending) {
+            let seal = bound.is_some_and(|bound| bound.length == offset);
             let what = match bound {
-                Some(bound) if offset == bound.length => {
-                    "the seal is damaged; no record is hurt".to_owned()
-                }
+                Some(_) if seal => "the seal is damaged; no record is hurt".to_owned(),
                 // As where a write on a full disk was done in part, the frame of a prune took its place,
                 // and the space behind the seal was never given back.
                 Some(_) => format!("{bytes} bytes behind the seal that nothing vouches for"),
                 None => format!("torn tail: {bytes} bytes that nothing vouches for"),
             };
-            self.torn(what, id, Some(offset));
+            if seal && sealed_by_the_next {
+                let error = Error::new(ErrorKind::Corrupt, what).segment(id).offset(offset);
+                self.note(&error)?;
+            } else {
+                self.torn(what, id, Some(offset));
+            }
         }
         let header = Some(segment.header.clone());
         self.segments.push(SegmentVerdict { id, header, scan, size: segment.size });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wal_commit::Options;
+use wal_core::format::MAX_SEGMENT_SIZE;
 use wal_core::{CommitStrategy, Error, ErrorKind, Result};
 use wal_segment::{
     Caching, Direct, FileStore, FileSystem, Fit, OsFiles, Preparation, Reading, Recycling, Writing,
@@ -162,8 +163,8 @@ impl Config {
                         64-bit Linux with the feature mmap of the crate wal, \"direct\" on Linux";
             return Err(Error::new(ErrorKind::Unsupported, what));
         }
-        if self.segment_size > LARGEST_FILE {
-            return Err(invalid("segment_size", "is above 16 TiB, the largest file of ext4"));
+        if self.segment_size > MAX_SEGMENT_SIZE {
+            return Err(invalid("segment_size", "is above 2 TiB, the most that a seal can index"));
         }
         // Its errors begin with the field.
         let named = |error: Error| Error::new(error.kind(), format!("wal.{}", error.what()));

@@ -122,8 +122,10 @@ impl Flusher {
     }
 
     /// Ends the current segment: everything in it is durable before its seal says so, and before a
-    /// successor can exist.
+    /// successor can exist. The padding before the seal goes with the sync that there is in any case.
     pub(super) fn end_segment(&self, writer: &mut Writer, ending: Ending) -> Result<Woken> {
+        writer.fill_block(self.durable.get())?;
+        lock(&self.tip).show(writer);
         let woken = self.sync_once(None)?.unwrap_or_default();
         let _turns = self.turn_to_sync(self.syncing.all())?;
         lock(&self.tip).segment = None;

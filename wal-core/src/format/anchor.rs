@@ -1,6 +1,6 @@
 //! [`Anchor`]: what is known of a log besides its segments.
 
-use super::{Start, is_blank, put, u32_at, u64_at};
+use super::{HEADER_LEN, Start, is_blank, put, u32_at, u64_at};
 use crate::{LogId, Lsn, SegmentId};
 
 /// Bytes of an encoded [`Anchor`].
@@ -26,6 +26,9 @@ pub struct Anchor {
     pub last_lsn: Lsn,
     /// Where the log begins, or began once.
     pub start: Start,
+    /// What was durable of [`newest`](Self::newest): everything before this byte, its seal included
+    /// where the log was closed. 0 where nothing is known.
+    pub durable_end: u64,
 }
 
 /// Why bytes are no anchor that we can use.
@@ -41,7 +44,13 @@ pub enum AnchorFault {
 impl Anchor {
     /// The anchor of this log.
     pub const fn new(log: LogId, newest: SegmentId, last_lsn: Lsn, start: Start) -> Self {
-        Self { log, newest, last_lsn, start }
+        Self { log, newest, last_lsn, start, durable_end: 0 }
+    }
+
+    /// Everything before this byte of the newest segment is durable.
+    pub const fn durable_end(mut self, end: u64) -> Self {
+        self.durable_end = end;
+        self
     }
 
     /// The anchor's bytes.
@@ -53,6 +62,7 @@ impl Anchor {
         put(&mut bytes, 32, &self.newest.get().to_le_bytes());
         put(&mut bytes, 40, &self.last_lsn.get().to_le_bytes());
         put(&mut bytes, 48, &self.start.encode());
+        put(&mut bytes, 64, &self.durable_end.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[..CRC_AT]);
         put(&mut bytes, CRC_AT, &crc.to_le_bytes());
         bytes
@@ -75,11 +85,13 @@ impl Anchor {
             newest: SegmentId::new(u64_at(bytes, 32)),
             last_lsn: Lsn::new(u64_at(bytes, 40)),
             start: Start::decode(&bytes[48..64]).ok_or(AnchorFault::Damaged)?,
+            durable_end: u64_at(bytes, 64),
         };
         let sensible = anchor.start.segment <= anchor.newest
             && anchor.start.lsn.previous() <= anchor.last_lsn
             && is_blank(&bytes[12..16])
-            && is_blank(&bytes[64..CRC_AT]);
+            && (anchor.durable_end == 0 || anchor.durable_end >= HEADER_LEN as u64)
+            && is_blank(&bytes[72..CRC_AT]);
         if sensible { Ok(anchor) } else { Err(AnchorFault::Damaged) }
     }
 }
@@ -90,7 +102,7 @@ mod tests {
 
     fn anchor() -> Anchor {
         let start = Start { segment: SegmentId::new(3), lsn: Lsn::new(40) };
-        Anchor::new(LogId([7; 16]), SegmentId::new(9), Lsn::new(120), start)
+        Anchor::new(LogId([7; 16]), SegmentId::new(9), Lsn::new(120), start).durable_end(1 << 40)
     }
 
     #[test]

@@ -98,6 +98,30 @@ pub enum FrameFault {
     Nonsense,
 }
 
+/// What a frame with a right checksum says of the log before it, whatever its kind is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Witness {
+    /// Whether this build knows what the frame is, and may leave it away.
+    pub known: bool,
+    /// Bytes that the whole frame takes up on disk.
+    pub frame_len: u64,
+    unsynced: u32,
+    watermark: Lsn,
+}
+
+impl Witness {
+    /// As [`FrameHeader::vouches_for`]. Of a frame with flags that this build does not know nothing is
+    /// believed.
+    pub fn vouches_for(&self, offset: u64, lsn: Lsn, byte: u64) -> bool {
+        self.watermark >= lsn || durable_offset(self.unsynced, offset) > byte
+    }
+}
+
+fn durable_offset(unsynced: u32, offset: u64) -> u64 {
+    if unsynced == u32::MAX { 0 } else { offset.saturating_sub(u64::from(unsynced)) }
+}
+
 impl FrameHeader {
     /// A frame of this kind before the records from `first_lsn` on, with nothing in it.
     pub fn new(kind: FrameKind, first_lsn: Lsn) -> Self {
@@ -132,7 +156,7 @@ impl FrameHeader {
     /// Where, in the segment, everything before was durable when this frame was written; `offset`
     /// is the frame's own.
     pub fn durable_offset(&self, offset: u64) -> u64 {
-        if self.unsynced == u32::MAX { 0 } else { offset.saturating_sub(u64::from(self.unsynced)) }
+        durable_offset(self.unsynced, offset)
     }
 
     /// Whether a sync of everything up to here stood behind the record `lsn`, or behind the byte at
@@ -170,6 +194,24 @@ impl FrameHeader {
             body_crc: u32_at(bytes, 40),
         };
         if header.makes_sense() { Ok(header) } else { Err(FrameFault::Nonsense) }
+    }
+
+    /// What these bytes say of the log before them, if they are a header with a right checksum, of a kind
+    /// that this build knows or not. A header that makes no sense says nothing.
+    pub fn witness(bytes: &[u8], identity: Identity, offset: u64) -> Option<Witness> {
+        let known = match Self::decode(bytes, identity, offset) {
+            Ok(_) => true,
+            Err(FrameFault::Kind(_) | FrameFault::Flags(_)) => false,
+            Err(_) => return None,
+        };
+        let flagged = bytes[6..8] != [0; 2];
+        Some(Witness {
+            known,
+            frame_len: FRAME_HEADER_LEN as u64
+                + round_up(u64::from(u32_at(bytes, 0)), FRAME_ALIGN as u64),
+            unsynced: if flagged { u32::MAX } else { u32_at(bytes, 12) },
+            watermark: if flagged { Lsn::ZERO } else { Lsn::new(u64_at(bytes, 24)) },
+        })
     }
 
     /// Whether the body, with its padding, is the one this header was written for.
@@ -212,7 +254,10 @@ impl FrameHeader {
 
     fn makes_sense(&self) -> bool {
         let counted = match self.kind {
-            FrameKind::Records => self.count > 0 && self.body_len > 0,
+            // A transform may store nothing for a body; records themselves take a byte at the least.
+            FrameKind::Records => {
+                self.count > 0 && (self.body_len > 0 || self.transform != TransformId::NONE)
+            }
             _ => self.count == 0,
         };
         counted

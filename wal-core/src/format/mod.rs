@@ -23,14 +23,16 @@ mod slots;
 mod start;
 
 pub use anchor::{ANCHOR_LEN, Anchor, AnchorFault};
-pub use frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, MAX_BODY_LEN};
+pub use frame::{
+    FRAME_ALIGN, FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, MAX_BODY_LEN, Witness,
+};
 pub use header::{
     FORMAT_VERSION, HEADER_LEN, HeaderFault, MAGIC, Predecessor, SegmentHeader, UNBOUNDED,
 };
 pub use identity::Identity;
 pub use open_segment::{Mark, OpenSegment, Stamp};
 pub use records::{MAX_PREFIX_LEN, RecordWalk, Records, prefix_len, push_record};
-pub use seal::{IndexEntry, SEAL_ALIGN, Seal, seal_offset};
+pub use seal::{IndexEntry, MAX_SEGMENT_SIZE, SEAL_ALIGN, Seal, seal_offset};
 pub use slots::{MAX_IN_SLOT, SLOT_LEN, Slots};
 pub use start::{START_LEN, Start};
 

@@ -113,12 +113,19 @@ impl OpenSegment {
         self.durable_end = self.durable_end.max(end);
     }
 
-    /// How long the segment would be with `more` bytes of frames and a seal behind them, in bytes.
+    /// The blocks of the segment: no two things of which one vouches for the other share one where that
+    /// can be helped.
+    fn block(&self) -> u64 {
+        SEAL_ALIGN.max(u64::from(self.header.alignment))
+    }
+
+    /// How long the segment would be with up to `more` bytes of frames and a seal behind them, in bytes.
     pub fn sealed_len(&self, more: u64) -> u64 {
         let index = self.index.len() as u64 + 1 + more / INDEX_EVERY;
         let seal =
             (FRAME_HEADER_LEN + FIXED_LEN + TRAILER_LEN) as u64 + index * INDEX_ENTRY_LEN as u64;
-        round_up(self.end + more + seal, SEAL_ALIGN)
+        let at = round_up(self.end + more + FRAME_HEADER_LEN as u64, self.block());
+        round_up(at + seal, SEAL_ALIGN)
     }
 
     /// What is in the segment now, for [`undo`](Self::undo).
@@ -201,9 +208,28 @@ impl OpenSegment {
         self.bodied_frame(FrameKind::Padding, &vec![0; len - FRAME_HEADER_LEN], stamp)
     }
 
-    /// The bytes of the segment's seal. What is before it is durable already, as `stamp` says.
+    /// Whether what comes next begins a block.
+    pub fn is_at_block(&self) -> bool {
+        self.end.is_multiple_of(self.block())
+    }
+
+    /// The bytes of a frame of padding that fills the block in which the segment ends, so that what
+    /// comes next begins one of its own; `None` where it does.
+    #[must_use = "the frame must be written at the segment's end"]
+    pub fn block_padding(&mut self, stamp: Stamp) -> Option<Vec<u8>> {
+        if self.is_at_block() {
+            return None;
+        }
+        let end = round_up(self.end + FRAME_HEADER_LEN as u64, self.block());
+        Some(self.padding_frame((end - self.end) as usize, stamp))
+    }
+
+    /// The bytes of the segment's seal, with [padding](Self::block_padding) before it where the segment
+    /// does not end with a block. What is before these bytes is durable already, as `stamp` says. Who
+    /// writes the padding before, and syncs it, has a seal that vouches for the padding, too.
     #[must_use = "the frame must be written at the segment's end"]
     pub fn seal_frame(&mut self, stamp: Stamp) -> Vec<u8> {
+        let mut bytes = self.block_padding(stamp).unwrap_or_default();
         let offset = self.end;
         let least = FRAME_HEADER_LEN + FIXED_LEN + self.index.len() * INDEX_ENTRY_LEN + TRAILER_LEN;
         let frame_len = round_up(offset + least as u64, SEAL_ALIGN) - offset;
@@ -217,7 +243,8 @@ impl OpenSegment {
             index: self.index.clone(),
         };
         let body = seal.encode(offset, frame_len as usize - FRAME_HEADER_LEN);
-        self.bodied_frame(FrameKind::Seal, &body, stamp)
+        bytes.extend(self.bodied_frame(FrameKind::Seal, &body, stamp));
+        bytes
     }
 
     fn bodied_frame(&mut self, kind: FrameKind, body: &[u8], stamp: Stamp) -> Vec<u8> {

@@ -8,9 +8,15 @@
 use super::{START_LEN, Start, put, u32_at, u64_at};
 use crate::Lsn;
 
-/// A seal ends on a multiple of this many bytes, and so does the segment: giving back the space
-/// behind it never rewrites a block that holds records.
+/// A seal begins and ends on a multiple of this many bytes, or of the segment's alignment where that is
+/// more. So a block that is lost never takes records along with what vouches for them, and giving back
+/// the space behind the seal never rewrites a block that holds any.
 pub const SEAL_ALIGN: u64 = 4096;
+
+/// The most bytes that a segment may be made with. The index of a seal has an entry every 64 KiB, and the
+/// frame that holds it a body of at most [`MAX_BODY_LEN`](super::MAX_BODY_LEN): a seal of 4 TiB would not
+/// fit, and one frame may go beyond the size.
+pub const MAX_SEGMENT_SIZE: u64 = 2 << 40;
 
 /// Bytes of a seal's body before its index.
 pub(super) const FIXED_LEN: usize = 56;
@@ -128,7 +134,7 @@ pub fn seal_offset(last_bytes: &[u8], segment_len: u64) -> Option<u64> {
     let offset = u64_at(last_bytes, trailer);
     let least = (super::FRAME_HEADER_LEN + FIXED_LEN + TRAILER_LEN) as u64;
     let fits = offset >= super::HEADER_LEN as u64
-        && offset.is_multiple_of(super::FRAME_ALIGN as u64)
+        && offset.is_multiple_of(SEAL_ALIGN)
         && segment_len.checked_sub(offset).is_some_and(|room| room >= least);
     (segment_len.is_multiple_of(SEAL_ALIGN) && fits).then_some(offset)
 }

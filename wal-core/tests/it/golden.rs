@@ -26,10 +26,14 @@ fn worked() -> Vec<u8> {
     let mut segment = header.encode();
     // Carried over from the predecessor, before the first sync.
     segment.extend(records_frame(&mut open, &[&b"paid 4711"[..]], stamp(40)));
+    segment.extend(open.block_padding(stamp(40)).expect("the block is not full"));
     open.synced(open.end());
     // The watermark once more, now that it has moved.
     segment.extend(open.padding_frame(FRAME_HEADER_LEN, stamp(41)));
     segment.extend(records_frame(&mut open, &[&b"paid 4712"[..], b"", b"void 4711"], stamp(41)));
+    open.synced(open.end());
+    // To the end of the block, and synced: the seal gets a block of its own, and vouches for this, too.
+    segment.extend(open.block_padding(stamp(44)).expect("the block is not full"));
     open.synced(open.end());
     segment.extend(open.seal_frame(stamp(44)));
     segment
@@ -144,12 +148,21 @@ fn the_worked_segment() {
     let kinds: Vec<_> = frames.iter().map(|frame| frame.header.kind).collect();
     assert_eq!(
         kinds,
-        [FrameKind::Records, FrameKind::Padding, FrameKind::Records, FrameKind::Seal]
+        [
+            FrameKind::Records,
+            FrameKind::Padding,
+            FrameKind::Padding,
+            FrameKind::Records,
+            FrameKind::Padding,
+            FrameKind::Seal
+        ]
     );
     assert_eq!(frames[0].records(), [b"paid 4711"]);
-    assert_eq!(frames[2].records(), [&b"paid 4712"[..], b"", b"void 4711"]);
-    assert_eq!(frames[2].header.last_lsn(), Lsn::new(44));
-    assert_eq!(frames[3].header.watermark, Lsn::new(44));
+    assert_eq!((frames[2].offset, frames[2].header.unsynced), (0x2000, 0));
+    assert_eq!(frames[3].records(), [&b"paid 4712"[..], b"", b"void 4711"]);
+    assert_eq!(frames[3].header.last_lsn(), Lsn::new(44));
+    assert!(frames[4..].iter().all(|frame| frame.header.watermark == Lsn::new(44)));
+    assert_eq!((frames[5].offset, frames[5].header.unsynced), (0x3000, 0));
 }
 
 #[test]
@@ -172,7 +185,7 @@ fn a_segment_of_every_kind_of_frame() {
         FrameKind::Records,
     ];
     expected.extend([FrameKind::Records; 5]);
-    expected.extend([FrameKind::Padding, FrameKind::Seal]);
+    expected.extend([FrameKind::Padding, FrameKind::Padding, FrameKind::Seal]);
     assert_eq!(kinds, expected);
     assert_eq!(frames[0].records(), [&[][..], &long(127), &long(128)]);
     let start = Start::decode(&frames[1].body);
@@ -192,7 +205,7 @@ fn a_segment_of_every_kind_of_frame() {
     assert_eq!(seal_offset(&segment[segment.len() - 8..], len), Some(last.offset));
     let seal = Seal::decode(&last.body).unwrap();
     assert_eq!((seal.min_lsn, seal.max_lsn), (Lsn::new(41), Lsn::new(50)));
-    assert_eq!((seal.records, seal.frames), (10, 11));
+    assert_eq!((seal.records, seal.frames), (10, 12));
     let entry = |frame: usize| IndexEntry {
         lsn: frames[frame].header.first_lsn,
         offset: frames[frame].offset,
@@ -201,13 +214,14 @@ fn a_segment_of_every_kind_of_frame() {
 }
 
 /// The file `ANCHOR` after its second writing: the log of the worked segment, as it was once segment 2
-/// was durable.
+/// was durable, with the record carried over and the mark.
 #[test]
 fn an_anchor_in_its_second_slot() {
     let (header, _) = successor();
     let start = |lsn| Start { segment: SegmentId::FIRST, lsn: Lsn::new(lsn) };
     let first = Anchor::new(header.log, SegmentId::FIRST, Lsn::ZERO, start(1));
-    let second = Anchor::new(header.log, header.id, Lsn::new(41), start(31));
+    // The mark of the recovery is durable, too.
+    let second = Anchor::new(header.log, header.id, Lsn::new(41), start(31)).durable_end(0x2030);
     let (mut slots, mut made) = (Slots::default(), vec![0; 2 * SLOT_LEN]);
     for anchor in [first, second] {
         let (at, slot) = slots.replace(&anchor.encode());

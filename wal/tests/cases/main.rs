@@ -10,6 +10,7 @@ mod crash_loop;
 mod doubt;
 mod emfile;
 mod hooked;
+mod last_block;
 mod lock;
 mod lost_without_a_crash;
 mod no_room;
@@ -23,6 +24,7 @@ mod reopen_race;
 mod reused;
 mod stale_spare;
 mod wide_transform;
+mod witness;
 mod zeros_after_transform;
 
 use std::sync::mpsc;
