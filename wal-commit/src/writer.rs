@@ -514,12 +514,11 @@ impl Writer {
         header.alignment = self.options.alignment;
         header.unwritten = space.unwritten;
         header.space = space.durable_len;
-        header.in_flight = match self.acknowledges {
-            Acknowledgement::Written => UNBOUNDED,
-            _ => {
-                let frames = self.options.in_flight().max(in_flight);
-                frames.max(seal_in_flight(size)) + ENDING
-            }
+        header.in_flight = if self.acknowledges == Acknowledgement::Written {
+            UNBOUNDED
+        } else {
+            let frames = self.options.in_flight().max(in_flight);
+            frames.max(seal_in_flight(size)) + ENDING
         };
         header.predecessor = self.predecessor;
         header.start = self.start.unwrap_or(header.start);
