@@ -338,8 +338,11 @@ fn check_start(begins: Start, newest: &SegmentHeader) -> Result<()> {
 /// And if it holds what its anchor knows to have been durable of it: of a log that was closed all, the
 /// seal included; of one that was repaired all that was carried over, and the mark behind it.
 fn whole_tail(segment: &Segment, anchor: Option<&Anchor>) -> Result<Scan> {
-    let scan = Scan::tail(segment, anchor.map_or(Lsn::ZERO, |anchor| anchor.last_lsn));
+    // What an anchor knows that was written before this segment was there is the copy in its predecessor:
+    // a copy that was carried over since may be in the page cache alone, where its sync has failed, and the
+    // predecessor stays needed.
     let known = anchor.filter(|anchor| anchor.newest == segment.header.id);
+    let scan = Scan::tail(segment, known.map_or(Lsn::ZERO, |anchor| anchor.last_lsn));
     if let (Ok(scan), Some(anchor)) = (&scan, known) {
         let end = scan.end + scan.seal_len;
         if end < anchor.durable_end {

@@ -6,7 +6,7 @@ use wal_testkit::model::{Case, replay};
 use crate::product::worlds;
 
 /// Each of these broke the log once.
-const FOUND: [(&str, &str); 11] = [
+const FOUND: [(&str, &str); 12] = [
     (
         "a header that says what it carries is on the platter, and what it carries is nowhere",
         "bytes: fault sync io 4 1; append 0; sync; append 0; wait 0; append 0; sync; kill; \
@@ -56,6 +56,12 @@ const FOUND: [(&str, &str); 11] = [
         "what was left of a segment that could not be made was read as a damaged header",
         "stale: wait 0; fault create full 1 1; fault sync-directory dropped 3 1; append 0; \
          append 16207; truncate 1; sync; room 2000; append 0; sync",
+    ),
+    (
+        "an anchor vouched for a copy that was carried over after it was written, and whose sync had \
+         failed: the segment with the durable copy went",
+        "stale: batch 3 0; truncate 1; fault sync dropped 3 1; append 0; truncate 2; close; append 0; \
+         power 0 nothing; close; look; read",
     ),
     (
         "what was dead went when the next segment was a bare header, which rotted: an empty log \
