@@ -66,7 +66,7 @@ fn config() -> Config {
 
 /// Bytes that are all alike, or none like its neighbour.
 fn record(n: u64) -> Vec<u8> {
-    if n % 2 == 0 { vec![1; 1000] } else { (0..=u8::MAX).cycle().take(1000).collect() }
+    if n.is_multiple_of(2) { vec![1; 1000] } else { (0..=u8::MAX).cycle().take(1000).collect() }
 }
 
 /// A disk whose syncs stop at the gate once so many are over; from the time on that it is told a number.
