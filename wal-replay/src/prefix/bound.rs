@@ -49,12 +49,11 @@ impl Unread {
             .map(|anchor| anchor.last_lsn);
         // A truncation takes the seal with it, before anything can follow its own segment; and within one
         // epoch there is none.
-        let followed = match (behind, before) {
-            (Some(behind), Some(before)) => behind.epoch == last.epoch || before.since <= last.id,
-            _ => {
-                let absent = known.filter(|it| it.newest > last.id && !ids.contains(&it.newest));
-                ids.len() + usize::from(absent.is_some()) > 1
-            }
+        let followed = if let (Some(behind), Some(before)) = (behind, before) {
+            behind.epoch == last.epoch || before.since <= last.id
+        } else {
+            let absent = known.filter(|it| it.newest > last.id && !ids.contains(&it.newest));
+            ids.len() + usize::from(absent.is_some()) > 1
         };
         let whole = followed && sealed_end(&Segment::open_sound(store, last.id)?)?.is_some();
         Ok(Self { number, told, anchored, whole })

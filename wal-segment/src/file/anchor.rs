@@ -75,16 +75,12 @@ pub(super) fn write(life: &Life, bytes: &[u8]) -> io::Result<()> {
             }
         }
     }
-    let durable = match &*known {
-        Known::Durable(slots) => slots.clone(),
+    let durable = if let Known::Durable(slots) = &*known {
+        slots.clone()
+    } else {
         // Written, maybe, by a process that died before its sync.
-        _ => {
-            if let Err(error) = file.sync_data() {
-                *known = Known::Doubtful;
-                return Err(error);
-            }
-            found
-        }
+        file.sync_data().inspect_err(|_| *known = Known::Doubtful)?;
+        found
     };
     let mut next = durable.clone();
     *known = Known::Durable(durable);
