@@ -51,7 +51,7 @@ prop_compose! {
     fn any_config()(
         strategy in any_strategy(),
         group_commit in proptest::option::of(any_grouping()),
-        segment_size in 16_384..=16_u64 << 40,
+        segment_size in 16_384..=2_u64 << 40,
         preparation in proptest::option::of(prop_oneof![
             Just(Preparation::None),
             Just(Preparation::Whole),

@@ -62,7 +62,7 @@ fn at_every_operation_of_a_rotation() {
     let prepared = disk();
     let wal = open(&prepared);
     let mut next = 1;
-    while wal.current_segment().unwrap_or_default().1 < 15_000 {
+    while wal.current_segment().unwrap_or_default().1 < 11_500 {
         commit_numbered(&wal, next..=next);
         next += 1;
     }
