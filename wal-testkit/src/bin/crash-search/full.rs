@@ -51,8 +51,9 @@ pub(crate) fn dead_end(disk: &SimDisk) -> Option<String> {
     let size = |id: &SegmentId| store.open(*id).and_then(|file| file.size()).unwrap_or(0);
     let frees: u64 = goes.iter().map(size).sum();
     let carries = survey.tail.end.saturating_sub(survey.tail.doubt);
-    // The header, what is carried, the mark behind it, and room for a seal; each in blocks of its own.
-    let takes = BLOCK + carries.next_multiple_of(BLOCK) + 2 * BLOCK;
+    // The header, what is carried, the mark behind it, and room for a seal: these two begin in blocks of their
+    // own, and may reach into the next.
+    let takes = BLOCK + carries.next_multiple_of(BLOCK) + 4 * BLOCK;
     (frees < takes).then(|| format!("what can go is {frees} bytes, and the repair takes {takes}"))
 }
 
