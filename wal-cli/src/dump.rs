@@ -29,8 +29,8 @@ use crate::walk::{Body, Piece, walk};
 pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
-    /// One JSON object a line, told apart by "type": segment, frame, damage, used_before, changed,
-    /// finding, verdict
+    /// One JSON object a line, told apart by "type": segment, frame, damage, `used_before`,
+    /// changed, finding, verdict
     #[arg(long)]
     json: bool,
 }
@@ -366,13 +366,13 @@ mod tests {
         }
 
         fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-            let mut all = self.header.encode().to_vec();
+            let mut all = self.header.encode();
             let lasts = self.reads.load(Ordering::Relaxed);
             if offset > 0 {
                 self.reads.store(lasts.saturating_sub(1), Ordering::Relaxed);
             }
-            all.resize(SIZE as usize, if lasts > 0 { 7 } else { 0 });
-            let from = (offset as usize).min(all.len());
+            all.resize(usize::try_from(SIZE).unwrap(), if lasts > 0 { 7 } else { 0 });
+            let from = usize::try_from(offset).unwrap().min(all.len());
             let count = buffer.len().min(all.len() - from);
             buffer[..count].copy_from_slice(&all[from..from + count]);
             Ok(count)

@@ -89,7 +89,7 @@ pub(crate) fn in_lying_world(lie: WorldLie) -> World {
             move |disk: SimDisk| {
                 let disk = disk.outside();
                 let names = disk.list().unwrap_or_default();
-                let newest = names.iter().rfind(|name| name.ends_with(".wal"));
+                let newest = names.iter().rfind(|name| name.strip_suffix(".wal").is_some());
                 for name in newest.into_iter().map(String::as_str).chain(["ANCHOR"]) {
                     disk.remove(name).ok();
                 }
@@ -100,7 +100,7 @@ pub(crate) fn in_lying_world(lie: WorldLie) -> World {
         WorldLie::KnowsNoFork => world.forks(|work| work()),
         WorldLie::ReadersRecover => world.beside(move |disk: SimDisk| match open(&disk) {
             Ok(log) => log.entries(Lsn::FIRST),
-            Err(error) if error.kind() == ErrorKind::Locked => full::read(disk),
+            Err(error) if error.kind() == ErrorKind::Locked => full::read(&disk),
             Err(error) => Err(error),
         }),
     }

@@ -37,7 +37,7 @@ fn put(dir: &Path, bytes: &[u8]) {
 fn all_in_doubt(frames: usize, len: usize) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let mut open = beginning();
-    let mut bytes = open.header().encode().to_vec();
+    let mut bytes = open.header().encode();
     (0..frames).for_each(|_| bytes.extend(record(&mut open, len, Lsn::ZERO)));
     put(dir.path(), &bytes);
     dir
@@ -121,11 +121,11 @@ fn the_doubt_begins_where_the_rule_says() {
         };
         let dir = tempfile::tempdir().unwrap();
         let mut open = beginning();
-        let mut bytes = open.header().encode().to_vec();
+        let mut bytes = open.header().encode();
         let mut met: Vec<Met> = Vec::new();
         let frames = if seed % 8 == 0 { 30_000 } else { draw(12_000) };
         // How far behind, in frames, the syncs are; far for most.
-        let most = [3, 500, 6_000, 40_000][draw(4) as usize];
+        let most = [3, 500, 6_000, 40_000][usize::try_from(draw(4)).unwrap()];
         let lag = 1 + draw(most);
         let mut watermark = Lsn::ZERO;
         for _ in 0..frames {
@@ -142,8 +142,8 @@ fn the_doubt_begins_where_the_rule_says() {
             let start = Start { segment: SegmentId::FIRST, lsn: Lsn::FIRST };
             let frame = match draw(20) {
                 0 => open.start_frame(start, stamp),
-                1..=3 => open.padding_frame(48 + 8 * draw(4) as usize, stamp),
-                _ => record(&mut open, draw(20) as usize, watermark),
+                1..=3 => open.padding_frame(48 + 8 * usize::try_from(draw(4)).unwrap(), stamp),
+                _ => record(&mut open, usize::try_from(draw(20)).unwrap(), watermark),
             };
             bytes.extend(&frame);
             let identity = wal::parts::core::format::Identity::of(open.header());

@@ -76,7 +76,7 @@ impl Log {
     fn segments(&self) -> Vec<(String, Vec<u8>)> {
         let names = fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
-        names.retain(|name| name.ends_with(".wal"));
+        names.retain(|name| name.strip_suffix(".wal").is_some());
         names.sort();
         names
             .into_iter()
@@ -132,15 +132,15 @@ impl Judged {
 
 /// The file without `size` bytes of block number `block` of that size; `None` where that changes nothing.
 fn without(bytes: &[u8], size: usize, block: usize, loss: Loss) -> Option<Vec<u8>> {
-    let mut lost = bytes.to_vec();
-    let range = block * size..((block + 1) * size).min(lost.len());
+    let mut left = bytes.to_vec();
+    let range = block * size..((block + 1) * size).min(left.len());
     match loss {
-        Loss::Zeroed => lost[range].fill(0),
+        Loss::Zeroed => left[range].fill(0),
         Loss::Garbled => {
-            lost[range].iter_mut().for_each(|byte| *byte = byte.wrapping_mul(7) ^ 0xa5)
+            left[range].iter_mut().for_each(|byte| *byte = byte.wrapping_mul(7) ^ 0xa5);
         }
     }
-    (lost != bytes).then_some(lost)
+    (left != bytes).then_some(left)
 }
 
 /// Where the last frame of a segment ends, and its frames.

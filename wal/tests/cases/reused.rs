@@ -84,8 +84,7 @@ fn a_header_read_beside_recycling_is_read_again() {
         assert_eq!(reader.verify(|_| ()).unwrap().verdict, Verdict::Clean);
         // A file that stays another segment's is damage.
         store.times.store(u64::MAX, SeqCst);
-        let read =
-            reader.read_from(Lsn::FIRST).and_then(|cursor| cursor.collect::<Result<Vec<_>, _>>());
+        let read = reader.read_from(Lsn::FIRST).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         assert_eq!(read.unwrap_err().kind(), ErrorKind::Corrupt);
     }
 }

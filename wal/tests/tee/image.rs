@@ -226,7 +226,7 @@ fn an_unreadable_sector_in_one_half_is_healed_from_the_other() -> Result<()> {
         for (bad, disk) in pair.disks.iter().enumerate() {
             for (name, bytes) in disk.kill().contents().unwrap() {
                 // The pair's own marks have numbers of their own.
-                if !name.ends_with(".wal") || !name.starts_with("00000000") {
+                if name.strip_suffix(".wal").is_none() || !name.starts_with("00000000") {
                     continue;
                 }
                 for at in

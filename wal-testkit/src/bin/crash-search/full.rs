@@ -15,7 +15,7 @@ const BLOCK: u64 = HEADER_LEN as u64;
 /// The store that is on this disk.
 fn stored(disk: &SimDisk) -> Arc<dyn SegmentStore> {
     let names = disk.list().unwrap_or_default();
-    if names.iter().any(|name| name.ends_with(".seg")) {
+    if names.iter().any(|name| name.strip_suffix(".seg").is_some()) {
         Arc::new(SimStore::new(disk.clone()))
     } else {
         Arc::new(FileStore::over(Arc::new(SimFiles::new(disk.clone()))))
@@ -23,8 +23,8 @@ fn stored(disk: &SimDisk) -> Arc<dyn SegmentStore> {
 }
 
 /// Reads the whole log, as another process does.
-pub(crate) fn read(disk: SimDisk) -> Result<Vec<(Lsn, Vec<u8>)>> {
-    let reader = Reader::with_store(stored(&disk));
+pub(crate) fn read(disk: &SimDisk) -> Result<Vec<(Lsn, Vec<u8>)>> {
+    let reader = Reader::with_store(stored(disk));
     let Some(survey) = reader.survey()? else { return Ok(Vec::new()) };
     let entries = reader.read_from(survey.chain.start.lsn)?;
     entries.map(|entry| entry.map(|entry| (entry.lsn, entry.payload.to_vec()))).collect()

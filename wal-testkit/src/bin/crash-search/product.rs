@@ -200,7 +200,7 @@ where
     World::new(name, profile, move |disk: SimDisk| open(&disk, Way::Whole))
         .way_on(move |disk: SimDisk| pruned(&disk, Way::Pruned), full::dead_end)
         .forks(in_child)
-        .beside(full::read)
+        .beside(|disk: SimDisk| full::read(&disk))
 }
 
 /// The plain store on these disks.
