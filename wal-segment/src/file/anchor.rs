@@ -109,10 +109,10 @@ enum Old {
 /// it. A crash in the middle leaves spares; where the old one had been put aside by then, the next lock
 /// of the store [restores](restore) the name.
 fn make(life: &Life, bytes: &[u8], found: Slots, old: Old) -> io::Result<Slots> {
-    let (name, file) = life.spares.make()?;
+    let (name, file) = life.spares.make_anchor()?;
     let mut slots = found;
     let (at, slot) = slots.replace(bytes);
-    let aside = life.spares.name();
+    let aside = life.spares.anchor_name();
     let filled = || {
         // Both slots, so that the second has its space before the disk is full.
         write_all(&*file, at, &slot)?;
@@ -136,13 +136,14 @@ fn make(life: &Life, bytes: &[u8], found: Slots, old: Old) -> io::Result<Slots> 
 }
 
 /// Where a crash came between the putting aside of an anchor and the naming of its successor, one of
-/// these spares is the anchor: the one of the highest turn gets the name again. Says which.
+/// these spares is the anchor: the one of the highest turn gets the name again. Says which. Other spares
+/// are not looked at: a mark of a pair is two slots as well.
 pub(super) fn restore(files: &dyn Files, names: &[String]) -> io::Result<Option<String>> {
     if names.iter().any(|name| name == NAME) {
         return Ok(None);
     }
     let mut newest: Option<(Slots, &String)> = None;
-    for name in names.iter().filter(|name| name::is_spare(name)) {
+    for name in names.iter().filter(|name| name::is_spare_anchor(name)) {
         let whole =
             |info: FileInfo| info.kind != FileKind::File || info.size == 2 * SLOT_LEN as u64;
         if !files.look(name).is_ok_and(whole) {

@@ -8,6 +8,8 @@ const DIGITS: usize = 20;
 const SUFFIX: &str = ".wal";
 const SPARE: &str = "spare-";
 const TEMPORARY: &str = ".tmp";
+/// The number of the first spare that is, or was, an anchor's file. No life makes so many others.
+const FIRST_ANCHOR: u64 = 1 << 63;
 /// Hexadecimal digits of a CRC.
 const CRC_DIGITS: usize = 8;
 
@@ -34,14 +36,28 @@ pub(super) fn spare(chance: u64, number: u64) -> String {
     format!("{name}{crc:0CRC_DIGITS$x}{TEMPORARY}")
 }
 
+/// As [`spare`], of a file that is to be the store's anchor, or was it. What else has a spare's name may
+/// hold the same kind of bytes, as a pair's mark does that never got its name, and must not be taken for
+/// an anchor.
+pub(super) fn spare_anchor(chance: u64, number: u64) -> String {
+    spare(chance, FIRST_ANCHOR | number)
+}
+
 /// Whether [`spare`] gives this name.
 pub(super) fn is_spare(name: &str) -> bool {
-    let parts = || {
-        let (chance, rest) = name.strip_prefix(SPARE)?.split_once('-')?;
-        let number = rest.split_once('-')?.0.parse().ok()?;
-        Some(spare(u64::from_str_radix(chance, 16).ok()?, number))
-    };
-    parts().is_some_and(|own| own == name)
+    spare_number(name).is_some()
+}
+
+/// Whether [`spare_anchor`] gives this name.
+pub(super) fn is_spare_anchor(name: &str) -> bool {
+    spare_number(name).is_some_and(|number| number >= FIRST_ANCHOR)
+}
+
+fn spare_number(name: &str) -> Option<u64> {
+    let (chance, rest) = name.strip_prefix(SPARE)?.split_once('-')?;
+    let number = rest.split_once('-')?.0.parse().ok()?;
+    let own = spare(u64::from_str_radix(chance, 16).ok()?, number);
+    (own == name).then_some(number)
 }
 
 #[cfg(test)]
@@ -99,7 +115,9 @@ mod tests {
             let name = spare(chance, number);
             assert!(is_spare(&name), "{name}");
             assert_eq!(parse(&name), None);
+            assert!(is_spare_anchor(&spare_anchor(chance, number)), "{name}");
         }
+        assert!(!is_spare_anchor(&spare(7, 7)));
         assert_eq!(spare(0x00c0_ffee_00c0_ffee, 7), "spare-00c0ffee00c0ffee-7-2f0eb967.tmp");
     }
 

@@ -52,11 +52,19 @@ impl SpareFiles {
         name::spare(self.chance, self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// An empty file.
-    pub(super) fn make(&self) -> io::Result<(String, Arc<dyn OpenFile>)> {
+    /// A name that no file of this life had, for one that is to be the anchor, or was it.
+    pub(super) fn anchor_name(&self) -> String {
+        name::spare_anchor(self.chance, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// An empty file, under one of these names.
+    pub(super) fn make(
+        &self,
+        name: impl Fn() -> String,
+    ) -> io::Result<(String, Arc<dyn OpenFile>)> {
         let mut tries = 0;
         loop {
-            let name = self.name();
+            let name = name();
             match self.files.create_new(&name) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < TRIES => {
                     tries += 1;
@@ -78,7 +86,8 @@ impl SpareFiles {
 
     /// A new file, prepared. Where this fails, none is left.
     pub(super) fn prepare(&self, size: u64, preparation: Preparation) -> io::Result<Spare> {
-        let (name, file) = self.make().map_err(|error| self.explained(error, size))?;
+        let (name, file) =
+            self.make(|| self.name()).map_err(|error| self.explained(error, size))?;
         self.prepared(name, file, 0, size, preparation, false)
     }
 

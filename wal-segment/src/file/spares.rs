@@ -101,9 +101,9 @@ impl Spares {
         spare
     }
 
-    /// An empty file under a spare's name, for something else than a segment.
-    pub(super) fn make(&self) -> io::Result<(String, Arc<dyn super::OpenFile>)> {
-        self.making.make()
+    /// An empty file under a spare's name, which is to be the anchor.
+    pub(super) fn make_anchor(&self) -> io::Result<(String, Arc<dyn super::OpenFile>)> {
+        self.making.make(|| self.making.anchor_name())
     }
 
     /// The disk is full: gives back the space of all spares, and keeps none until there is room
@@ -266,9 +266,9 @@ impl Spares {
         }
     }
 
-    /// A name that no file of this life had.
-    pub(super) fn name(&self) -> String {
-        self.making.name()
+    /// A name that no file of this life had, for an anchor that is put aside.
+    pub(super) fn anchor_name(&self) -> String {
+        self.making.anchor_name()
     }
 
     /// Removes this spare.

@@ -245,3 +245,36 @@ fn an_unreadable_sector_in_one_half_is_healed_from_the_other() -> Result<()> {
     }
     Ok(())
 }
+
+/// A mark is two slots in a file of their length, as an anchor is, and has a spare's name until it is
+/// durable. A pair that was killed while it marked its halves, before there was an anchor, was given the
+/// mark as its anchor by the next lock, and never opened again.
+#[test]
+fn a_mark_without_a_name_is_no_anchor() -> Result<()> {
+    for kinds in [[Kind::Unprepared; 2], [Kind::Recycling; 2]] {
+        // Marks that are too old go from the fifth lock on, and their files are kept.
+        for lives in [0, 1, 6] {
+            for bad in 0..2 {
+                for operation in 0.. {
+                    let pair = Pair::new(kinds);
+                    for _ in 0..lives {
+                        pair.store(OnLoss::Fail).unwrap().lock().map(drop).unwrap();
+                    }
+                    let disk = &pair.disks[bad];
+                    disk.crash_at(disk.operations() + operation);
+                    let through = pair.store(OnLoss::Fail).and_then(|store| store.lock().map(drop));
+                    let place = format!("{kinds:?}, {lives} lives, half {bad}, step {operation}");
+                    let after = pair.killed();
+                    let wal = after.open(OnLoss::Fail);
+                    let wal = wal.unwrap_or_else(|error| panic!("{place}: {}", error.report()));
+                    wal.append_durable(vec![7; 100])?;
+                    wal.close()?;
+                    if through.is_ok() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
