@@ -9,7 +9,7 @@ use wal_core::{SegmentSpace, SegmentSyncer, SegmentWriter, Unwritten};
 use super::pending::PendingSegment;
 use super::preparation::{Prepared, is_full};
 use super::syncs::Syncs;
-use super::transfer::{uninterrupted, write_all};
+use super::transfer::{uninterrupted, write_zeros};
 use super::writing::Block;
 use super::{OpenFile, zeros};
 use crate::sync::{AtomicU64, Ordering};
@@ -73,22 +73,19 @@ impl FileWriter {
         }
     }
 
-    /// Gives back what a write that found no room has left behind the end, and blanks what there is of it
-    /// in the end's own block. Whole frames may be among it, and look like records that were acknowledged:
-    /// the next open would want room to carry them over, on a disk that is full of them. Where this
-    /// fails, no more is lost than that room.
-    fn cut_garbage(&self) {
+    /// Gives back what a write of `len` bytes that found no room has left behind the end, and blanks what
+    /// there is of it in prepared space and in the last block that stays. Whole frames may be among it, and
+    /// look like records that were acknowledged: the next open would want room to carry them over, on a disk
+    /// that is full of them. Where this fails, no more is lost than that room.
+    fn cut_garbage(&self, len: u64) {
         let file = &self.syncer.file;
         let (Ok(size), Ok(block)) = (file.size(), file.block_size()) else { return };
-        let border = self.end.next_multiple_of(block.max(BLOCK));
-        if self.prepared.end() > self.end || size <= self.end {
-            return;
-        }
+        let border = self.end.max(self.prepared.end()).next_multiple_of(block.max(BLOCK));
         if size > border {
             uninterrupted(|| file.set_len(border)).ok();
         }
-        let more = usize::try_from(size.min(border) - self.end).unwrap_or(0);
-        write_all(&**file, self.end, &vec![0; more]).ok();
+        let more = size.min(border).min(self.end + len).saturating_sub(self.end);
+        write_zeros(&**file, self.end, more, || Ok(())).ok();
     }
 
     fn want_zeros(&mut self) {
@@ -116,7 +113,7 @@ impl SegmentWriter for FileWriter {
         }
         if let Err(error) = written {
             if is_full(&error) && !writing.access().passes_cache() {
-                self.cut_garbage();
+                self.cut_garbage(bytes.len() as u64);
             }
             return Err(error);
         }

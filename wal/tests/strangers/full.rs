@@ -165,6 +165,38 @@ fn b2_frames_of_a_write_that_had_no_room_are_not_in_doubt() {
     }
 }
 
+/// As above, where space was prepared in steps: a write found room in what was prepared, and none behind
+/// it, and its first frames stayed where they were, in doubt.
+#[test]
+fn b2_frames_in_prepared_space_of_a_write_that_had_no_room_are_not_in_doubt() {
+    for room in [20, 24, 36, 44] {
+        for records in 1..40 {
+            let disk = SimDisk::new(Profile::STRICT);
+            let files = Arc::new(SimFiles::new(disk.clone()));
+            let store = FileStore::over(files).preparation(Preparation::Chunks(16 << 10));
+            let mut config = Config::default();
+            config.segment_size = 1 << 20;
+            config.frame_size = 1500;
+            let (wal, _) = Wal::with_store(Arc::new(store)).config(config).open().unwrap();
+            commit(&wal, &[1; 700]);
+            disk.set_room(Some(room << 10));
+            while let Ok(lsn) = wal.append([7; 700]) {
+                if lsn.get() % records == 0 && wal.wait_for_lsn(lsn).wait().is_err() {
+                    break;
+                }
+            }
+            let last = wal.durable_lsn();
+            let disk = disk.kill();
+            drop(wal);
+            disk.set_room(Some(0));
+            let place = format!("{room} KiB, {records} records at a time, {last} durable");
+            let (_, recovery) =
+                over(&disk).open().unwrap_or_else(|error| panic!("{place}: {error:?}"));
+            assert_eq!(recovery.last_lsn, last, "{place}");
+        }
+    }
+}
+
 /// Where a kill came before the disk was found full, what is in doubt takes as much room as it has, and
 /// the error says so; with that room all of it is there.
 #[test]
