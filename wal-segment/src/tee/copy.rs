@@ -45,10 +45,25 @@ pub(super) fn rebuild(from: &dyn SegmentStore, to: &dyn SegmentStore) -> io::Res
 }
 
 /// Marks both anew, of which the second is the same as the first.
+///
+/// Where a crash, or want of room, has interrupted that before, it goes on there: offers that came one
+/// after the other would push out the last mark that was taken, and the halves be strangers.
 pub(super) fn advance(first: &dyn SegmentStore, second: &dyn SegmentStore) -> io::Result<()> {
     let (history, other) = (History::read_whatever(first)?, History::read_whatever(second)?);
-    let offered = history.next(Standing::Offered).behind(&other);
-    offered.write(first)?;
+    let open = history.last().filter(|last| last.standing() == Standing::Offered);
+    if let Some(open) = open
+        && other.last().is_some_and(|last| last == &open.taken())
+    {
+        return open.taken().write(first);
+    }
+    let offered = match open {
+        Some(open) if *open == open.clone().behind(&other) => open.clone(),
+        _ => {
+            let offered = history.next(Standing::Offered).behind(&other);
+            offered.write(first)?;
+            offered
+        }
+    };
     let taken = offered.taken();
     taken.write(second)?;
     taken.write(first)

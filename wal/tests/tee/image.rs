@@ -278,3 +278,93 @@ fn a_mark_without_a_name_is_no_anchor() -> Result<()> {
     }
     Ok(())
 }
+
+/// B2, of a pair: each lock marks both halves anew, which takes room, so a pair that had filled a disk to
+/// the last block could not be locked, and so not be pruned either. It goes on under the marks that it has.
+#[test]
+fn b2_a_pair_on_a_full_disk_opens_and_is_pruned() -> Result<()> {
+    for full in [[true, false], [false, true], [true, true]] {
+        for lives in 0..3 {
+            let mut pair = Pair::new([Kind::Recycling; 2]);
+            for _ in 0..lives {
+                pair.store(OnLoss::Fail).unwrap().lock().map(drop).unwrap();
+            }
+            let wal = pair.open(OnLoss::Fail)?;
+            wal.append_durable(vec![1; 1500])?;
+            for (disk, full) in pair.disks.iter().zip(full) {
+                disk.set_room(full.then_some(100 << 10));
+            }
+            let mut last = 1;
+            while let Ok(lsn) = wal.append_durable(vec![7; 1500]) {
+                last = lsn.get();
+            }
+            let killed = pair.killed();
+            drop(wal);
+            pair = killed;
+            for life in 0..4 {
+                for (disk, full) in pair.disks.iter().zip(full) {
+                    disk.set_room(full.then_some(0));
+                }
+                let place = format!("{full:?}, {lives} lives before, life {life}");
+                let wal = pair.open(OnLoss::Fail);
+                let wal = wal.unwrap_or_else(|error| panic!("{place}: {}", error.report()));
+                assert_eq!(wal.last_lsn().get(), last, "{place}");
+                if life == 3 {
+                    wal.prune_before(Lsn::new(last))?;
+                    assert!(wal.first_lsn().get() > 1, "{place}");
+                    last = wal.append_durable(vec![9; 1500])?.get();
+                    wal.close()?;
+                }
+                let killed = pair.killed();
+                drop(wal);
+                pair = killed;
+            }
+            // With room, they are marked anew, and are a pair as ever.
+            for disk in &pair.disks {
+                disk.set_room(None);
+            }
+            assert_eq!(pair.open(OnLoss::Fail)?.last_lsn().get(), last);
+            for bad in 0..2 {
+                let after = pair.killed();
+                assert_eq!(after.recovered(bad)?, last);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The marking of a pair was interrupted in lock after lock, by crashes or for want of room: each one left
+/// an offer in the first half, the fourth pushed out the last mark that was taken, and the halves were
+/// strangers, or one was called left behind, with all that was acknowledged in both.
+#[test]
+fn markings_that_are_interrupted_again_and_again_leave_a_pair() -> Result<()> {
+    for seed in 0..60_u64 {
+        let mut pair = Pair::new([Kind::Unprepared; 2]);
+        let wal = pair.open(OnLoss::Fail)?;
+        wal.append_durable(vec![1; 1500])?;
+        wal.close()?;
+        drop(wal);
+        let mut chance = seed;
+        for round in 0..12 {
+            // Both disks go off at the same step of one of them; or one has no room.
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let bad = (chance >> 40) as usize % 2;
+            let disk = &pair.disks[bad];
+            match (chance >> 50) % 3 {
+                0 => disk.set_room(Some(0)),
+                _ => disk.crash_at(disk.operations() + (chance >> 44) % 16),
+            }
+            let locked = pair.store(OnLoss::Fail).and_then(|store| store.lock().map(drop));
+            let place = format!("seed {seed}, round {round}, half {bad}: {locked:?}");
+            for disk in &pair.disks {
+                disk.set_room(None);
+            }
+            let after = pair.killed();
+            let wal = pair.killed().open(OnLoss::Fail);
+            let wal = wal.unwrap_or_else(|error| panic!("{place}: {}", error.report()));
+            assert_eq!(wal.last_lsn().get(), 1, "{place}");
+            pair = after;
+        }
+    }
+    Ok(())
+}
