@@ -246,8 +246,7 @@ impl Cursor {
 
     fn advance(&mut self) -> Result<Option<Entry>> {
         loop {
-            if matches!(self.until, Until::Lsn(last) if self.next > last) || self.next > self.bound
-            {
+            if self.is_done() {
                 return Ok(None);
             }
             if let Some(Cuts { count, seen }) = &mut self.cuts {
@@ -270,16 +269,25 @@ impl Cursor {
         }
     }
 
+    /// Whether there is nothing more that it was made for.
+    fn is_done(&self) -> bool {
+        matches!(self.until, Until::Lsn(last) if self.next > last) || self.next > self.bound
+    }
+
     /// Opens the next frame with records; says whether there is one.
     fn next_frame(&mut self) -> Result<bool> {
         loop {
+            // Known on the way, where it went on in a segment that follows by now.
+            if self.is_done() {
+                return Ok(false);
+            }
             let Some(place) = &mut self.place else { return Ok(false) };
             let (offset, fills) = (place.frames.offset(), place.frames.fills());
             let step = place.frames.step(&place.segment)?;
             // Of another handle's cut nothing tells but the segments: what was read counts only if it was
             // in force behind that. A look at a single record asks nothing more than that it is sound.
             let read = place.frames.fills() != fills;
-            let asks = self.until == Until::End || self.cuts.is_some();
+            let asks = self.until == Until::End || self.moved || self.cuts.is_some();
             if read && asks && self.bound == Lsn::MAX && self.catch_up_at(offset)? {
                 continue;
             }
@@ -441,6 +449,12 @@ impl Cursor {
     fn follow(&mut self, mut place: Place, next: Segment, offset: u64) -> Result<()> {
         self.moved = true;
         let Some(before) = next.header.predecessor else { return Ok(()) };
+        // Through what was there when the reader came, and is durable now: a reader that went on into every
+        // segment that is made meanwhile would never end beside a writer that is faster.
+        let last = before.last_lsn.max(next.header.carried);
+        if self.until == Until::End {
+            self.until = Until::Lsn(last);
+        }
         if offset < before.length {
             place.frames = FrameReader::new(offset, before.length);
             self.rest = VecDeque::from([next.header.id]);
@@ -449,7 +463,7 @@ impl Cursor {
             return Ok(());
         }
         // What was carried over are the records that were read here. Others were cut off.
-        if self.next.previous() > before.last_lsn.max(next.header.carried) {
+        if self.next.previous() > last {
             return Err(changed().segment(place.segment.header.id).lsn(self.next));
         }
         self.rest.clear();
