@@ -47,8 +47,10 @@ pub fn prune_first(
     let chain = &survey.chain;
     let infos = chain.list(store, survey.last_lsn())?;
     // A segment that holds nothing may be in the page cache alone, and what it says with it: then the
-    // one before stays, too, which is the newest where this one goes.
-    let stay = if survey.proven() { 1 } else { 2 };
+    // one before stays, too, which is the newest where this one goes. So it does where what the newest
+    // carries over may be in the page cache alone: that one has the durable copy.
+    let settled = survey.proven() && survey.tail.doubt_lsn >= survey.newest.carried;
+    let stay = if settled { 1 } else { 2 };
     let at = goes(&infos).min(infos.len().saturating_sub(stay));
     if at == 0 {
         return Ok(PrunedFirst::default());
@@ -58,7 +60,8 @@ pub fn prune_first(
     let (mut newest, mut last_lsn) = (last.id, last.first_lsn.previous());
     let mut durable_end = 0;
     if let Some(known) = known {
-        (newest, last_lsn) = (newest.max(known.newest), last_lsn.max(known.last_lsn));
+        // Of a segment that came after it the anchor knew nothing, and it vouches for no frame of that one.
+        (newest, last_lsn) = (start.segment.max(known.newest), last_lsn.max(known.last_lsn));
         durable_end = if newest == known.newest { known.durable_end } else { 0 };
     }
     let told = Anchor::new(survey.newest.log, newest, last_lsn, start).durable_end(durable_end);

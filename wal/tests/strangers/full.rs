@@ -7,7 +7,7 @@ use wal::{Config, ErrorKind, Lsn, Reader, Retention, Wal};
 
 use wal::Preparation;
 use wal::parts::segment::FileStore;
-use wal_testkit::{Profile, SimDisk, SimFiles};
+use wal_testkit::{CutChoice, Profile, SimDisk, SimFiles};
 
 use super::{SEGMENT, commit, disk, over, taken};
 
@@ -78,6 +78,41 @@ fn b2_a_crash_while_pruning_first_loses_nothing_behind_the_start() {
             assert_eq!(count, last + 1 - wal.first_lsn().get(), "operation {operation}, {choice}");
         }
         if !died {
+            break;
+        }
+    }
+}
+
+/// A recovery was killed when it had carried the last records over, and before it had synced them; then
+/// the disk was full. Pruning took the new segment for the one that holds what is in doubt, and removed
+/// the one before, which had the only durable copy: with the power went records that were acknowledged,
+/// and the log did not open any more. What a segment was to carry must be known as durable before its
+/// predecessor can go.
+#[test]
+fn b2_pruning_first_keeps_what_a_killed_recovery_has_not_made_durable() {
+    let (filled, last) = filled();
+    for killed_at in 0.. {
+        let disk = filled.kill();
+        disk.set_room(None);
+        disk.crash_at(disk.operations() + killed_at);
+        let killed = over(&disk).open().is_err();
+        disk.set_room(Some(0));
+        for operation in 0.. {
+            let disk = disk.kill();
+            disk.crash_at(disk.operations() + operation);
+            let keep = Retention::all().at_most_segments(1);
+            drop(over(&disk).prune_if_full(keep).open());
+            let after = disk.power_cut(CutChoice::Nothing);
+            after.set_room(None);
+            let opened = over(&after).open();
+            let at = format!("killed at {killed_at}, power at {operation}");
+            let (_, recovery) = opened.unwrap_or_else(|error| panic!("{at}: {error:?}"));
+            assert_eq!(recovery.last_lsn.get(), last, "{at}");
+            if !disk.is_off() {
+                break;
+            }
+        }
+        if !killed {
             break;
         }
     }
