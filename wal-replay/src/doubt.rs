@@ -108,10 +108,10 @@ impl Doubt {
         self.raise(vouched, header.durable_offset(offset));
     }
 
-    /// Takes into account that every record through this one was durable, by the word of something that
-    /// is no frame of the segment.
-    pub(crate) fn hear_durable(&mut self, lsn: Lsn) {
-        self.raise(lsn, 0);
+    /// Takes into account that every record through this one was durable, and everything before this
+    /// byte, by the word of something that is no frame of the segment.
+    pub(crate) fn hear_durable(&mut self, lsn: Lsn, end: u64) {
+        self.raise(lsn, end);
     }
 
     fn raise(&mut self, vouched: Lsn, vouched_end: u64) {

@@ -57,5 +57,5 @@ pub(crate) fn follower(store: &dyn SegmentStore, segment: &Segment) -> Result<Op
 fn is_in_force(segment: &Segment) -> bool {
     let carried = segment.header.carried;
     carried < segment.header.first_lsn
-        || Scan::tail(segment, Lsn::ZERO).is_ok_and(|scan| scan.last_lsn >= carried)
+        || Scan::tail(segment, None).is_ok_and(|scan| scan.last_lsn >= carried)
 }

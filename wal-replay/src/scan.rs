@@ -1,8 +1,8 @@
 //! [`Scan`]: what a segment holds, how it ends, and whether that is damage.
 
 use wal_core::format::{
-    FRAME_ALIGN, FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, HEADER_LEN, OpenSegment,
-    Predecessor, Seal, Start, UNBOUNDED, is_blank, seal_offset,
+    Anchor, FRAME_ALIGN, FRAME_HEADER_LEN, FrameFault, FrameHeader, FrameKind, HEADER_LEN,
+    OpenSegment, Predecessor, Seal, Start, UNBOUNDED, is_blank, seal_offset,
 };
 use wal_core::{Error, ErrorKind, Lsn, Position, Result, Unwritten};
 
@@ -87,12 +87,12 @@ impl Scan {
     }
 
     /// The last segment of a log: by its seal alone where it has one at its very end, else frame by
-    /// frame. The log's anchor says that its records through `durable` were: it vouches for them as a
-    /// later frame does.
-    pub(crate) fn tail(segment: &Segment, durable: Lsn) -> Result<Self> {
+    /// frame. An `anchor` that names it says that some of it was durable, and vouches for that as a later
+    /// frame does.
+    pub(crate) fn tail(segment: &Segment, anchor: Option<&Anchor>) -> Result<Self> {
         match sealed_end(segment)? {
             Some(frame) => Self::by_seal(segment, &frame),
-            None => Self::whole_through(segment, durable, &mut |_| Ok(())),
+            None => Self::whole_through(segment, anchor, &mut |_| Ok(())),
         }
     }
 
@@ -101,17 +101,19 @@ impl Scan {
         segment: &Segment,
         visit: &mut dyn FnMut(&Frame) -> Result<()>,
     ) -> Result<Self> {
-        Self::whole_through(segment, Lsn::ZERO, visit)
+        Self::whole_through(segment, None, visit)
     }
 
     fn whole_through(
         segment: &Segment,
-        durable: Lsn,
+        anchor: Option<&Anchor>,
         visit: &mut dyn FnMut(&Frame) -> Result<()>,
     ) -> Result<Self> {
         let mut reader = FrameReader::new(HEADER_LEN as u64, segment.size);
         let mut tally = Tally::new(segment);
-        tally.durable = durable;
+        if let Some(anchor) = anchor {
+            tally.durable = (anchor.last_lsn, anchor.durable_end);
+        }
         loop {
             let offset = reader.offset();
             match reader.step(segment)? {
@@ -249,15 +251,16 @@ struct Tally {
     doubt: Doubt,
     /// What is behind the last frame.
     at: Place,
-    /// The last record that was durable by the word of something that is no frame.
-    durable: Lsn,
+    /// The last record that was durable by the word of something that is no frame, and the byte before
+    /// which all was.
+    durable: (Lsn, u64),
 }
 
 impl Tally {
     fn new(segment: &Segment) -> Self {
         let open = OpenSegment::new(segment.header.clone());
         let (doubt, at) = (Doubt::new(&open), Place::beginning(&open));
-        Self { seal_len: 0, doubt, at, durable: Lsn::ZERO, open }
+        Self { seal_len: 0, doubt, at, durable: (Lsn::ZERO, 0), open }
     }
 
     fn next(&self) -> Lsn {
@@ -304,7 +307,8 @@ impl Tally {
     }
 
     fn finish(mut self, segment: &Segment, ending: Ending) -> Result<Scan> {
-        self.doubt.hear_durable(self.durable.min(self.open.last_lsn()));
+        let (lsn, end) = self.durable;
+        self.doubt.hear_durable(lsn.min(self.open.last_lsn()), end.min(self.open.end()));
         let first = self.doubt.first(segment, self.at)?;
         Ok(Scan {
             end: self.open.end(),

@@ -342,7 +342,7 @@ fn whole_tail(segment: &Segment, anchor: Option<&Anchor>) -> Result<Scan> {
     // a copy that was carried over since may be in the page cache alone, where its sync has failed, and the
     // predecessor stays needed.
     let known = anchor.filter(|anchor| anchor.newest == segment.header.id);
-    let scan = Scan::tail(segment, known.map_or(Lsn::ZERO, |anchor| anchor.last_lsn));
+    let scan = Scan::tail(segment, known);
     if let (Ok(scan), Some(anchor)) = (&scan, known) {
         let end = scan.end + scan.seal_len;
         if end < anchor.durable_end {

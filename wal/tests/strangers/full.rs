@@ -170,6 +170,24 @@ fn b2_one_segment_that_filled_its_disk_alone_opens() {
     }
 }
 
+/// A log was closed on a disk that had no room for its seal, and did not open there again: nothing vouched
+/// for its last records, and there was no room to carry them over. The close had told the anchor that all
+/// of the segment was durable, and that is a word for its frames, too.
+#[test]
+fn b2_a_log_that_was_closed_without_room_for_a_seal_opens() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let files = Arc::new(SimFiles::new(disk.clone()));
+    let store = Arc::new(FileStore::over(files).preparation(Preparation::None));
+    let (wal, _) = Wal::with_store(store).segment_size(1 << 20).open().unwrap();
+    (0..3).for_each(|n| commit(&wal, &[n; 700]));
+    disk.set_room(Some(0));
+    wal.close().unwrap();
+    drop(wal);
+    let (wal, recovery) = over(&disk).open().unwrap();
+    assert_eq!((recovery.last_lsn.get(), recovery.records_carried), (3, 0), "{recovery:?}");
+    assert_eq!(wal.read_from(Lsn::FIRST).unwrap().filter(|entry| entry.is_ok()).count(), 3);
+}
+
 /// A write of many frames found no room for all of them, and the ones that had got there looked like
 /// records that may have been acknowledged: they were in doubt, and took more room than there was.
 #[test]
