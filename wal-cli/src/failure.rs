@@ -51,11 +51,19 @@ fn hint(error: &Error) -> Option<&'static str> {
             "the log that was copied is not hurt. `wal backup` and `wal compact` into this directory \
              delete what is there of the copy and begin anew",
         ),
+        ErrorKind::Corrupt if error.what().starts_with("the anchor, ") => Some(
+            "the segments may be whole: `wal replay` prints what they hold. Copy the directory, to keep \
+             the evidence; in the copy move the file ANCHOR away, and `wal verify` tells how the log is \
+             without it, all but whether its newest segments are missing",
+        ),
         ErrorKind::Corrupt => Some(
             "nothing in the log was changed; copy the directory, to keep the evidence. `wal verify` \
              lists all damage; `wal replay` prints what is before it, to begin a new log with where \
              there is no backup",
         ),
+        ErrorKind::Invalid if error.what() == "the LSN was never issued" => {
+            Some("`wal stat` says with which record the log ends")
+        }
         ErrorKind::Locked => Some(
             "one process writes a log at a time: end that one, or wait for it; every command but \
              append and prune works beside it",

@@ -44,10 +44,12 @@ struct Limits {
     /// that was ahead, counts as old as the next one that is not
     #[arg(long, value_name = "AGE", value_parser = age)]
     older_than: Option<Duration>,
-    /// The segments that stay take up no more than this; k, m and g are powers of 1024
+    /// The segments that stay take up no more than this, but for the one that the prune may make; k, m
+    /// and g are powers of 1024
     #[arg(long, value_name = "BYTES", value_parser = size::bytes)]
     keep_bytes: Option<u64>,
-    /// No more segments than this stay
+    /// No more segments than this stay of those that were there; the one that the prune may make to
+    /// record the new beginning comes on top
     #[arg(long, value_name = "SEGMENTS")]
     keep_segments: Option<u64>,
 }

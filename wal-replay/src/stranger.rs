@@ -77,6 +77,14 @@ pub(crate) fn other_log(segment: &Segment, log: LogId) -> Stranger {
     Stranger::new(id, Error::new(ErrorKind::Corrupt, what).segment(id).offset(0))
 }
 
+/// A segment that is not of the log that the anchor names: one of the two is in the wrong place.
+pub(crate) fn not_the_anchors(segment: &Segment, log: LogId) -> Stranger {
+    let id = segment.header.id;
+    let its = segment.header.log;
+    let what = format!("this segment belongs to log {its}, and the anchor to log {log}");
+    Stranger::new(id, Error::new(ErrorKind::Corrupt, what).segment(id).offset(0))
+}
+
 /// A name that is listed and cannot be opened, as a link that leads nowhere; `None` where it is not
 /// listed any more.
 pub(crate) fn nothing_behind(store: &dyn SegmentStore, id: SegmentId) -> Result<Option<Stranger>> {

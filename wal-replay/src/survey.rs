@@ -9,7 +9,7 @@ use crate::anchor::{self, later, vanished};
 use crate::chain::{Chain, follows, listed};
 use crate::scan::{Ending, Scan};
 use crate::segment::{Opened, Segment};
-use crate::stranger::{Stranger, Useless, look_at, nothing_behind, other_log};
+use crate::stranger::{Stranger, Useless, look_at, not_the_anchors, nothing_behind};
 use crate::unfinished::CopyMark;
 
 /// How often a log that changes is looked at before it is taken for what it seems.
@@ -231,7 +231,7 @@ impl Above {
             && segment.header.log != anchor.log
             && CopyMark::read(&segment.header).is_none()
         {
-            self.strangers.push(other_log(&segment, anchor.log));
+            self.strangers.push(not_the_anchors(&segment, anchor.log));
             return Ok(None);
         }
         let tail = whole_tail(&segment, anchor.filter(|anchor| anchor.log == segment.header.log))?;

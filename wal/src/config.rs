@@ -95,7 +95,7 @@ pub struct Config {
     /// The most a batch may have, with up to five bytes more for each record. 64 MiB by default.
     pub batch_limit: usize,
     /// A frame, the unit that is checksummed and read at once, ends before its body would grow
-    /// beyond this. 256 KiB by default.
+    /// beyond this: so one damaged byte costs as much. 256 KiB by default.
     pub frame_size: usize,
     /// An append that finds more than this staged does what [`when_full`](Self::when_full) says.
     /// 8 MiB by default; at the most twice this and twice [`batch_limit`](Self::batch_limit) are in

@@ -145,6 +145,7 @@ impl fmt::Display for Fit {
         }
         match recycling {
             Recycling::Off => f.write_str(", files of removed segments deleted")?,
+            Recycling::Keep(1) => f.write_str(", one file of a removed segment used again")?,
             Recycling::Keep(files) => write!(f, ", {files} files of removed segments used again")?,
         }
         match writing {
