@@ -326,11 +326,15 @@ impl Wal {
         }
     }
 
-    /// Whether the log is sound and not the one that this handle knows: another handle has opened it since
-    /// this one was closed.
+    /// Whether the log is sound and goes on behind what this handle knows: another handle has opened it
+    /// since this one was closed. Numbers only grow, so a log that ends or begins before that has lost
+    /// what this handle knows.
     fn is_another(&self, start: Start, newest: SegmentId) -> bool {
         let found = survey(&*self.parts().store).ok().flatten();
-        found.is_some_and(|found| found.chain.start != start || found.newest.id != newest)
+        found.is_some_and(|found| {
+            let goes_on = found.newest.id > newest || found.chain.start.segment > start.segment;
+            goes_on && found.missing.is_none()
+        })
     }
 
     pub(crate) fn parts(&self) -> &Parts {
