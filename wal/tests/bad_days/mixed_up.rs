@@ -116,7 +116,11 @@ fn said(policy: Policy, files: &Files, context: &str) -> Said {
                     Err(error) => return refused(&error, &verified, context),
                 }
             }
-            assert_ne!(verified.verdict, Verdict::Corrupt, "{context}: {verified:?}");
+            // But for a seal that is not there, of which the next segment's header knows.
+            let hurts = |it: &wal::parts::replay::Finding| {
+                it.verdict == Verdict::Corrupt && !it.what.contains("no record is hurt")
+            };
+            assert!(!verified.findings.iter().any(hurts), "{context}: {verified:?}");
             assert_eq!(check(&wal, 0, context), last);
             Said::Through(last)
         }
