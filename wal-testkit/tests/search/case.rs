@@ -64,6 +64,10 @@ const FOUND: [(&str, &str); 12] = [
          power 0 nothing; close; look; read",
     ),
     (
+        "rot was told as a change by another handle, which there was not",
+        "everything: append 0; append 0; truncate 1; rot 0 0 2",
+    ),
+    (
         "what was dead went when the next segment was a bare header, which rotted: an empty log \
          counted from 1 again",
         "sync: append 0; close; append 0; prune 0; truncate 1; kill; fault write io 1 1; append 0; \
