@@ -132,11 +132,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Refuses a log whose records are no lines of text, before anything of it is changed. What cannot be told
-/// here is the opening's business.
+/// Refuses a log whose records are no lines of text, before anything of it is changed. Damage is the
+/// opening's business; what cannot be read is told, since it may be what would have been refused.
 fn refuse_unlike_lines(dir: &Path) -> anyhow::Result<()> {
-    let Ok(reader) = Reader::open(dir) else { return Ok(()) };
-    let Ok(Some(survey)) = reader.survey() else { return Ok(()) };
+    let reader = match Reader::open(dir) {
+        Ok(reader) => reader,
+        Err(_) if !dir.is_dir() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let survey = match reader.survey() {
+        Ok(Some(survey)) => survey,
+        Err(error) if error.kind() == ErrorKind::Io => return Err(error.into()),
+        _ => return Ok(()),
+    };
     let codec = survey.newest.codec;
     if codec != CodecId::RAW {
         bail!(
@@ -153,6 +161,7 @@ fn refuse_unlike_lines(dir: &Path) -> anyhow::Result<()> {
             "the frames of this log go through a transform that this tool does not have, and lines \
              would be stored without it ({error}). Nothing was appended; --plain appends them all the same"
         ),
+        Err(error) if error.kind() == ErrorKind::Io => Err(error.into()),
         _ => Ok(()),
     }
 }

@@ -92,7 +92,7 @@ fn dump_tells_every_frame_of_every_segment() {
         assert!(frame["watermark"].as_u64().unwrap() >= watermark, "{frame}");
         watermark = frame["watermark"].as_u64().unwrap();
         let kind = frame["kind"].as_str().unwrap();
-        assert!(["records", "seal"].contains(&kind), "{frame}");
+        assert!(["records", "padding", "seal"].contains(&kind), "{frame}");
         assert!(frame["offset"].as_u64().unwrap() >= 4096, "{frame}");
     }
     assert_eq!((next, watermark), (1001, 1000));

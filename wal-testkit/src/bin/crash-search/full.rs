@@ -41,8 +41,9 @@ pub(crate) fn dead_end(disk: &SimDisk) -> Option<String> {
     if store.read_anchor().ok()?.is_none() {
         return Some("the log has no anchor, which would have to be made".to_owned());
     }
-    let proven = proven(&survey);
-    let stays = if proven { 1 } else { 2 };
+    // Or what the newest carries over has its durable copy in the one before.
+    let settled = proven(&survey) && survey.tail.doubt_lsn >= survey.newest.carried;
+    let stays = if settled { 1 } else { 2 };
     let segments = &survey.chain.segments;
     let goes = &segments[..segments.len().saturating_sub(stays)];
     if goes.is_empty() {
