@@ -241,6 +241,12 @@ impl Pipeline {
         self.close_then(|| Ok(()))
     }
 
+    /// Whether it was closed, or is being closed: from some time on another handle may have the log.
+    pub fn is_closed(&self) -> bool {
+        // `Relaxed`: what follows from it is looked up in the store.
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     /// As [`close`](Self::close), and calls `last` once the log is sealed and while the store's lock is
     /// still held: for a last change of the store.
     pub fn close_then(&self, last: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -330,6 +330,10 @@ impl Wal {
     /// since this one was closed. Numbers only grow, so a log that ends or begins before that has lost
     /// what this handle knows.
     fn is_another(&self, start: Start, newest: SegmentId) -> bool {
+        // Till then the lock keeps all others out.
+        if !self.parts().pipeline.is_closed() {
+            return false;
+        }
         let found = survey(&*self.parts().store).ok().flatten();
         found.is_some_and(|found| {
             let goes_on = found.newest.id > newest || found.chain.start.segment > start.segment;
