@@ -51,10 +51,7 @@ pub(crate) fn torn_or_rot_over(bytes: &[u8], seen_as: SeenAs<'_>) {
             let vouched = sound.vouched(&damaged);
             assert!(last >= vouched, "{last} is the last, and {vouched} is vouched for");
         }
-        // Segments that contradict each other may look like a log that another process has changed.
-        (Harm::Rotten, Err(error)) => {
-            assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Changed), "{error:?}");
-        }
+        (Harm::Rotten, Err(error)) => assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}"),
     }
 }
 

@@ -405,7 +405,12 @@ impl Cursor {
         }
         let Some(place) = self.place.take() else { return Ok(false) };
         let Err(damage) = found else { return Ok(false) };
-        Err(self.overtaken(&place.segment).unwrap_or(damage))
+        // A segment that is in force now says that this frame was written: nobody has cut it off.
+        let why = match &place.successor {
+            Some(_) => gone(&*self.store, &place.segment, self.next),
+            None => self.overtaken(&place.segment),
+        };
+        Err(why.unwrap_or(damage))
     }
 
     /// What became of the segment, or of the log, if that is why something is not there.
