@@ -39,8 +39,8 @@ pub(super) enum Known {
     /// These slots are durable. The next bytes go to the slot that does not hold the last of them. Which
     /// one that is cannot be told by reading: the cache also has what was written and never synced.
     Durable(Slots),
-    /// Its first sync failed: what was found may be in the cache alone, and a later sync that succeeds
-    /// does not say otherwise. This file is not written to any more.
+    /// Its first sync failed, or that of its name: what was found may be in the cache alone, and a later
+    /// sync that succeeds does not say otherwise. This file is not written to any more.
     Doubtful,
 }
 
@@ -51,7 +51,9 @@ pub(super) fn write(life: &Life, bytes: &[u8]) -> io::Result<()> {
     let mut known = sync::lock(&life.anchor);
     let file = match life.files.open(NAME, Access::Write) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            *known = Known::Durable(make(life, bytes, Slots::default(), Old::None)?);
+            // Where it fails, the file may have its name by then, and the directory may have forgotten it.
+            let made = make(life, bytes, Slots::default(), Old::None);
+            *known = Known::Durable(made.inspect_err(|_| *known = Known::Doubtful)?);
             return Ok(());
         }
         file => file?,
@@ -68,7 +70,10 @@ pub(super) fn write(life: &Life, bytes: &[u8]) -> io::Result<()> {
     if shared || matches!(*known, Known::Doubtful) {
         match make(life, bytes, found.clone(), Old::PutAside) {
             Err(error) if is_full(&error) && shared && !is_link => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                *known = Known::Doubtful;
+                return Err(error);
+            }
             Ok(made) => {
                 *known = Known::Durable(made);
                 return Ok(());
