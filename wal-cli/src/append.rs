@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use wal::parts::core::CodecId;
+use wal::parts::core::format::Start;
 use wal::{ErrorKind, Lsn, Reader, Recovery, Wal};
 
 use crate::failure::tell;
@@ -155,7 +156,14 @@ fn refuse_unlike_lines(dir: &Path) -> anyhow::Result<()> {
     if survey.records() == 0 {
         return Ok(());
     }
-    let last = reader.read_chain(&survey.chain, survey.last_lsn());
+    // Of the newest segment, where that has any: an older one that cannot be read does not keep lines out.
+    let mut chain = survey.chain.clone();
+    let newest = &survey.newest;
+    if survey.last_lsn() >= newest.first_lsn {
+        chain.segments = vec![newest.id];
+        chain.start = Start { segment: newest.id, lsn: newest.first_lsn };
+    }
+    let last = reader.read_chain(&chain, survey.last_lsn());
     match last.and_then(|mut last| last.next().transpose()) {
         Err(error) if error.kind() == ErrorKind::Unsupported => bail!(
             "the frames of this log go through a transform that this tool does not have, and lines \
