@@ -113,7 +113,7 @@ impl SpareFiles {
         }
         // What was longer is cut: else one large segment would be large in all its lives.
         let len = info.size.min(size);
-        if info.size > size && uninterrupted(|| file.set_len(size)).is_err() {
+        if record_len(&*file, len).is_err() {
             self.remove(name);
             return Ok(None);
         }
@@ -158,4 +158,16 @@ impl SpareFiles {
         );
         io::Error::new(error.kind(), what)
     }
+}
+
+/// Gives the file this length, so that the segment's first sync makes it durable: the header counts on it.
+///
+/// The length that was found may be in the cache alone. A former owner's sync failed, say, and with it what
+/// made the file longer was forgotten; no later sync brings that back, and after a power cut the file is
+/// shorter than its header says. A change of the length is recorded anew.
+fn record_len(file: &dyn OpenFile, len: u64) -> io::Result<()> {
+    if let Some(less) = len.checked_sub(1) {
+        uninterrupted(|| file.set_len(less))?;
+    }
+    uninterrupted(|| file.set_len(len))
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use wal_core::{Access, FileInfo, Files, OpenFile, SegmentId, SegmentStore};
 use wal_segment::{Ahead, FileStore, OsFiles, Preparation, Recycling};
-use wal_testkit::{Profile, SimDisk, SimFiles};
+use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk, SimFiles};
 
 use super::common::{held, made};
 use super::{ONE, SIZE, THREE, TWO, file, names, start};
@@ -228,4 +228,32 @@ fn s8_a_spare_becomes_a_segment_of_its_own_size_only() {
     assert_eq!((len, ready()), (4096, Some(spare)));
     made(&*store, TWO, SIZE);
     assert_eq!(ready(), None);
+}
+
+/// A life's last sync failed, and forgot that the file had become longer. The next life found the length in
+/// the cache, used the file again as long as that, and its header counted on it: no later sync made it so, and
+/// with the power gone the newest segment was shorter than its header said, which is damage. Found by the
+/// crash search.
+#[test]
+fn a_length_that_a_failed_sync_forgot_is_not_counted_on() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let store = || {
+        let store = FileStore::over(Arc::new(SimFiles::new(disk.clone())));
+        held(store.preparation(Preparation::None).recycling(Recycling::Keep(1)))
+    };
+    let first = store();
+    let mut writer = made(&*first, ONE, SIZE);
+    writer.append(&vec![1; 20_000]).unwrap();
+    disk.fail(FaultRule::next(Call::Sync, Fault::Dropped));
+    writer.syncer().sync().unwrap_err();
+    drop((writer, first));
+
+    let second = store();
+    second.remove(&[ONE]).unwrap();
+    let writer = made(&*second, TWO, SIZE);
+    let counted = writer.space().durable_len;
+    let left = disk.power_cut(CutChoice::Nothing);
+    let left = FileStore::over(Arc::new(SimFiles::new(left)));
+    let size = left.open(TWO).unwrap().size().unwrap();
+    assert!(size >= counted, "{size} bytes, and {counted} were counted on");
 }
