@@ -52,6 +52,6 @@ pub use random::{history, random};
 pub use run::{Failure, replay};
 pub use shrink::shrink;
 pub use step::Step;
-pub use world::{Damaged, Full, World};
+pub use world::{Damaged, Full, OnFull, World};
 
 use reference::Reference;

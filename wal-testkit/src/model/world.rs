@@ -29,9 +29,18 @@ pub(super) struct WayOn {
     pub(super) dead_end: Box<DeadEnd>,
 }
 
-type DeadEnd = dyn Fn(&SimDisk) -> Option<String> + Send + Sync;
+type DeadEnd = dyn Fn(&SimDisk, OnFull) -> Option<String> + Send + Sync;
 type InChild = dyn Fn(&mut dyn FnMut()) + Send + Sync;
 type Beside = dyn Fn(SimDisk) -> Result<Vec<(Lsn, Vec<u8>)>> + Send + Sync;
+
+/// What is tried on a disk that has not a byte free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// To open the log, which may give up all but its newest records.
+    Open,
+    /// To prune the log that is open.
+    Prune,
+}
 
 /// What the log promises about bytes that were durable and are damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,13 +82,13 @@ impl World {
 
     /// A log that finds its disk too full to be opened is opened by `open`, which may give up all but
     /// the newest records. Openings are then also tried on a disk that has not a byte free beside the
-    /// log's own files. That has to work, but where `dead_end` says of the disk, before anything was
-    /// tried, why it cannot.
+    /// log's own files, and what is open is pruned there. That has to work, but where `dead_end` says of
+    /// the disk, before anything was tried, why it cannot.
     pub fn way_on<L, O, D>(mut self, open: O, dead_end: D) -> Self
     where
         L: LogUnderTest + 'static,
         O: Fn(SimDisk) -> Result<L> + Send + Sync + 'static,
-        D: Fn(&SimDisk) -> Option<String> + Send + Sync + 'static,
+        D: Fn(&SimDisk, OnFull) -> Option<String> + Send + Sync + 'static,
     {
         let open = Box::new(move |disk| Ok(Box::new(open(disk)?) as Box<dyn LogUnderTest>));
         self.way_on = Some(WayOn { open, dead_end: Box::new(dead_end) });

@@ -6,7 +6,7 @@ use wal_testkit::model::{Case, replay};
 use crate::product::worlds;
 
 /// Each of these broke the log once.
-const FOUND: [(&str, &str); 13] = [
+const FOUND: [(&str, &str); 15] = [
     (
         "a header that says what it carries is on the platter, and what it carries is nowhere",
         "bytes: fault sync io 4 1; append 0; sync; append 0; wait 0; append 0; sync; kill; \
@@ -62,6 +62,16 @@ const FOUND: [(&str, &str); 13] = [
          failed: the segment with the durable copy went",
         "stale: batch 3 0; truncate 1; fault sync dropped 3 1; append 0; truncate 2; close; append 0; \
          power 0 nothing; close; look; read",
+    ),
+    (
+        "an anchor whose name the directory had forgotten was written in place and called durable",
+        "files: fault sync-directory dropped 2 18446744073709551615; append 0; sync; append 0; close; \
+         append 4047; batch 2 4071; append 0; sync; power 5 everything; prune 2",
+    ),
+    (
+        "a file was used again as long as the cache had it, and a failed sync had forgotten the length",
+        "recycled-bytes: close; fault sync dropped 2 1; append 0; append 0; cut nothing; \
+         fault sync dropped 2 1; append 3895; cut nothing",
     ),
     (
         "rot was told as a change by another handle, which there was not",

@@ -7,10 +7,13 @@ use wal::parts::replay::{Ending, Survey, inspect};
 use wal::parts::segment::FileStore;
 use wal::{Lsn, Reader, Result};
 use wal_core::{SegmentId, SegmentStore};
+use wal_testkit::model::OnFull;
 use wal_testkit::{SimDisk, SimFiles, SimStore};
 
 /// Bytes of what is written in one piece.
 const BLOCK: u64 = HEADER_LEN as u64;
+
+const NO_ANCHOR: &str = "the log has no anchor, which would have to be made";
 
 /// The store that is on this disk.
 fn stored(disk: &SimDisk) -> Arc<dyn SegmentStore> {
@@ -31,15 +34,19 @@ pub(crate) fn read(disk: &SimDisk) -> Result<Vec<(Lsn, Vec<u8>)>> {
 }
 
 /// Why a log cannot be opened on this disk, which is full to the last byte, though all but the newest
-/// may go. These are all the reasons there are.
-pub(crate) fn dead_end(disk: &SimDisk) -> Option<String> {
+/// may go; or, once it is open, be pruned. These are all the reasons there are.
+pub(crate) fn dead_end(disk: &SimDisk, tried: OnFull) -> Option<String> {
     let store = stored(disk);
+    if tried == OnFull::Prune {
+        let none = store.read_anchor().ok()?.is_none();
+        return none.then(|| NO_ANCHOR.to_owned());
+    }
     let survey = inspect(&*store).ok()??;
     if !repaired(&survey) {
         return None;
     }
     if store.read_anchor().ok()?.is_none() {
-        return Some("the log has no anchor, which would have to be made".to_owned());
+        return Some(NO_ANCHOR.to_owned());
     }
     // Or what the newest carries over has its durable copy in the one before.
     let settled = proven(&survey) && survey.tail.doubt_lsn >= survey.newest.carried;

@@ -6,6 +6,7 @@ use super::super::World;
 use super::super::checks::{Crash, Found, Rot};
 use super::super::invariant::{Check, Invariant, Violation};
 use super::super::reference::Reference;
+use super::super::world::OnFull;
 use super::opening::{open_by, recover};
 use crate::{CutChoice, LogUnderTest, SimDisk};
 
@@ -37,7 +38,7 @@ pub(super) fn opens_full(
     let (log, found) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            let dead_end = (way_on.dead_end)(&untried);
+            let dead_end = (way_on.dead_end)(&untried, OnFull::Open);
             let full = error.kind() == ErrorKind::StorageFull;
             return Invariant::FullDisk.holds(full && dead_end.is_some(), || {
                 format!("on a full disk the log is neither opened nor pruned: {}", error.report())
@@ -45,11 +46,12 @@ pub(super) fn opens_full(
         }
     };
     reference.recovered(&found, crash, Rot::None)?;
+    let unprunable = (way_on.dead_end)(&untried, OnFull::Prune);
     if disk.operations().is_multiple_of(2) {
         truncates(&*log, &mut reference)?;
-        prunes(&*log, &mut reference)?;
+        prunes(&*log, &mut reference, unprunable.as_deref())?;
     } else {
-        prunes(&*log, &mut reference)?;
+        prunes(&*log, &mut reference, unprunable.as_deref())?;
         truncates(&*log, &mut reference)?;
     }
     goes_on(world, &disk, log, &mut reference)
@@ -60,17 +62,21 @@ pub(super) fn may_prune(reference: &mut Reference) {
     reference.prunes_before(reference.last() + 1);
 }
 
-fn prunes(log: &dyn LogUnderTest, reference: &mut Reference) -> Check {
+fn prunes(log: &dyn LogUnderTest, reference: &mut Reference, unprunable: Option<&str>) -> Check {
     let last = reference.last();
     if last == 0 {
         return Ok(());
     }
     reference.prunes_before(last);
-    let pruned = log.prune_before(Lsn::new(last));
-    pruned.map_err(|error| {
-        broken(format!("on a full disk an open log cannot be pruned: {}", error.report()))
-    })?;
-    reference.pruned(last);
+    match log.prune_before(Lsn::new(last)) {
+        Ok(_) => reference.pruned(last),
+        Err(error) => {
+            let full = error.kind() == ErrorKind::StorageFull;
+            Invariant::FullDisk.holds(full && unprunable.is_some(), || {
+                format!("on a full disk an open log cannot be pruned: {}", error.report())
+            })?;
+        }
+    }
     read(log, reference)
 }
 
