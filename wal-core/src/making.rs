@@ -66,9 +66,15 @@ pub fn make_segment(
                 }
                 size = (size / 2).max(least);
             }
+            Err(error) if is_limited(&error) => return Err(full(&error, size, size)),
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Whether it is not the disk that has no room, but what this process may take of it.
+fn is_limited(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 /// Gives a segment back and makes a smaller one: of this size, or of less where the space of the one
@@ -114,9 +120,12 @@ pub fn abandon(store: &dyn SegmentStore, made: MadeSegment) -> io::Result<()> {
 
 fn full(error: &io::Error, wanted: u64, least: u64) -> io::Error {
     let what = if least < wanted {
-        format!("no room for {least} bytes, let alone for the segment_size of {wanted}: {error}")
+        format!(
+            "no room for a segment of {least} bytes, nor for one of {wanted} (the setting \
+             segment_size): {error}"
+        )
     } else {
-        format!("no room for {wanted} bytes: {error}")
+        format!("no room for a segment of {wanted} bytes (the setting segment_size): {error}")
     };
-    io::Error::new(io::ErrorKind::StorageFull, what)
+    io::Error::new(error.kind(), what)
 }

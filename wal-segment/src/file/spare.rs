@@ -86,8 +86,7 @@ impl SpareFiles {
 
     /// A new file, prepared. Where this fails, none is left.
     pub(super) fn prepare(&self, size: u64, preparation: Preparation) -> io::Result<Spare> {
-        let (name, file) =
-            self.make(|| self.name()).map_err(|error| self.explained(error, size))?;
+        let (name, file) = self.make(|| self.name())?;
         self.prepared(name, file, 0, size, preparation, false)
     }
 
@@ -139,24 +138,9 @@ impl SpareFiles {
             }
             Ok(prepared)
         });
-        let prepared = prepared.map_err(|error| {
-            self.remove(&name);
-            self.explained(error, size)
-        })?;
+        let prepared = prepared.inspect_err(|_| self.remove(&name))?;
         let written = if preparation == Preparation::ZeroFill { len.max(size) } else { len };
         Ok(Spare { name, file, size, prepared, written, reused })
-    }
-
-    /// Says what was asked for where there is no room for it.
-    fn explained(&self, error: io::Error, size: u64) -> io::Error {
-        if !is_full(&error) {
-            return error;
-        }
-        let what = format!(
-            "no room for a segment of {size} bytes (the setting segment_size) in {:?}: {error}",
-            self.files
-        );
-        io::Error::new(error.kind(), what)
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use wal_core::{Access, FileInfo, Files, OpenFile, SegmentId, SegmentStore};
+use wal_core::{Access, FileInfo, Files, OpenFile, SegmentId, SegmentStore, make_segment};
 use wal_segment::{Ahead, FileStore, OsFiles, Preparation, Recycling};
 use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk, SimFiles};
 
@@ -174,17 +174,26 @@ fn f9_space_that_may_not_be_taken_ahead_is_taken_by_writing() {
     }
 }
 
-/// F9: an error of space says what was asked for, and where.
+/// F9: an error of space says what was asked for, and where. The store and the making of a segment, which
+/// all stores share, both said so: `no room for 65536 bytes: no room for a segment of 65536 bytes`, with a
+/// `Debug` of the store in between.
 #[test]
-fn f9_an_error_of_space_names_the_size_the_place_and_the_setting() {
+fn f9_an_error_of_space_names_the_size_and_the_setting_once() {
     let disk = SimDisk::new(Profile::STRICT);
     disk.set_room(Some(10_000));
     let store = held(FileStore::over(Arc::new(SimFiles::new(disk))));
-    let error = store.create(ONE, SIZE).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-    let text = error.to_string();
-    assert!(text.contains("65536 bytes") && text.contains("segment_size"), "{text}");
-    assert!(text.contains("SimFiles"), "the directory, in the words of its files: {text}");
+    for (wanted, named) in
+        [(SIZE, "65536 bytes (the"), (2 * SIZE, "65536 bytes, nor for one of 131072")]
+    {
+        let error = make_segment(&*store, &mut ONE.clone(), wanted, SIZE).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        let text = error.to_string();
+        assert!(text.contains(named), "{text}");
+        for once in ["no room", "setting segment_size"] {
+            assert_eq!(text.matches(once).count(), 1, "{once}: {text}");
+        }
+        assert!(!text.contains('{'), "a Debug: {text}");
+    }
 }
 
 /// S8: one large batch, and its file of 60 MiB went on as a segment of 1 MiB for ever.
