@@ -217,10 +217,8 @@ impl Pipeline {
     }
 
     fn check(&self, record: &[u8]) -> Result<()> {
-        if record.len() > self.options().record_limit {
-            return Err(Error::new(ErrorKind::Invalid, "the record is over the record limit"));
-        }
-        Ok(())
+        let limit = self.options().record_limit;
+        if record.len() > limit { Err(over(record.len(), limit)) } else { Ok(()) }
     }
 
     /// Asks each record for its bytes, once and with no lock in hand: that is the caller's code.
@@ -228,17 +226,21 @@ impl Pipeline {
         let records: Vec<_> = records.iter().map(AsRef::as_ref).collect();
         let mut len = 0_usize;
         for record in &records {
-            let record = record.len();
-            if record > self.options().record_limit {
-                return Err(Error::new(ErrorKind::Invalid, "a record is over the record limit"));
+            let (record, limit) = (record.len(), self.options().record_limit);
+            if record > limit {
+                return Err(over(record, limit));
             }
             len = len.saturating_add(prefix_len(record) + record);
         }
         if records.is_empty() {
             return Err(Error::new(ErrorKind::Invalid, "the batch is empty"));
         }
-        if len > self.options().batch_limit.saturating_add(MAX_PREFIX_LEN) {
-            return Err(Error::new(ErrorKind::Invalid, "the batch is over the batch limit"));
+        let limit = self.options().batch_limit;
+        if len > limit.saturating_add(MAX_PREFIX_LEN) {
+            let what = format!(
+                "the batch takes {len} bytes, over the limit of {limit} (the setting batch_limit)"
+            );
+            return Err(Error::new(ErrorKind::Invalid, what));
         }
         Ok(Batch { records, len })
     }
@@ -266,4 +268,12 @@ fn full(what: &'static str) -> Error {
 
 fn is_full(staged: &Result<Lsn>) -> bool {
     matches!(staged, Err(error) if error.kind() == ErrorKind::Backpressure)
+}
+
+/// A record of so many bytes is over the limit.
+fn over(record: usize, limit: usize) -> Error {
+    let what = format!(
+        "a record of {record} bytes is over the limit of {limit} (the setting record_limit)"
+    );
+    Error::new(ErrorKind::Invalid, what)
 }

@@ -214,8 +214,16 @@ fn what_cannot_be_appended_is_refused_whole() {
         log.append_batch(&[[0; 10], [0; 10], [0; 10]]),
         log.append_batch::<[u8; 0]>(&[]),
     ];
-    for result in refused {
-        assert_eq!(result.unwrap_err().kind(), ErrorKind::Invalid);
+    // It said "over the record limit", and neither how large that is nor what sets it.
+    let named = [
+        "a record of 11 bytes is over the limit of 10 (the setting record_limit)",
+        "a record of 11 bytes is over the limit of 10 (the setting record_limit)",
+        "the batch takes 33 bytes, over the limit of 20 (the setting batch_limit)",
+        "the batch is empty",
+    ];
+    for (result, named) in refused.into_iter().zip(named) {
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.what()), (ErrorKind::Invalid, named));
     }
     assert_eq!(log.staged_lsn(), Lsn::ZERO);
     log.append(&[1; 10]).unwrap();
