@@ -36,9 +36,8 @@ fn create_missing(dir: &Path, sync: Sync<'_>) -> io::Result<()> {
     let Some(parent) = dir.parent() else {
         return Err(cannot("create", dir, &io::ErrorKind::NotFound.into()));
     };
-    if let Ok(target) = fs::read_link(dir) {
-        let what = format!("it is a link to {}, which is not there", target.display());
-        return Err(cannot("open", dir, &io::Error::new(io::ErrorKind::NotFound, what)));
+    if let Some(dangling) = dangling(dir) {
+        return Err(dangling);
     }
     create_with(parent, sync)?;
     match fs::create_dir(dir) {
@@ -47,6 +46,13 @@ fn create_missing(dir: &Path, sync: Sync<'_>) -> io::Result<()> {
         made => made.map_err(|error| cannot("create", dir, &error))?,
     }
     sync(parent, Entry::Made)
+}
+
+/// That `dir`, of which the system says that it is not there, is a link that leads nowhere, if it is one.
+pub(super) fn dangling(dir: &Path) -> Option<io::Error> {
+    let target = fs::read_link(dir).ok()?;
+    let what = format!("it is a link to {}, which is not there", target.display());
+    Some(cannot("open", dir, &io::Error::new(io::ErrorKind::NotFound, what)))
 }
 
 /// Syncs the directory `dir` for an entry in it. One that we may not read is not where we made

@@ -53,7 +53,13 @@ impl OsFiles {
     /// The files of `dir`; [`io::ErrorKind::NotFound`] where there is no such directory.
     pub fn open(dir: impl AsRef<Path>) -> io::Result<Self> {
         let dir = absolute(dir.as_ref())?;
-        let handle = platform::open_dir(&dir).map_err(|error| cannot("open", &dir, &error))?;
+        let handle = platform::open_dir(&dir).map_err(|error| {
+            let dangling = match error.kind() {
+                io::ErrorKind::NotFound => directory::dangling(&dir),
+                _ => None,
+            };
+            dangling.unwrap_or_else(|| cannot("open", &dir, &error))
+        })?;
         if !handle.metadata().map_err(|error| cannot("look at", &dir, &error))?.is_dir() {
             return Err(cannot("open", &dir, &io::ErrorKind::NotADirectory.into()));
         }
