@@ -87,6 +87,10 @@ pub(crate) fn fill<T>(
              anew"
         ));
     }
+    if error.kind() == ErrorKind::Invalid {
+        // Which names no path: a store need not have one.
+        bail!("copying into {shown} failed: {}", error.report());
+    }
     Err(error.into())
 }
 

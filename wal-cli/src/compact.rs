@@ -1,6 +1,7 @@
 //! `wal compact`: a log of the latest records only.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -36,9 +37,9 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct KeyIs {
-    /// The key is the first so many bytes of a record; a shorter record has none
+    /// The key is the first so many bytes of a record, at least one; a shorter record has none
     #[arg(long, value_name = "BYTES")]
-    key_bytes: Option<usize>,
+    key_bytes: Option<NonZeroUsize>,
     /// Records are JSON objects, and the key is the text of this field's value, byte for byte as the
     /// record has it: 1, 1.0 and 1e0 are three keys, and so are "a" and "\u0061", and {"a":1} and
     /// {"a": 1}. Numbers of any length keep apart. Of a field that stands twice the last counts; what
@@ -89,7 +90,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 impl KeyIs {
     fn of(&self, entry: &Entry) -> Key {
         let key = match self {
-            Self { key_bytes: Some(bytes), .. } => entry.payload.get(..*bytes).map(<[u8]>::to_vec),
+            Self { key_bytes: Some(bytes), .. } => {
+                entry.payload.get(..bytes.get()).map(<[u8]>::to_vec)
+            }
             Self { key_field: Some(field), .. } => field_text(&entry.payload, field),
             _ => None,
         };

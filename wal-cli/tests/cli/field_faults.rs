@@ -390,6 +390,13 @@ fn f15_a_dangling_link_as_the_directory_is_called_that() {
     assert!(ran.stderr.contains("it is a link to nowhere, which is not there"), "{}", ran.stderr);
     assert!(ran.stderr.contains(dir.to_str().unwrap()), "{}", ran.stderr);
     assert!(!ran.stderr.contains("File exists"), "{}", ran.stderr);
+    // What makes no directory said only that there is no such file.
+    for verb in ["verify", "stat", "replay", "segments", "dump"] {
+        let ran = Ran::of(wal([verb]).arg(&dir).output().unwrap()).exits(1);
+        for part in ["it is a link to nowhere, which is not there", dir.to_str().unwrap()] {
+            assert!(ran.stderr.contains(part), "{verb}: {}", ran.stderr);
+        }
+    }
 }
 
 /// In a container every log is held by process 1, since a number of seconds.

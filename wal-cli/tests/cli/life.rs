@@ -128,7 +128,10 @@ fn backup_copies_a_log_beside_its_writer() {
 
     assert_eq!(writer.commit("still"), 1002);
     let again = into("backup", &log, &target, &[]).exits(1);
-    assert!(again.stderr.contains("not empty"), "{}", again.stderr);
+    // It named no path.
+    for part in ["not empty", target.to_str().unwrap()] {
+        assert!(again.stderr.contains(part), "{part}: {}", again.stderr);
+    }
 }
 
 #[test]
@@ -195,6 +198,9 @@ fn compact_wants_one_kind_of_key() {
     let target = root.path().join("copy");
     into("compact", &log, &target, &[]).exits(2);
     into("compact", &log, &target, &["--key-bytes", "1", "--key-field", "id"]).exits(2);
+    // All records have the same key of no bytes: the copy was of the last record alone.
+    let none = into("compact", &log, &target, &["--key-bytes", "0"]).exits(2);
+    assert!(none.stderr.contains("--key-bytes"), "{}", none.stderr);
     assert!(!target.exists());
 }
 
