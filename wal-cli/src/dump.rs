@@ -4,11 +4,10 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use serde::Serialize;
 use wal::parts::core::format::{FrameHeader, FrameKind, HEADER_LEN, Identity, SegmentHeader};
 use wal::parts::core::{SegmentReader, Unwritten};
-use wal::{SegmentId, Verdict};
+use wal::{Error, SegmentId, Verdict};
 
 use crate::failure::CORRUPT;
 use crate::log::Log;
@@ -68,12 +67,12 @@ impl Segment {
     fn open(log: &Log, id: SegmentId) -> anyhow::Result<Option<Self>> {
         let reader = match log.store.open(id) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.with_context(|| format!("opening segment {id} failed"))?,
+            opened => opened.map_err(|cause| at(id, "opening a segment failed", cause))?,
         };
-        let size = reader.size().with_context(|| format!("measuring segment {id} failed"))?;
+        let size = reader.size().map_err(|cause| at(id, "measuring a segment failed", cause))?;
         let mut header = vec![0; HEADER_LEN];
         let read = reader.read_at(0, &mut header);
-        header.truncate(read.with_context(|| format!("reading segment {id} failed"))?);
+        header.truncate(read.map_err(|cause| at(id, READING, cause))?);
         let header = SegmentHeader::decode(&header).ok().filter(|header| header.id == id);
         Ok(Some(Self { id, header, size, reader }))
     }
@@ -89,12 +88,12 @@ impl Segment {
     ) -> anyhow::Result<bool> {
         let mut now = vec![0; HEADER_LEN];
         let read = self.reader.read_at(0, &mut now);
-        now.truncate(read.with_context(|| format!("reading segment {} failed", self.id))?);
+        now.truncate(read.map_err(|cause| at(self.id, READING, cause))?);
         if SegmentHeader::decode(&now).ok().as_ref() != Some(header) {
             return Ok(true);
         }
         let mut again = Vec::new();
-        walk(&*self.reader, Identity::of(header), unwritten, end, &mut |piece| {
+        walk((self.id, &*self.reader), Identity::of(header), unwritten, end, &mut |piece| {
             again.extend(piece.wrong());
             Ok(())
         })?;
@@ -106,6 +105,12 @@ impl Segment {
         let before = successor?.header.as_ref()?.predecessor?;
         (before.id == self.id).then(|| before.length + before.seal_len)
     }
+}
+
+const READING: &str = "reading a segment failed";
+
+fn at(id: SegmentId, what: &'static str, cause: std::io::Error) -> Error {
+    Error::io(what, cause).segment(id)
 }
 
 struct Dump {
@@ -133,7 +138,7 @@ impl Dump {
         let mut wrong = Vec::new();
         // What the next segment takes into account was written.
         let unwritten = accepted.map_or(header.unwritten, |_| Unwritten::Zeros);
-        walk(&*segment.reader, identity, unwritten, end, &mut |piece| {
+        walk((segment.id, &*segment.reader), identity, unwritten, end, &mut |piece| {
             wrong.extend(piece.wrong());
             self.piece(segment.id, &piece)
         })?;
@@ -387,10 +392,16 @@ mod tests {
         let segment = Segment { id, header, size: SIZE, reader: Box::new(reader) };
         let header = segment.header.clone().unwrap();
         let mut wrong = Vec::new();
-        walk(&*segment.reader, Identity::of(&header), Unwritten::Zeros, SIZE, &mut |piece| {
-            wrong.extend(piece.wrong());
-            Ok(())
-        })
+        walk(
+            (segment.id, &*segment.reader),
+            Identity::of(&header),
+            Unwritten::Zeros,
+            SIZE,
+            &mut |piece| {
+                wrong.extend(piece.wrong());
+                Ok(())
+            },
+        )
         .unwrap();
         (wrong.len(), segment.has_changed(&header, Unwritten::Zeros, SIZE, &wrong).unwrap())
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use wal::parts::replay::CopyMark;
+use wal::parts::replay::{CopyMark, is_unreadable};
 use wal::{Error, ErrorKind};
 
 /// The exit code for a torn tail.
@@ -27,10 +27,8 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = of_log.and_then(hint) {
         tell(format_args!("hint: {hint}"));
     }
-    match of_log.map(Error::kind) {
-        Some(ErrorKind::Corrupt) => ExitCode::from(CORRUPT),
-        _ => ExitCode::FAILURE,
-    }
+    let damage = |error: &Error| error.kind() == ErrorKind::Corrupt || is_unreadable(error);
+    if of_log.is_some_and(damage) { ExitCode::from(CORRUPT) } else { ExitCode::FAILURE }
 }
 
 /// Writes a line to stderr. Where that is closed there is nobody left to tell.
@@ -60,6 +58,12 @@ fn hint(error: &Error) -> Option<&'static str> {
             "nothing in the log was changed; copy the directory, to keep the evidence. `wal verify` \
              lists all damage; `wal replay` prints what is before it, to begin a new log with where \
              there is no backup",
+        ),
+        _ if is_unreadable(error) => Some(
+            "the disk does not give back what was written there; nothing in the log was changed. Copy \
+             the directory to another disk, as far as it can be read (`ddrescue` leaves holes where it \
+             cannot), and go on with the copy. `wal verify` lists all damage; `wal replay` prints what is \
+             before it",
         ),
         ErrorKind::Invalid if error.what() == "the LSN was never issued" => {
             Some("`wal stat` says with which record the log ends")

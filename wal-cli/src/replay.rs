@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::error::ErrorKind as Usage;
 use clap::value_parser;
 use serde::Serialize;
-use wal::parts::replay::{Chain, Ending};
+use wal::parts::replay::{Chain, Ending, is_unreadable};
 use wal::{Cursor, Entry, Error, ErrorKind, Lsn, Survey};
 
 use crate::failure::tell;
@@ -117,7 +117,8 @@ fn before_damage(
     last: Lsn,
     print: &mut dyn FnMut(&Entry) -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Error>> {
-    if damage.kind() != ErrorKind::Corrupt {
+    let ends = |error: &Error| error.kind() == ErrorKind::Corrupt || is_unreadable(error);
+    if !ends(&damage) {
         return Err(damage.into());
     }
     let Some(chain) = log.reader.prefix()? else { return Ok(Some(damage)) };
@@ -126,7 +127,7 @@ fn before_damage(
         Err(error) => Some(error),
     };
     match ended {
-        Some(error) if error.kind() != ErrorKind::Corrupt => Err(error.into()),
+        Some(error) if !ends(&error) => Err(error.into()),
         _ => Ok(Some(damage)),
     }
 }

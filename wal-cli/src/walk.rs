@@ -6,6 +6,7 @@ use wal::parts::core::format::{
     FRAME_ALIGN, FRAME_HEADER_LEN, FrameFault, FrameHeader, HEADER_LEN, Identity, is_blank,
 };
 use wal::parts::core::{SegmentReader, Unwritten};
+use wal::{Error, SegmentId};
 
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 20;
@@ -54,13 +55,13 @@ pub(crate) enum Body {
 /// Gives each piece of the segment before the byte `end` to `each`, in order. Space never written
 /// is no piece, where it can be told: `unwritten` is what it reads as.
 pub(crate) fn walk(
-    segment: &dyn SegmentReader,
+    (id, segment): (SegmentId, &dyn SegmentReader),
     identity: Identity,
     unwritten: Unwritten,
     end: u64,
     each: &mut dyn FnMut(Piece) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut window = Window { segment, end, at: 0, bytes: Vec::new() };
+    let mut window = Window { id, segment, end, at: 0, bytes: Vec::new() };
     let mut offset = HEADER_LEN as u64;
     while offset < end {
         let Ok(header) = window.header(identity, offset)? else {
@@ -86,6 +87,7 @@ pub(crate) fn walk(
 
 /// The part of a segment that is in memory.
 struct Window<'a> {
+    id: SegmentId,
     segment: &'a dyn SegmentReader,
     end: u64,
     at: u64,
@@ -102,7 +104,9 @@ impl Window<'_> {
             _ => {
                 let wanted = len.max(CHUNK).min(usize::try_from(self.end - offset)?);
                 self.bytes.resize(wanted, 0);
-                let read = self.segment.read_at(offset, &mut self.bytes)?;
+                let read = self.segment.read_at(offset, &mut self.bytes).map_err(|cause| {
+                    Error::io("reading a segment failed", cause).segment(self.id).offset(offset)
+                })?;
                 self.bytes.truncate(read);
                 self.at = offset;
                 0

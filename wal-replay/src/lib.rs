@@ -62,4 +62,4 @@ pub use survey::{Survey, inspect, survey};
 pub use transforms::Transforms;
 pub use truncation::truncate;
 pub use unfinished::CopyMark;
-pub use verify::{Finding, SegmentVerdict, Verdict, Verification, verify};
+pub use verify::{Finding, SegmentVerdict, Verdict, Verification, is_unreadable, verify};

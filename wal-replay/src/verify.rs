@@ -352,7 +352,7 @@ impl Verification {
     fn note(&mut self, error: &Error) -> Result<()> {
         let what = match error.kind() {
             ErrorKind::Corrupt => error.what().to_owned(),
-            ErrorKind::Io if is_unreadable(error) => unreadable(error),
+            ErrorKind::Io if not_given(error) => unreadable(error),
             _ => return Err(error.clone()),
         };
         self.verdict = Verdict::Corrupt;
@@ -370,9 +370,19 @@ impl Verification {
     }
 }
 
+/// Whether this error says that the medium does not give what is in a segment, as a worn sector does: to
+/// the caller that is what damage is. The error of a write, or of a call that the system refuses to this
+/// process, is none of these.
+pub fn is_unreadable(error: &Error) -> bool {
+    let reading = ["reading a segment", "opening a segment"];
+    error.kind() == ErrorKind::Io
+        && reading.iter().any(|what| error.what().starts_with(what))
+        && not_given(error)
+}
+
 /// Whether the medium did not give the bytes of a segment, as a worn sector does: so they are gone as
 /// wrong ones are, and the others are not. What the system refuses to this process says nothing of them.
-fn is_unreadable(error: &Error) -> bool {
+fn not_given(error: &Error) -> bool {
     use io::ErrorKind::{Interrupted, InvalidInput, OutOfMemory, PermissionDenied, Unsupported};
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
     let refused = |cause: &io::Error| {

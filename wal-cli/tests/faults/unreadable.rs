@@ -1,6 +1,6 @@
 //! Sectors that cannot be read any more.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::strace::{place, with_strace};
@@ -21,6 +21,19 @@ fn said(ran: Output) -> (i32, String) {
     (ran.status.code().unwrap(), said)
 }
 
+/// A log of 99 records in many segments, and how many.
+fn many(dir: &Path) -> (PathBuf, u64) {
+    let log = dir.join("log");
+    let lines = format!("seq -f '%0999g' 99 | {WAL} append {} --segment-size 16k", log.display());
+    assert!(Command::new("sh").args(["-c", &lines]).status().unwrap().success());
+    let segments = std::fs::read_dir(&log)
+        .unwrap()
+        .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().ends_with(".wal"))
+        .count() as u64;
+    assert!(segments > 5, "{segments}");
+    (log, segments)
+}
+
 /// `verify` ended with 1 at the first sector that could not be read, with no word on the rest; and a log
 /// whose header before the newest could not be read neither opened nor was pruned, where one that reads
 /// wrong does both.
@@ -28,15 +41,7 @@ fn said(ran: Output) -> (i32, String) {
 fn f16_what_cannot_be_read_is_told_as_what_reads_wrong_is() {
     with_strace("unreadable::f16_what_cannot_be_read_is_told_as_what_reads_wrong_is", || {
         let dir = place();
-        let log = dir.path().join("log");
-        let lines =
-            format!("seq -f '%0999g' 99 | {WAL} append {} --segment-size 16k", log.display());
-        assert!(Command::new("sh").args(["-c", &lines]).status().unwrap().success());
-        let segments = std::fs::read_dir(&log)
-            .unwrap()
-            .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().ends_with(".wal"))
-            .count() as u64;
-        assert!(segments > 5, "{segments}");
+        let (log, segments) = many(dir.path());
         // Another damage, which is to be found, too.
         let other = log.join(format!("{:020}.wal", 4));
         let sound = std::fs::read(&other).unwrap();
@@ -57,5 +62,42 @@ fn f16_what_cannot_be_read_is_told_as_what_reads_wrong_is() {
         assert_eq!(code, 0, "{text}");
         let mut verify = Command::new(WAL);
         assert_eq!(said(verify.arg("verify").arg(&log).output().unwrap()).0, 0);
+    });
+}
+
+/// Every command but `verify` ended with 1 at a newest segment that cannot be read, against the list of exit
+/// codes, and said nothing of what can be done; `replay` printed nothing of what is before it.
+#[test]
+fn an_unreadable_newest_segment_is_damage_to_every_command() {
+    with_strace("unreadable::an_unreadable_newest_segment_is_damage_to_every_command", || {
+        let dir = place();
+        let (log, newest) = many(dir.path());
+        let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
+        let commands: [(&str, &[&str]); 9] = [
+            ("verify", &[]),
+            ("stat", &[]),
+            ("segments", &[]),
+            ("replay", &[]),
+            ("dump", &[]),
+            ("append", &[]),
+            ("prune", &["--before", "50"]),
+            ("backup", &[one.to_str().unwrap()]),
+            ("compact", &[two.to_str().unwrap(), "--key-bytes", "1"]),
+        ];
+        for (verb, args) in commands {
+            let (code, text) = run(&log, newest, verb, args);
+            assert_eq!(code, 4, "{verb}: {text}");
+            assert!(text.contains("Input/output error"), "{verb}: {text}");
+            if verb == "verify" {
+                continue;
+            }
+            for part in [&format!("segment={newest}"), "hint: the disk does not", "ddrescue"] {
+                assert!(text.contains(part), "{verb}, {part}: {text}");
+            }
+        }
+        // What the hint promises.
+        let (_, text) = run(&log, newest, "replay", &[]);
+        let records = text.lines().filter(|line| line.len() == 999).count();
+        assert!((80..99).contains(&records), "{records}: {text}");
     });
 }
