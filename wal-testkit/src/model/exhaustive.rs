@@ -1,6 +1,6 @@
 //! Every short workload, every crash point, every cut without chance.
 
-use super::run::{Fan, Flow, Recoveries, Run};
+use super::run::{Fan, Flow, Recoveries, Run, apart};
 use super::{Case, Cut, Failure, Step, World};
 use crate::{Call, CutChoice, Fault, FaultRule, Room, SimDisk};
 
@@ -41,7 +41,8 @@ impl Workloads {
         let beginnings = self.beginnings();
         let count = beginnings.len() as u64;
         let at = usize::try_from(index % count).unwrap_or(0);
-        let beginning = Beginning::make(world, beginnings.into_iter().nth(at).unwrap_or_default())?;
+        let beginning = beginnings.into_iter().nth(at).unwrap_or_default();
+        let beginning = apart(|| Beginning::make(world, beginning))?;
         let workload = self.workload(index / count);
         let recoveries = if self.length > 2 { Recoveries::Whole } else { Recoveries::Interrupted };
         beginning.crash_everywhere(world, &workload, Fan::Extremes(recoveries))
@@ -114,10 +115,14 @@ impl Beginning {
     /// at those is a matter of shorter workloads.
     fn operations_before_last(&self, world: &World, workload: &[Step]) -> u32 {
         let Some((_, before)) = workload.split_last() else { return 0 };
-        let mut run = Run::on(world, Fan::None, self.disk.kill(), self.reference.clone());
-        // Where it stops, the shorter workload stops, and says so.
-        let _ = before.iter().enumerate().try_for_each(|(at, step)| run.step(at, step).map(drop));
-        u32::try_from(run.disk.operations() - self.disk.operations()).unwrap_or(u32::MAX)
+        let mut steps = before.iter().enumerate();
+        let operations = apart(|| {
+            let mut run = Run::on(world, Fan::None, self.disk.kill(), self.reference.clone());
+            // Where it stops, the shorter workload stops, and says so.
+            let _ = steps.try_for_each(|(at, step)| run.step(at, step).map(drop));
+            run.disk.operations()
+        });
+        u32::try_from(operations - self.disk.operations()).unwrap_or(u32::MAX)
     }
 
     /// Runs the workload once for each operation of the disk that its last one does, and once to its
@@ -135,15 +140,18 @@ impl Beginning {
             let end = [Step::Cut(CutChoice::Nothing.into()), Step::Read];
             let case =
                 Case::new(world.name(), [&self.steps, &[power][..], workload, &end].concat());
-            let mut run = Run::on(world, fan, self.disk.kill(), self.reference.clone());
-            let mut flow = Flow::On;
-            for (at, step) in case.steps.iter().enumerate().skip(begun) {
-                flow = run.step(at, step).map_err(|stop| Box::new(stop.failure(&case, at)))?;
-                if flow != Flow::On {
-                    break;
+            let (flow, more) = apart(|| {
+                let mut run = Run::on(world, fan, self.disk.kill(), self.reference.clone());
+                let mut flow = Flow::On;
+                for (at, step) in case.steps.iter().enumerate().skip(begun) {
+                    flow = run.step(at, step).map_err(|stop| Box::new(stop.failure(&case, at)))?;
+                    if flow != Flow::On {
+                        break;
+                    }
                 }
-            }
-            images += run.images;
+                Ok::<_, Box<Failure>>((flow, run.images))
+            })?;
+            images += more;
             if flow != Flow::Down {
                 break;
             }

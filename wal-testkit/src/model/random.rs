@@ -1,6 +1,6 @@
 //! Long histories by chance.
 
-use super::run::{Fan, Run};
+use super::run::{Fan, Run, apart};
 use super::{Case, Failure, Step, World};
 use crate::{Call, CutChoice, Fault, FaultRule, Room, Tape};
 
@@ -13,7 +13,7 @@ const BESIDE: u64 = 6;
 /// Runs the history of this seed in this world, and at each crash some others beside the one that
 /// the history goes on from. Says how many images were checked.
 pub fn random(world: &World, seed: u64) -> Result<u64, Box<Failure>> {
-    Run::new(world, Fan::Seeds { seed, count: BESIDE }).case(&history(world, seed))
+    apart(|| Run::new(world, Fan::Seeds { seed, count: BESIDE }).case(&history(world, seed)))
 }
 
 /// The history of this seed in this world.

@@ -8,7 +8,8 @@ mod opening;
 mod others;
 mod stop;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
 
 use wal_core::Error;
 
@@ -31,14 +32,23 @@ pub struct Failure {
     pub case: Case,
 }
 
-/// Runs this case alone. Says how many images were checked; `told` gets every step with its outcome,
+/// Runs this case alone, on a thread of its own. Says how many images were checked; `told` gets every step with its outcome,
 /// and at the end the operations of the disk.
 pub fn replay(world: &World, case: &Case, told: &History) -> Result<u64, Box<Failure>> {
-    let mut run = Run::new(world, Fan::None);
-    run.told = Some(told.clone());
-    let outcome = run.case(case);
-    told.note(format!("the disk:\n{}", run.disk.trace()));
-    outcome
+    apart(|| {
+        let mut run = Run::new(world, Fan::None);
+        run.told = Some(told.clone());
+        let outcome = run.case(case);
+        told.note(format!("the disk:\n{}", run.disk.trace()));
+        outcome
+    })
+}
+
+/// Does this on a thread of its own, on which no case has run before: what the log, its world and its
+/// counters keep for a thread begins anew. A case that fails by what another one has left there would
+/// not fail alone.
+pub(super) fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// A log, the disk under it, and the model of both.

@@ -1,6 +1,6 @@
 //! Makes a case that fails as small as it gets.
 
-use super::run::{Fan, Run};
+use super::run::{Fan, Run, apart};
 use super::{Case, Failure, Invariant, Step, World};
 
 /// Runs spent on shrinking, at the most.
@@ -70,13 +70,13 @@ impl Shrinking<'_> {
 
     /// Writes out the choices of every cut by a seed.
     fn records_cuts(&mut self) {
-        let mut run = Run::new(self.world, Fan::None);
-        run.cuts = Some(Vec::new());
-        if run.case(&self.best.case).is_ok() {
-            return;
-        }
+        let recorded = apart(|| {
+            let mut run = Run::new(self.world, Fan::None);
+            run.cuts = Some(Vec::new());
+            run.case(&self.best.case).is_err().then_some(run.cuts).flatten()
+        });
         let mut steps = self.best.case.steps.clone();
-        for (at, recorded) in run.cuts.unwrap_or_default() {
+        for (at, recorded) in recorded.unwrap_or_default() {
             if let Some(Step::Cut(cut) | Step::Power(_, cut)) = steps.get_mut(at) {
                 *cut = recorded;
             }
@@ -89,7 +89,7 @@ impl Shrinking<'_> {
         let Some(runs) = self.runs.checked_sub(1) else { return false };
         self.runs = runs;
         let case = Case::new(self.world.name(), steps);
-        match Run::new(self.world, Fan::None).case(&case) {
+        match apart(|| Run::new(self.world, Fan::None).case(&case)) {
             Err(failure) if failure.violation.invariant == self.invariant => {
                 // As it was given: what is behind the step that failed goes by itself.
                 self.best = *failure;

@@ -111,6 +111,9 @@ fn report<'w>(what: &str, outcome: &Outcome, world: &dyn Fn(u64) -> &'w World) -
     println!("\n{violation}\n  {case}\nshrinking ...");
     let small = shrink(world(*number), failure);
     println!("\n{}\nrun it again with\n  --replay '{}'", small.violation, small.case);
+    if replay(world(*number), &small.case, &History::new()).is_ok() {
+        println!("which does NOT fail alone: something else than the case decides; job {number}");
+    }
     false
 }
 

@@ -33,9 +33,15 @@ thread_local! {
 
 /// Does this as a process that was forked off.
 pub(crate) fn in_child(work: &mut dyn FnMut()) {
+    struct Returns;
+    impl Drop for Returns {
+        fn drop(&mut self) {
+            PROCESS.set(0);
+        }
+    }
     PROCESS.set(1);
+    let _returns = Returns;
     work();
-    PROCESS.set(0);
 }
 
 /// How the product is set up.

@@ -7,7 +7,7 @@ use super::super::{Cut, Step};
 use super::full::opens_full;
 use super::opening::{open, recover};
 use super::others::looks;
-use super::{Run, Stop};
+use super::{Run, Stop, apart};
 use crate::chance::Chance;
 use crate::{CutChoice, SimDisk};
 
@@ -67,11 +67,16 @@ impl Run<'_> {
         let mut reference = self.reference.clone();
         reference.goes_down();
         self.images += 1;
-        let on_full = opens_full(self.world, &image, &reference, Crash::Power);
-        let beside = on_full.and_then(|()| looks(self.world, &image, &reference));
-        beside.map_err(|violation| (violation, vec![Step::Look, Step::Read]))?;
-        recover(self.world, &image, &mut reference, &mut found)
-            .map_err(|violation| (violation, shown))?;
+        let world = self.world;
+        // What the case itself has left on its thread is not for these: else it would go another way
+        // where nothing is tried beside.
+        apart(|| {
+            let on_full = opens_full(world, &image, &reference, Crash::Power);
+            let beside = on_full.and_then(|()| looks(world, &image, &reference));
+            beside.map_err(|violation| (violation, vec![Step::Look, Step::Read]))?;
+            recover(world, &image, &mut reference, &mut found)
+                .map_err(|violation| (violation, shown))
+        })?;
         match (again, found) {
             (Some(image), Some(found)) => self.interrupts(&image, &found),
             _ => Ok(()),

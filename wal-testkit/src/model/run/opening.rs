@@ -10,7 +10,7 @@ use super::super::invariant::{Check, Invariant, Violation};
 use super::super::reference::Reference;
 use super::super::world::Open;
 use super::full::{may_prune, opens_full};
-use super::{Faults, Flow, Run, Stop};
+use super::{Faults, Flow, Run, Stop, apart};
 use crate::allocated::allocated;
 use crate::{Counts, LogUnderTest, Room, SimDisk};
 
@@ -36,7 +36,7 @@ impl Run<'_> {
             self.full = false;
             let disk = self.disk.clone();
             if self.rot == Rot::None && self.armed.is_none() {
-                opens_full(self.world, &disk, &self.reference, self.crash)?;
+                apart(|| opens_full(self.world, &disk, &self.reference, self.crash))?;
             }
             let opened = match self.opens(&disk) {
                 Ok(opened) => opened,
