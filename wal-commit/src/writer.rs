@@ -311,16 +311,13 @@ impl Writer {
     /// Records in the anchor alone that the log begins here. It is durable when this returns. Every
     /// header that is written later says the same.
     fn anchor_start(&mut self, start: Start, watermark: Lsn) -> Result<()> {
-        let Some((_, newest)) = self.extent() else {
+        // What the anchor names is durable: the header of the newest segment, and all before that.
+        let Some(anchor) = self.anchor_of(watermark.max(start.lsn.previous()), start) else {
             return Err(Error::new(ErrorKind::Invalid, "the log has no segment"));
         };
-        // What the anchor names is durable: the header of the newest segment, and all before that.
-        let last_lsn = watermark.max(start.lsn.previous());
-        let end = self.current.as_ref().map_or(0, |current| current.open.durable_end());
-        let anchor = Anchor::new(self.log, newest, last_lsn, start).durable_end(end);
         let written = self.store.write_anchor(&anchor.encode());
         written.map_err(|cause| Error::io("writing the log's anchor failed", cause))?;
-        self.noted = last_lsn;
+        self.noted = anchor.last_lsn;
         if let Some(current) = &mut self.current {
             current.open.note_start(start);
         }
@@ -333,10 +330,39 @@ impl Writer {
     /// none: not even the newest segment alone is a dead end then. Where it fails, what the anchor said
     /// before stays true; not so where the writer's place was taken.
     pub(crate) fn note_durable(&mut self, durable: Lsn) -> Result<()> {
-        let (Some((start, newest)), true) = (self.extent(), durable > self.noted) else {
+        let (Some((start, _)), true) = (self.extent(), durable > self.noted) else {
             return Ok(());
         };
-        self.tell_anchor(Anchor::new(self.log, newest, durable, start))
+        match self.anchor_of(durable, start) {
+            Some(anchor) => self.tell_anchor(anchor),
+            None => Ok(()),
+        }
+    }
+
+    /// What the anchor is told of a log that is durable through this record and begins here; `None` where
+    /// it has no segment.
+    ///
+    /// Where no segment is being written, the anchor may know more of the newest one than this writer: of
+    /// a log that was closed, that its seal was durable, without which a seal that vanishes would not be
+    /// missed. That stays true until something follows that segment, and so is said again.
+    fn anchor_of(&self, durable: Lsn, start: Start) -> Option<Anchor> {
+        let (_, newest) = self.extent()?;
+        if let Some(current) = &self.current {
+            let end = current.open.durable_end();
+            return Some(Anchor::new(self.log, newest, durable, start).durable_end(end));
+        }
+        let known = self.store.read_anchor().ok().flatten();
+        let known = known.and_then(|bytes| Anchor::decode(&bytes).ok());
+        let known = known.filter(|known| known.log == self.log);
+        // What is vouched for of the segment before the next one; its seal may be in a cache alone.
+        let vouched = self.predecessor.map(|before| (before.id, before.length));
+        let (newest, last_lsn) = known.map_or((newest, durable), |known| {
+            (newest.max(known.newest), durable.max(known.last_lsn))
+        });
+        let ends = [known.map(|known| (known.newest, known.durable_end)), vouched];
+        let of_newest = ends.into_iter().flatten().filter(|&(id, _)| id == newest);
+        let end = of_newest.map(|(_, end)| end).max().unwrap_or(0);
+        Some(Anchor::new(self.log, newest, last_lsn, start).durable_end(end))
     }
 
     /// Makes the segment that takes over from the current one, so that where there is no room for it

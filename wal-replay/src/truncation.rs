@@ -80,6 +80,9 @@ pub fn truncate(
 /// the cut, and a wrong one would keep the log from opening; so nothing is cut before this is durable.
 /// Where it is durable and nothing is cut, it says less than it could.
 ///
+/// What it knows of the bytes of the newest segment stays: they are there until another one is in force, and
+/// where the cut finds no room the log goes on with all of them.
+///
 /// It is written also where it says no more as it is read: what is read may be in a cache alone, left
 /// there by a lowering that failed. And with it goes where the log begins as its writer knows it, for
 /// the anchor that is read may have the start of a prune that failed, behind the cut.
@@ -88,7 +91,8 @@ fn lower(store: &dyn SegmentStore, lsn: Lsn, start: Option<Start>) -> Result<()>
     let start = start.unwrap_or(known.start);
     let newest = known.newest.max(start.segment);
     let last_lsn = known.last_lsn.min(lsn).max(start.lsn.previous());
-    anchor::write(store, &Anchor::new(known.log, newest, last_lsn, start))
+    let end = if newest == known.newest { known.durable_end } else { 0 };
+    anchor::write(store, &Anchor::new(known.log, newest, last_lsn, start).durable_end(end))
 }
 
 /// What a truncation is to do.

@@ -311,3 +311,48 @@ fn b2_a_log_whose_newest_segment_is_empty_can_be_pruned_and_opened() {
     }
     assert!(full > 10, "{full}");
 }
+
+/// Blanks the blocks of the newest segment's seal, as a disk does that loses them.
+fn without_the_seal(disk: &SimDisk) -> SimDisk {
+    let after = disk.power_cut(CutChoice::Everything);
+    let contents = after.contents().unwrap();
+    let (name, bytes) =
+        contents.iter().rfind(|(name, _)| name.strip_suffix(".wal").is_some()).unwrap();
+    let seal = u64::from_le_bytes(bytes[bytes.len() - 8..].try_into().unwrap());
+    assert_eq!(seal % 4096, 0, "{name} is sealed");
+    let file = after.open(name).unwrap();
+    let len = bytes.len() - usize::try_from(seal).unwrap();
+    file.write_all_at(seal, &vec![0; len]).unwrap();
+    file.sync_data().unwrap();
+    after
+}
+
+/// A log was closed, and its anchor knew that all of its newest segment was durable, the seal too. Then it
+/// was opened where there was no room: a prune, an append without room or a truncation without room wrote
+/// the anchor again, and that knew nothing of the segment any more. A seal that vanished after that was
+/// not missed: the log looked like one whose writer was killed.
+#[test]
+fn an_anchor_written_again_forgets_nothing_of_the_newest_segment() {
+    for what in ["nothing", "prune", "append", "truncate"] {
+        let disk = closed();
+        let (wal, _) = over(&disk).open().unwrap();
+        disk.set_room(Some(0));
+        match what {
+            "prune" => assert!(wal.prune_before(Lsn::new(40)).unwrap() > Lsn::FIRST),
+            "append" => {
+                let appended = wal.append([7; 700]).and_then(|lsn| wal.wait_for_lsn(lsn).wait());
+                assert_eq!(appended.unwrap_err().kind(), ErrorKind::StorageFull);
+            }
+            "truncate" => {
+                let cut = wal.truncate_after(Lsn::new(50));
+                assert_eq!(cut.unwrap_err().kind(), ErrorKind::StorageFull);
+            }
+            _ => {}
+        }
+        let disk = disk.kill();
+        drop(wal);
+        sound_after_a_cut(&disk, 60, what);
+        let error = over(&without_the_seal(&disk)).open().map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{what}: {error:?}");
+    }
+}
