@@ -9,13 +9,16 @@ use wal_core::{SegmentSpace, SegmentSyncer, SegmentWriter, Unwritten};
 use super::pending::PendingSegment;
 use super::preparation::{Prepared, is_full};
 use super::syncs::Syncs;
-use super::transfer::{uninterrupted, write_zeros};
+use super::transfer::uninterrupted;
 use super::writing::Block;
 use super::{OpenFile, zeros};
 use crate::sync::{AtomicU64, Ordering};
 
 /// No file system in use cuts a file in smaller units than this.
 const BLOCK: u64 = 4096;
+
+/// Zeros that are written at once.
+const PIECE: usize = 1 << 20;
 
 /// Appends to one file. Refuses once a sync of the file has failed.
 ///
@@ -29,6 +32,9 @@ pub(super) struct FileWriter {
     space: SegmentSpace,
     block: Block,
     end: u64,
+    /// Where what a write without room has left behind the end may reach; no further than the end where
+    /// there is nothing of the kind.
+    garbage_end: u64,
     size: u64,
     /// When a quarter of the segment was written.
     quarter: Option<Instant>,
@@ -58,8 +64,18 @@ impl FileWriter {
         let syncer = Arc::new(FileSyncer { file, segment, syncs, written, forgotten });
         let space = SegmentSpace { durable_len: prepared.end(), unwritten };
         let (block, quarter, next) = (Block::default(), None, Next::NotYet);
-        let mut writer =
-            Self { zeros, syncer, prepared, space, block, end: 0, size, quarter, next };
+        let mut writer = Self {
+            zeros,
+            syncer,
+            prepared,
+            space,
+            block,
+            end: 0,
+            garbage_end: 0,
+            size,
+            quarter,
+            next,
+        };
         writer.want_zeros();
         writer
     }
@@ -73,19 +89,41 @@ impl FileWriter {
         }
     }
 
-    /// Gives back what a write of `len` bytes that found no room has left behind the end, and blanks what
-    /// there is of it in prepared space and in the last block that stays. Whole frames may be among it, and
-    /// look like records that were acknowledged: the next open would want room to carry them over, on a disk
-    /// that is full of them. Where this fails, no more is lost than that room.
-    fn cut_garbage(&self, len: u64) {
-        let file = &self.syncer.file;
-        let (Ok(size), Ok(block)) = (file.size(), file.block_size()) else { return };
-        let border = self.end.max(self.prepared.end()).next_multiple_of(block.max(BLOCK));
+    /// Gives back what a write that found no room has left behind the end, and blanks what there is of it
+    /// in prepared space and in the last block that stays. Whole frames may be among it, each sound and in
+    /// its place. They look like records that were acknowledged: the next open would want room to carry
+    /// them over, on a disk that is full of them. And another frame than theirs may come in front of what
+    /// is left of them, as one with a new start does: then they are out of order, which is damage.
+    ///
+    /// So nothing is appended before this has gone well. None of it has to be durable by itself: the cut and
+    /// the zeros come before the next append, and the sync that covers that one covers them; without it
+    /// nothing was acknowledged behind the end, and the frames are what they were, written and in doubt.
+    /// Where appends sync themselves no such sync comes, and so the cut gets one here; the zeros are
+    /// appends of their kind.
+    fn clear_garbage(&mut self) -> io::Result<()> {
+        let FileSyncer { file, syncs, segment, .. } = &*self.syncer;
+        let writing = segment.life.settings.writing;
+        let size = file.size()?;
+        let border = self.end.max(self.prepared.end());
+        let border = border.next_multiple_of(file.block_size()?.max(BLOCK));
         if size > border {
-            uninterrupted(|| file.set_len(border)).ok();
+            uninterrupted(|| file.set_len(border))?;
+            if writing.syncs_itself() {
+                syncs.run(|| file.sync_data())?;
+            }
         }
-        let more = size.min(border).min(self.end + len).saturating_sub(self.end);
-        write_zeros(&**file, self.end, more, || Ok(())).ok();
+        // In whole blocks, where nothing else can be written.
+        let unit = if writing.access().passes_cache() { BLOCK } else { 1 };
+        let until = size.min(self.garbage_end).next_multiple_of(unit).min(border);
+        let zeros = vec![0; PIECE];
+        let mut at = self.end;
+        while at < until {
+            let piece = usize::try_from(until - at).map_or(PIECE, |left| left.min(PIECE));
+            writing.write(&**file, at, &zeros[..piece], &mut self.block)?;
+            at += piece as u64;
+        }
+        self.garbage_end = 0;
+        Ok(())
     }
 
     fn want_zeros(&mut self) {
@@ -97,10 +135,13 @@ impl FileWriter {
 
 impl SegmentWriter for FileWriter {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let FileSyncer { file, syncs, segment, .. } = &*self.syncer;
+        self.syncer.segment.life.check_process()?;
+        self.syncer.syncs.check()?;
+        if self.garbage_end > self.end {
+            self.clear_garbage()?;
+        }
+        let FileSyncer { file, segment, .. } = &*self.syncer;
         let life = &segment.life;
-        life.check_process()?;
-        syncs.check()?;
         let end = self.end + bytes.len() as u64;
         self.prepared.reach(&**file, end)?;
         if let Some(zeros) = &mut self.zeros {
@@ -112,8 +153,10 @@ impl SegmentWriter for FileWriter {
             written = writing.write(&**file, self.end, bytes, &mut self.block);
         }
         if let Err(error) = written {
-            if is_full(&error) && !writing.access().passes_cache() {
-                self.cut_garbage(bytes.len() as u64);
+            if is_full(&error) {
+                self.garbage_end = end;
+                // What cannot be cleared now is when the next append comes.
+                self.clear_garbage().ok();
             }
             return Err(error);
         }
