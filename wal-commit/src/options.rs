@@ -105,8 +105,10 @@ impl Options {
         if self.buffer_size == 0 || self.buffer_size > MAX_BODY_LEN {
             return invalid("buffer_size is zero or above 1 GiB");
         }
-        if !self.alignment.is_power_of_two() || !(8..=4096).contains(&self.alignment) {
-            return invalid("alignment is not a power of two from 8 to 4096 bytes");
+        // No setting is above 4096. A log's headers may name more, and what they name is kept: as much as a
+        // recovery takes from them.
+        if !self.alignment.is_power_of_two() || !(8..=1 << 20).contains(&self.alignment) {
+            return invalid("alignment is not a power of two from 8 to 1048576 bytes");
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wal_core::format::{
     Anchor, FRAME_ALIGN, FRAME_HEADER_LEN, HEADER_LEN, MAX_BODY_LEN, OpenSegment, Predecessor,
-    SegmentHeader, Stamp, Start, UNBOUNDED, round_up,
+    SEAL_ALIGN, SegmentHeader, Stamp, Start, UNBOUNDED, round_up,
 };
 use wal_core::{
     Acknowledgement, Applied, CurrentSegment, Env, Epoch, Error, ErrorKind, Fenced, LogId, Lsn,
@@ -23,9 +23,11 @@ const TRANSFORMED: usize = 1 << 20;
 /// Space that is worth a segment, in bytes, where the disk has not as much as the settings say.
 const WORTHWHILE: u64 = 64 << 10;
 
-/// What may be in flight besides frames, in bytes: the padding that fills a segment's last block, and a seal
-/// but for its index.
-const ENDING: u64 = 4 * HEADER_LEN as u64;
+/// What may be in flight besides frames, in bytes: the padding that fills a segment's last block, which is
+/// as large as the alignment, and a seal but for its index.
+fn ending(alignment: u32) -> u64 {
+    SEAL_ALIGN.max(u64::from(alignment)) + 3 * SEAL_ALIGN
+}
 
 /// Knows the segment being written and how to make the next one. Everything here runs under one
 /// lock; what is durable is somebody else's to know and comes in with each call.
@@ -544,7 +546,7 @@ impl Writer {
             UNBOUNDED
         } else {
             let frames = self.options.in_flight().max(in_flight);
-            frames.max(seal_in_flight(size)) + ENDING
+            frames.max(seal_in_flight(size)) + ending(self.options.alignment)
         };
         header.predecessor = self.predecessor;
         header.start = self.start.unwrap_or(header.start);
@@ -660,7 +662,7 @@ pub(crate) enum Ending {
 
 /// What the header of this segment lets be in flight, but for what ends the segment.
 fn frames_in_flight(open: &OpenSegment) -> u64 {
-    open.header().in_flight.saturating_sub(ENDING)
+    open.header().in_flight.saturating_sub(ending(open.header().alignment))
 }
 
 /// The most bytes of a seal's index, for a segment of this size: an entry every 64 KiB. It is written when

@@ -147,11 +147,17 @@ impl Builder {
                 (Arc::new(store), Some(fit))
             }
         };
+        // A header has so many bytes, and is the first append of a segment. No block of ours is larger.
+        let blocks = store.guarantees().alignment;
+        if blocks > 4096 {
+            let what = format!("the store takes appends in blocks of {blocks} bytes, above 4096");
+            return Err(Error::new(ErrorKind::Invalid, what));
+        }
         let lock = lock_store(&*store)?;
         let mut options = self.config.options();
         let mut recovering = RecoverOptions::default();
         recovering.codec = self.codec;
-        options.alignment = options.alignment.max(store.guarantees().alignment);
+        options.alignment = options.alignment.max(blocks);
         recovering.alignment = options.alignment;
         recovering.segment_size = options.segment_size;
         let recovered = match (recover(&*store, &*self.env, &recovering), &self.prune_if_full) {

@@ -166,6 +166,9 @@ impl Config {
         if self.segment_size > MAX_SEGMENT_SIZE {
             return Err(invalid("segment_size", "is above 2 TiB, the most that a seal can index"));
         }
+        if !self.alignment.is_power_of_two() || !(8..=4096).contains(&self.alignment) {
+            return Err(invalid("alignment", "is not a power of two from 8 to 4096 bytes"));
+        }
         // Its errors begin with the field.
         let named = |error: Error| Error::new(error.kind(), format!("wal.{}", error.what()));
         self.options().validate().map_err(named)

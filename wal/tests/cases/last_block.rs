@@ -5,7 +5,9 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use wal::parts::core::format::{FrameHeader, FrameKind, HEADER_LEN, Identity, SegmentHeader};
+use wal::parts::core::{Epoch, LogId, SegmentId, SegmentStore};
 use wal::parts::replay::{Verdict, Verification};
+use wal::parts::segment::FileStore;
 use wal::{Error, ErrorKind, Lsn, Reader, Strategy, Wal};
 
 const BLOCK: usize = 4096;
@@ -42,6 +44,31 @@ impl Log {
         let (log, wal) = Self::written(records);
         wal.close().unwrap();
         log
+    }
+
+    /// A closed log whose blocks are larger than any setting makes them, as another program's may be: all
+    /// its flushes are padded by what the header of its first segment says.
+    fn closed_in_blocks_of(alignment: u32, records: u64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FileStore::open(dir.path()).unwrap();
+        let lock = store.lock().unwrap();
+        let (id, log) = (SegmentId::FIRST, LogId([5; 16]));
+        let mut header = SegmentHeader::new(log, id, Epoch::new(1), Lsn::FIRST, 7);
+        header.alignment = alignment;
+        let mut writer = store.create(id, 16 << 10).unwrap();
+        header.unwritten = writer.space().unwritten;
+        header.space = writer.space().durable_len;
+        writer.append(&header.encode()).unwrap();
+        writer.syncer().sync().unwrap();
+        drop((writer, lock, store));
+        let size = 5 * u64::from(alignment);
+        let (wal, recovery) = Self::builder(dir.path()).segment_size(size).open().unwrap();
+        assert_eq!(recovery.alignment, alignment);
+        for lsn in 1..=records {
+            assert_eq!(wal.append_durable(record(lsn)).unwrap(), Lsn::new(lsn));
+        }
+        wal.close().unwrap();
+        Self { dir, records }
     }
 
     /// As the death of its process leaves it, seen through a copy.
@@ -163,7 +190,12 @@ fn end(bytes: &[u8]) -> usize {
 }
 
 /// Takes each block and each sector of what counts of each segment, in each way.
-fn sweep(log: &Log, mut judge: impl FnMut(Judged, &str)) {
+fn sweep(log: &Log, judge: impl FnMut(Judged, &str)) {
+    sweep_by(log, &[BLOCK, 512], judge);
+}
+
+/// As above, blocks of these sizes.
+fn sweep_by(log: &Log, sizes: &[usize], mut judge: impl FnMut(Judged, &str)) {
     let segments = log.segments();
     for (number, (name, bytes)) in segments.iter().enumerate() {
         let next = segments.get(number + 1);
@@ -172,7 +204,7 @@ fn sweep(log: &Log, mut judge: impl FnMut(Judged, &str)) {
             Some(this) => usize::try_from(this.length + this.seal_len).unwrap(),
             None => end(bytes),
         };
-        for size in [BLOCK, 512] {
+        for &size in sizes {
             for block in 0..counts.div_ceil(size) {
                 for loss in [Loss::Zeroed, Loss::Garbled] {
                     let lost = without(bytes, size, block, loss);
@@ -180,7 +212,7 @@ fn sweep(log: &Log, mut judge: impl FnMut(Judged, &str)) {
                         continue;
                     };
                     let what = format!("{name}, {size} bytes, {block}, {loss:?}");
-                    judge(log.judged(name, &lost, size == BLOCK), &what);
+                    judge(log.judged(name, &lost, size >= BLOCK), &what);
                 }
             }
         }
@@ -207,6 +239,22 @@ fn last_block() {
     let (name, bytes) = segments.last().unwrap();
     for cut in [1, 512, BLOCK, 2 * BLOCK, bytes.len() - HEADER_LEN, bytes.len()] {
         log.judged(name, &bytes[..bytes.len() - cut], true).is_corrupt(&format!("{cut} bytes cut"));
+    }
+}
+
+/// As above, of a log that was written for larger blocks than its settings allow: the seal has a block of
+/// that size, and no loss of one takes the seal with what it vouches for. What may be in flight counts the
+/// padding of such a block, too.
+#[test]
+fn last_block_of_large_blocks() {
+    for (alignment, records) in [(8 << 10, 9), (64 << 10, 5), (1 << 20, 1)] {
+        let log = Log::closed_in_blocks_of(alignment, records);
+        let block = usize::try_from(alignment).unwrap();
+        for (name, bytes) in &log.segments() {
+            let seal = frames(bytes).pop().unwrap();
+            assert_eq!((seal.1.kind, seal.0 % block), (FrameKind::Seal, 0), "{alignment}, {name}");
+        }
+        sweep_by(&log, &[block], |judged, what| judged.is_corrupt(what));
     }
 }
 
