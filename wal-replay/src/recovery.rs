@@ -20,7 +20,8 @@ use crate::survey::{Looked, Survey, look};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecoverOptions {
-    /// The codec of the records; [`CodecId::RAW`] takes any log.
+    /// The codec of the records; [`CodecId::RAW`] takes any log. Another one takes a log that names it, and
+    /// one that has no records.
     pub codec: CodecId,
     /// Flushes end on a multiple of this many bytes, a power of two from 8 on; or on a multiple of the
     /// [larger one](Recovery::alignment) that the log's newest segment names.
@@ -150,12 +151,21 @@ fn fresh_log(env: &dyn Env, begun: Vec<SegmentId>, present: &[SegmentId]) -> (Re
     (resume, report)
 }
 
+/// A log in which nothing was written yet takes any codec. One that names none, and has records, has them as
+/// plain bytes: they would be nonsense to the codec that is asked for, and what comes behind them to the
+/// next program that opens the log without one.
 fn check_codec(codec: CodecId, survey: &Survey, segment: &Segment) -> Result<()> {
     let written = survey.newest.codec;
-    if codec == CodecId::RAW || written == CodecId::RAW || codec == written {
+    if codec == CodecId::RAW || codec == written {
         return Ok(());
     }
-    let what = format!("the log was written with codec {written}, not {codec}");
+    let what = if written != CodecId::RAW {
+        format!("the log was written with codec {written}, not {codec}")
+    } else if survey.records() > 0 {
+        format!("the records of the log were written as plain bytes, not with codec {codec}")
+    } else {
+        return Ok(());
+    };
     Err(Error::new(ErrorKind::Unsupported, what).segment(segment.header.id))
 }
 

@@ -83,7 +83,8 @@ impl Builder {
     }
 
     /// Names the codec of the records in every segment header. A log that was written with another
-    /// one is then refused, instead of decoded into nonsense.
+    /// one is then refused, instead of decoded into nonsense; so is one with records that were written
+    /// without naming any. Name it from the first record on.
     pub fn codec(mut self, codec: CodecId) -> Self {
         self.codec = codec;
         self

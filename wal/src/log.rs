@@ -272,7 +272,8 @@ impl Wal {
     }
 
     /// The same log over records of type `R`. Refused with [`Invalid`](ErrorKind::Invalid) where the
-    /// log names another codec; name it in the [`Builder`], and the log itself remembers.
+    /// log names another codec; name it in the [`Builder`] before the first record is written, and the log
+    /// itself remembers.
     pub fn typed<R, C: Codec<R> + 'static>(&self, codec: C) -> Result<Typed<R>> {
         Typed::new(self.clone(), Arc::new(codec))
     }

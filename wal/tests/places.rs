@@ -307,6 +307,30 @@ fn a_typed_log_remembers_its_codec() {
     assert_eq!(bad.at_lsn(), Some(Lsn::new(4)));
 }
 
+/// A log of plain lines took any codec, and went on with it: its lines were nonsense to the program that read
+/// it, and what that program wrote was nonsense to the one before. What was written plainly is only that.
+/// A log without records takes any codec: one that was only opened, and one that is pruned or cut to nothing.
+#[test]
+fn a_log_of_plain_records_is_refused_to_a_codec() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |codec| Wal::builder(dir.path()).codec(codec).open();
+    let (wal, _) = open(CodecId::RAW).unwrap();
+    wal.append_batch(["plain", "lines"]).unwrap();
+    wal.close().unwrap();
+    let refused = open(Binary::ID).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    assert!(refused.what().contains("plain bytes"), "{refused:?}");
+    let (wal, recovery) = open(CodecId::RAW).unwrap();
+    assert_eq!((recovery.valid_records, recovery.codec), (2, CodecId::RAW));
+    wal.truncate_after(Lsn::ZERO).unwrap();
+    wal.close().unwrap();
+    let (wal, _) = open(Binary::ID).unwrap();
+    assert_eq!(wal.codec(), Binary::ID);
+    wal.append_durable([1]).unwrap();
+    wal.close().unwrap();
+    assert_eq!(open(CodecId::RAW).unwrap().1.codec, Binary::ID);
+}
+
 /// `typed` promised "the same verbs" and had four of them: a typed log in a task had to block it.
 #[test]
 fn a4_a_typed_log_has_the_verbs_of_the_log() {
