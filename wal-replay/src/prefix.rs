@@ -5,8 +5,10 @@ use wal_core::{ErrorKind, Lsn, Result, SegmentId, SegmentStore};
 
 use crate::anchor::{self, later};
 use crate::chain::{Chain, listed};
+use crate::moved::changed;
 use crate::scan::Scan;
 use crate::segment::{Opened, Segment};
+use crate::verify::{LOOKS, State};
 
 mod bound;
 
@@ -20,7 +22,23 @@ use bound::Unread;
 /// been that the records before it are cut off; so of those only such count as surely were not, up to
 /// [`Chain::until`]: by the segments behind it, by the frames of the damaged segment itself, or by the
 /// anchor. Damage inside a segment does not end the chain: a cursor over it ends there with the error.
+///
+/// A damaged log may have a writer, which an open does not keep from pruning and cutting: what it takes away
+/// while the headers are read is not lost. So it is looked at again until nothing has changed meanwhile, and
+/// [`Changed`](ErrorKind::Changed) says that this did not come.
 pub fn prefix(store: &dyn SegmentStore) -> Result<Option<Chain>> {
+    for _ in 0..LOOKS {
+        let state = State::of(store);
+        let found = look(store);
+        if state == State::of(store) {
+            return found;
+        }
+    }
+    Err(changed())
+}
+
+/// A look at all of it.
+fn look(store: &dyn SegmentStore) -> Result<Option<Chain>> {
     // What the anchor knows helps, and where it is damaged nothing is known.
     let known = anchor::read(store).ok().flatten();
     let present = listed(store)?;

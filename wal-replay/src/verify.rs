@@ -127,17 +127,17 @@ pub fn verify(store: &dyn SegmentStore, visit: &mut dyn FnMut(&FrameNote)) -> Re
 }
 
 /// How often a log that changes is looked at.
-const LOOKS: usize = 16;
+pub(crate) const LOOKS: usize = 16;
 
 /// What changes with every segment that is made, pruned or cut off.
 #[derive(PartialEq, Eq)]
-struct State {
+pub(crate) struct State {
     anchor: Option<Anchor>,
     present: Option<Vec<SegmentId>>,
 }
 
 impl State {
-    fn of(store: &dyn SegmentStore) -> Self {
+    pub(crate) fn of(store: &dyn SegmentStore) -> Self {
         Self { anchor: anchor::read(store).ok().flatten(), present: listed(store).ok() }
     }
 }

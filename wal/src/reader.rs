@@ -86,7 +86,8 @@ impl Reader {
     /// Beside a process that prunes the log, the segments that the cursor comes to may be gone by then:
     /// that is [`NotFound`](ErrorKind::NotFound), and a cursor from where the log begins by now reads on.
     /// Where the log is cut, or a writer opens it and recovers it, the cursor goes on with what is in force
-    /// by then, or says [`Changed`](ErrorKind::Changed): look again.
+    /// by then, or says [`Changed`](ErrorKind::Changed): look again. What it had read ahead before that, it
+    /// gives as it was.
     pub fn read_from(&self, lsn: Lsn) -> Result<Cursor> {
         self.settled(|survey| match survey {
             None => Ok(Cursor::empty(Arc::clone(&self.store))),

@@ -17,6 +17,8 @@ pub(crate) enum Step {
     Append,
     Sync,
     Trim,
+    /// Not before it: the segments were listed, and nothing was done with the list yet.
+    Listed,
 }
 
 type Hook = Arc<dyn Fn(Step) -> io::Result<()> + Send + Sync>;
@@ -102,7 +104,9 @@ impl SegmentStore for Hooked {
     }
 
     fn list(&self) -> io::Result<Vec<SegmentId>> {
-        self.below.list()
+        let listed = self.below.list();
+        (self.hook)(Step::Listed)?;
+        listed
     }
 
     fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
