@@ -250,13 +250,7 @@ impl Pipeline {
     /// As [`close`](Self::close), and calls `last` once the log is sealed and while the store's lock is
     /// still held: for a last change of the store.
     pub fn close_then(&self, last: impl FnOnce() -> Result<()>) -> Result<()> {
-        self.check_process()?;
-        lock(&self.flusher.stage).close(closed());
-        self.flusher.end_waiting_for_room();
-        // `Relaxed`: it only picks the one who calls.
-        if !self.stopped.swap(true, Ordering::Relaxed) {
-            self.strategy.stop();
-        }
+        self.end_strategy()?;
         let finished = self.flusher.finish(last);
         if let Err(error) = &finished
             && error.kind() == ErrorKind::StorageFull
@@ -267,6 +261,20 @@ impl Pipeline {
             self.flusher.reject(self.flusher.asked(), error);
         }
         finished
+    }
+
+    /// The first step of a close, which takes no more records and ends the strategy. For a caller that
+    /// has a lock to take for the rest of it: the strategy's threads are waited for here, and may be in a
+    /// waker that wants that lock.
+    pub fn end_strategy(&self) -> Result<()> {
+        self.check_process()?;
+        lock(&self.flusher.stage).close(closed());
+        self.flusher.end_waiting_for_room();
+        // `Relaxed`: it only picks the one who calls.
+        if !self.stopped.swap(true, Ordering::Relaxed) {
+            self.strategy.stop();
+        }
+        Ok(())
     }
 
     /// As [`close`](Self::close), for a log whose last handle goes: where there is no room for what is

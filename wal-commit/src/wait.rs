@@ -62,8 +62,12 @@ impl Future for Wait {
         if polled.is_pending() && *asked != Asked::Yes {
             *asked = Asked::Yes;
             pipeline.issued(*lsn)?;
-            pipeline.strategy().waiting(*lsn, Waiter::Task)?;
+            let asked = pipeline.strategy().waiting(*lsn, Waiter::Task);
             polled = place.poll(context);
+            // The record comes first: what went wrong may be another's.
+            if polled.is_pending() {
+                asked?;
+            }
             if polled.is_pending()
                 && let Some(error) = place.pipeline.unclosed()
             {

@@ -44,7 +44,7 @@ pub use store::{
     SegmentSyncer, SegmentWriter, StoreLock, Unwritten,
 };
 pub use utc::Utc;
-pub use watermark::{Moment, Reached, Watermark, Woken};
+pub use watermark::{Moment, Reached, WakeLater, Watermark, Woken};
 
 /// Every seam can be a trait object, and every part can be shared between threads.
 const _: () = {

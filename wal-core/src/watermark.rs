@@ -2,8 +2,10 @@
 
 mod sync;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -261,12 +263,64 @@ impl Woken {
 
 impl Drop for Woken {
     fn drop(&mut self) {
+        if self.is_empty() || WakeLater::takes(self) {
+            return;
+        }
         for waker in self.first.take().into_iter().chain(self.others.drain(..)) {
             // Nothing of ours is in there: a waker that is broken half-way is nobody else's.
             if let Err(cause) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
                 // What was thrown may throw again at its end.
                 std::mem::forget(cause);
             }
+        }
+    }
+}
+
+/// As long as there is one of these on a thread, those whom the thread would wake wake later: when the
+/// first one of them is dropped. For a caller that holds a lock of its own across calls that wake, and
+/// drops this behind the lock: a waker is other people's code, and may want that lock.
+#[derive(Debug)]
+#[must_use = "the waiters wake when this is dropped: say when"]
+pub struct WakeLater {
+    /// Whether this is the first one of the thread.
+    first: bool,
+    /// It belongs to its thread.
+    of_thread: PhantomData<*const ()>,
+}
+
+impl WakeLater {
+    /// From here on.
+    pub fn begin() -> Self {
+        let first = LATER.try_with(|later| {
+            let mut later = later.borrow_mut();
+            later.is_none() && later.replace(Woken::default()).is_none()
+        });
+        // At the end of a thread there may be no place for them: then they wake at once.
+        Self { first: first.unwrap_or(false), of_thread: PhantomData }
+    }
+
+    /// Takes these over, where the thread is to wake later.
+    fn takes(woken: &mut Woken) -> bool {
+        let taken = LATER.try_with(|later| {
+            let mut later = later.borrow_mut();
+            let Some(later) = &mut *later else { return false };
+            if later.is_empty() {
+                // Without an allocation.
+                std::mem::swap(later, woken);
+            } else {
+                later.merge(std::mem::take(woken));
+            }
+            true
+        });
+        taken.unwrap_or(false)
+    }
+}
+
+impl Drop for WakeLater {
+    fn drop(&mut self) {
+        if self.first {
+            let woken = LATER.try_with(|later| later.borrow_mut().take());
+            drop(woken);
         }
     }
 }
@@ -347,6 +401,9 @@ fn indeterminate(first: &Error, lsn: Lsn) -> Error {
 
 thread_local! {
     static PARKER: Arc<Parker> = Arc::new(Parker::new());
+
+    /// Those who wake later, where there is a [`WakeLater`].
+    static LATER: RefCell<Option<Woken>> = RefCell::default();
 }
 
 /// Wakes a thread as a waker wakes a task.

@@ -4,12 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 
 use wal_commit::{Pipeline, Wait};
 use wal_core::format::Start;
 use wal_core::{
     Acknowledgement, Codec, CodecId, Env, Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore,
-    Transform,
+    Transform, WakeLater,
 };
 use wal_replay::{Chain, Cursor, RecoverOptions, Transforms, Until, survey, truncate};
 
@@ -48,6 +49,8 @@ struct Inner {
     parts: Parts,
     /// One change of the list of segments at a time, and none behind a close.
     pruning: Mutex<()>,
+    /// The thread that has the turn at that.
+    pruner: Mutex<Option<ThreadId>>,
     holds: Arc<Holds>,
     /// Counted up before and after each truncation.
     truncations: Arc<AtomicU64>,
@@ -74,7 +77,8 @@ impl Wal {
     pub(crate) fn assemble(parts: Parts) -> Self {
         let holds = Arc::new(Holds::new(Arc::clone(&parts.env)));
         let truncations = Arc::new(AtomicU64::new(0));
-        Self { inner: Arc::new(Inner { parts, pruning: Mutex::default(), holds, truncations }) }
+        let (pruning, pruner) = (Mutex::default(), Mutex::default());
+        Self { inner: Arc::new(Inner { parts, pruning, pruner, holds, truncations }) }
     }
 
     /// Stages a record and returns its LSN. Under the default strategy this never waits for the
@@ -207,6 +211,8 @@ impl Wal {
         if lsn < pipeline.staged_lsn() {
             pipeline.sync()?;
         }
+        // Behind the turn: a waker may want it.
+        let _later = WakeLater::begin();
         let _one_at_a_time = self.pruning()?;
         if lsn > pipeline.staged_lsn() {
             return Err(Error::new(ErrorKind::Invalid, "the LSN was never issued").lsn(lsn));
@@ -286,6 +292,10 @@ impl Wal {
     /// - Any other error means that something may be missing on disk; the next open recovers what is
     ///   there.
     pub fn close(&self) -> Result<()> {
+        // A waker may close the log, too: on a thread of the strategy, which is waited for here, and on
+        // this one, where it runs behind the turn.
+        self.pipeline().end_strategy()?;
+        let _later = WakeLater::begin();
         // What prunes removes segments under the store's lock, which goes below. It waits for nothing
         // but the disk.
         let _no_pruning = self.pruning()?;
@@ -360,15 +370,37 @@ impl Wal {
         Arc::clone(&self.inner.truncations)
     }
 
-    /// The turn at changing the list of segments, in the process that opened the log.
-    pub(crate) fn pruning(&self) -> Result<MutexGuard<'_, ()>> {
+    /// The turn at changing the list of segments, in the process that opened the log. Refused to a waker
+    /// that runs within this thread's own turn: a prune wakes those whom its sync has reached before it
+    /// removes anything, which may take its time.
+    pub(crate) fn pruning(&self) -> Result<Pruning<'_>> {
         self.pipeline().check_process()?;
-        Ok(lock(&self.inner.pruning))
+        let Inner { pruning, pruner, .. } = &*self.inner;
+        let this = thread::current().id();
+        if *lock(pruner) == Some(this) {
+            let what = "the log is being pruned by this thread, which wakes the caller meanwhile";
+            return Err(Error::new(ErrorKind::Invalid, what));
+        }
+        let turn = lock(pruning);
+        *lock(pruner) = Some(this);
+        Ok(Pruning { pruner, _turn: turn })
     }
 
     #[inline]
     fn pipeline(&self) -> &Arc<Pipeline> {
         &self.inner.parts.pipeline
+    }
+}
+
+/// A turn at changing the list of segments.
+pub(crate) struct Pruning<'a> {
+    pruner: &'a Mutex<Option<ThreadId>>,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Drop for Pruning<'_> {
+    fn drop(&mut self) {
+        *lock(self.pruner) = None;
     }
 }
 

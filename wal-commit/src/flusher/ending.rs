@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use wal_core::{Error, ErrorKind, Lsn, Result, Resume, Uncut};
+use wal_core::{Error, ErrorKind, Lsn, Result, Resume, Uncut, Woken};
 
 use super::{Flusher, closed, lock};
 use crate::stage::Staged;
@@ -21,18 +21,19 @@ impl Flusher {
     }
 
     fn end_log(&self) -> Result<()> {
-        let woken = self.guarded(|| {
+        let mut woken = Woken::default();
+        let ended = self.guarded(|| {
             let mut writing = self.turn_to_write()?;
-            let Some(writer) = &mut writing.writer else { return Ok(None) };
+            let Some(writer) = &mut writing.writer else { return Ok(()) };
             // All in one turn: what is written by now is durable before the seal vouches for it.
-            let result = self.end_segment(writer, Ending::OfLog);
+            let result = self.end_segment(writer, Ending::OfLog, &mut woken);
             if result.is_ok() {
                 writing.writer = None;
             }
-            self.end_turn(writing, result).map(Some)
-        })?;
+            self.end_turn(writing, result)
+        });
         drop(woken);
-        Ok(())
+        ended
     }
 
     /// Lets go of everything that can change the store, and of the store's lock behind it. Waits for

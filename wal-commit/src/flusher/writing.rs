@@ -88,7 +88,7 @@ impl Flusher {
                 let len = writer.prepare(taken, *next)?;
                 if !writer.fits(len) {
                     writer.make_following(len)?;
-                    woken.merge(self.end_segment(writer, Ending::OfSegment)?);
+                    self.end_segment(writer, Ending::OfSegment, woken)?;
                 }
                 woken.merge(self.bound_in_flight(writer, len)?);
                 if !woken.is_empty() {
@@ -123,14 +123,19 @@ impl Flusher {
 
     /// Ends the current segment: everything in it is durable before its seal says so, and before a
     /// successor can exist. The padding before the seal goes with the sync that there is in any case.
-    pub(super) fn end_segment(&self, writer: &mut Writer, ending: Ending) -> Result<Woken> {
+    /// Whoever that reaches goes to `woken`, also where the end fails: they wake behind the caller's turn.
+    pub(super) fn end_segment(
+        &self,
+        writer: &mut Writer,
+        ending: Ending,
+        woken: &mut Woken,
+    ) -> Result<()> {
         writer.fill_block(self.durable.get())?;
         lock(&self.tip).show(writer);
-        let woken = self.sync_once(None)?.unwrap_or_default();
+        woken.merge(self.sync_once(None)?.unwrap_or_default());
         let _turns = self.turn_to_sync(self.syncing.all())?;
         lock(&self.tip).segment = None;
-        writer.end_segment(ending)?;
-        Ok(woken)
+        writer.end_segment(ending)
     }
 
     /// Syncs first where `more` bytes, as they are stored, would leave more in flight than the segment's

@@ -113,7 +113,10 @@ impl Shared {
                 if is_final(&error) {
                     return;
                 }
+                // The task that waits for room goes on waiting, and nobody asks again for it.
+                self.wanted.store(true, Ordering::Release);
                 rest.leave_full_disk();
+                continue;
             }
             let pending = pending(log);
             if pending == 0 {

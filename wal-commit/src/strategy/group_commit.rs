@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
 
-use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
+use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter, WakeLater};
 
 use super::gather::Gather;
 use super::is_final;
@@ -169,8 +169,10 @@ impl Shared {
             let over = || log.durable() >= lsn || self.closing.load(Ordering::SeqCst);
             self.hold.wait(window, asked, self.gather.sync_time(), staged, over);
         }
-        log.write()?;
+        // Those who wake where a segment ends: a slow waker must not hold the baton up.
+        let _later = WakeLater::begin();
         let mut baton = Some(baton);
+        log.write()?;
         self.gather.sync(log, || baton = None)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
+use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter, WakeLater};
 
 use super::worker::{Rest, Worker};
 use super::{Driven, is_final};
@@ -77,6 +77,8 @@ impl CommitStrategy for Sync {
 
 impl Shared {
     fn commit(&self, log: &dyn Flush) -> Result<()> {
+        // Behind the turn: a waker that appends wants it, too.
+        let _later = WakeLater::begin();
         let _turn = lock(&self.one_at_a_time);
         log.write()?;
         log.sync()

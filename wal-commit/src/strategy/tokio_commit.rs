@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter};
+use wal_core::{
+    Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter, WakeLater,
+};
 
 use super::gather::Gather;
 use super::is_final;
@@ -188,6 +190,8 @@ impl Shared {
 
     /// Flushes once it can, unless somebody else has done so by then.
     fn flush_through(&self, lsn: Lsn) -> Result<()> {
+        // Behind the turn: a waker that closes the log waits for it.
+        let _later = WakeLater::begin();
         let _turn = lock(&self.flushing);
         let Some(log) = self.log() else { return Ok(()) };
         if log.durable() >= lsn { Ok(()) } else { self.lead(&*log) }
@@ -196,10 +200,12 @@ impl Shared {
     /// A flush for the task. The turn ends before the wait for those whom it has woken: a thread that
     /// blocks need not wait for others.
     fn flush_and_gather(&self, log: &dyn Flush) -> Result<()> {
+        let later = WakeLater::begin();
         let turn = lock(&self.flushing);
         let (durable, asked) = (log.durable(), self.asked.swap(false, Ordering::Relaxed));
         self.lead(log)?;
         drop(turn);
+        drop(later);
         if asked {
             let woken = log.durable().since(durable);
             let over =

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use wal_commit::{
-    GroupCommit, Interval, Options, Os, Parallel, Pipeline, Pipelined, Sync, WhenFull,
+    FlushThread, GroupCommit, Interval, Options, Os, Parallel, Pipeline, Pipelined, Sync, WhenFull,
 };
 use wal_core::{CommitStrategy, ErrorKind, Lsn, Uncut};
 use wal_testkit::{Profile, SimDisk, SimStore};
@@ -213,4 +213,45 @@ fn append_async_truncated() {
         Poll::Ready(appended) => assert_eq!(appended.unwrap(), staged.next()),
         Poll::Pending => panic!("there is room"),
     }
+}
+
+/// Where the end of a segment failed, those whom its sync had reached were woken within the turn at
+/// writing, and before the log was poisoned: a waker that synced hung the log.
+#[test]
+fn a_waker_syncs_though_the_seal_fails() {
+    struct Syncs(Arc<Pipeline>, AtomicBool);
+    impl Wake for Syncs {
+        fn wake(self: Arc<Self>) {
+            // Refused, for the log is poisoned by then.
+            let appended = self.0.append(b"from a waker").and_then(|_| self.0.sync());
+            self.1.store(appended.is_err(), Ordering::SeqCst);
+        }
+    }
+    let ending = Mutex::new(None);
+    let store = Hooked::new(SimStore::new(SimDisk::new(Profile::STRICT)), move |step| {
+        let mut ending = ending.lock().unwrap();
+        match (step, *ending) {
+            (Step::Create(id), None) if id.get() > 1 => *ending = Some(0),
+            (Step::Sync(_), Some(syncs)) => *ending = Some(syncs + 1),
+            _ => {}
+        }
+        // The first one is of the records, the second of the seal.
+        let fails = matches!(step, Step::Sync(_)) && *ending == Some(2);
+        if fails { Err(io::Error::other("no seal")) } else { Ok(()) }
+    });
+    let strategy = FlushThread::with_trigger(Duration::from_secs(3600), u64::MAX);
+    let log = start(store, Arc::new(strategy), many_segments()).unwrap();
+    let bell = Arc::new(Syncs(Arc::clone(&log), AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&bell));
+    let lsn = log.append(&[0; 900]).unwrap();
+    let mut wait = pin!(log.wait_async(lsn));
+    assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    for _ in 0..40 {
+        log.append(&[0; 900]).unwrap();
+    }
+    let syncing = Arc::clone(&log);
+    assert!(within("a sync", move || syncing.sync()).is_err());
+    assert!(bell.1.load(Ordering::SeqCst));
+    let polled = wait.poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Ready(Ok(()))), "its record is durable");
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Waker};
 use std::thread;
 
-use wal_commit::{GroupCommit, Options, Os, Pipeline, Sync};
-use wal_core::{CommitStrategy, ErrorKind, Lsn};
+use wal_commit::{GroupCommit, Interval, Options, Os, Pipeline, Sync, WhenDiskFull};
+use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter};
 use wal_testkit::{Call, Fault, FaultRule, Profile, SimDisk, SimStore};
 
 use crate::common::{Hooked, Step, left_of, one_segment, small_segments, start};
@@ -184,4 +184,57 @@ fn a_full_disk_at_a_sync_poisons() {
     let lsn = log.append(b"lost").unwrap();
     assert_eq!(log.wait(lsn).unwrap_err().kind(), ErrorKind::Poisoned);
     assert_eq!(left_of(&disk).records, [b"durable"]);
+}
+
+/// A task that waits for room under a long interval: the thread tried once, and then not before the
+/// interval was over, unless it was the log itself that made room.
+#[test]
+fn a_task_that_waits_for_room_need_not_ask_again() {
+    let failed = AtomicBool::new(false);
+    let store = Hooked::new(SimStore::new(SimDisk::new(Profile::STRICT)), move |step| match step {
+        Step::Create(_) if !failed.swap(true, SeqCst) => Err(io::ErrorKind::StorageFull.into()),
+        _ => Ok(()),
+    });
+    let mut options = one_segment();
+    options.when_disk_full = WhenDiskFull::Wait;
+    let strategy = Interval::new(std::time::Duration::from_secs(7200));
+    let log = start(store, Arc::new(strategy), options).unwrap();
+    let lsn = log.append(b"record").unwrap();
+    let wait = log.wait_async(lsn);
+    within("the wait", move || pollster::block_on(wait)).unwrap();
+}
+
+/// A task was told what went wrong although its record had become what it waited for.
+#[test]
+fn a_task_whose_record_is_durable_is_not_told_of_an_error() {
+    #[derive(Debug, Default)]
+    struct Odd(std::sync::OnceLock<Log>);
+    struct Log(Arc<dyn Flush>);
+    impl std::fmt::Debug for Log {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Log")
+        }
+    }
+    impl CommitStrategy for Odd {
+        fn acknowledges(&self) -> Acknowledgement {
+            Acknowledgement::Durable
+        }
+        fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
+            self.0.set(Log(log)).unwrap();
+            Ok(())
+        }
+        fn staged(&self, _: Lsn, _: Waiter) -> Result<()> {
+            Ok(())
+        }
+        fn waiting(&self, _: Lsn, _: Waiter) -> Result<()> {
+            let Log(log) = self.0.get().unwrap();
+            log.write()?;
+            log.sync()?;
+            Err(Error::new(ErrorKind::StorageFull, "no room for the next one"))
+        }
+        fn stop(&self) {}
+    }
+    let (_, log) = log(Odd::default(), one_segment());
+    let lsn = log.append(b"record").unwrap();
+    pollster::block_on(log.wait_async(lsn)).unwrap();
 }

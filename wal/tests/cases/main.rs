@@ -23,6 +23,7 @@ mod readers;
 mod reopen_race;
 mod reused;
 mod stale_spare;
+mod wakers;
 mod wide_transform;
 mod witness;
 mod zeros_after_transform;

@@ -25,7 +25,7 @@ const STRATEGIES: [Strategy; 7] = [
 ];
 
 /// Those, and the one that needs a runtime, which is entered meanwhile.
-fn strategies() -> (impl Iterator<Item = Strategy>, impl Sized) {
+pub(crate) fn strategies() -> (impl Iterator<Item = Strategy>, impl Sized) {
     #[cfg(feature = "tokio")]
     {
         let runtime =

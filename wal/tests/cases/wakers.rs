@@ -1,0 +1,128 @@
+//! A waker is other people's code: it appends, syncs, closes the log, prunes, or is its last handle.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use wal::parts::segment::MemoryStore;
+use wal::{Strategy, Wal};
+
+use crate::non_blocking::strategies;
+use crate::within;
+
+/// Does something with its handle when it is woken, and lets go of it.
+struct Bell {
+    wal: Mutex<Option<Wal>>,
+    does: fn(&Wal),
+    rang: AtomicBool,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        let wal = self.wal.lock().unwrap().take();
+        if let Some(wal) = wal {
+            (self.does)(&wal);
+            drop(wal);
+            self.rang.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+/// A log with a record that somebody waits for, and the bell that this one rings.
+fn log(strategy: Strategy, does: fn(&Wal)) -> (Wal, Arc<Bell>, impl Sized) {
+    let open = Wal::with_store(Arc::new(MemoryStore::new())).strategy(strategy).open();
+    let (wal, _) = open.unwrap();
+    let rang = AtomicBool::new(false);
+    let bell = Arc::new(Bell { wal: Mutex::new(Some(wal.clone())), does, rang });
+    let lsn = wal.try_append(b"record").unwrap();
+    let mut wait = wal.wait_for_lsn(lsn);
+    let waker = Waker::from(Arc::clone(&bell));
+    if Pin::new(&mut wait).poll(&mut Context::from_waker(&waker)).is_ready() {
+        waker.wake();
+    }
+    (wal, bell, wait)
+}
+
+fn rings(name: &str, bell: &Bell) {
+    let began = Instant::now();
+    while !bell.rang.load(Ordering::SeqCst) {
+        assert!(began.elapsed() < Duration::from_secs(60), "{name}: hangs");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Under `sync` the helper woke within the turn that an append needs.
+#[test]
+fn a_waker_appends_and_syncs() {
+    let (strategies, _runtime) = strategies();
+    for strategy in strategies {
+        let name = format!("{strategy:?}");
+        let (wal, bell, _wait) = log(strategy, |wal| {
+            wal.append(b"from a waker").unwrap();
+            wal.sync().unwrap();
+        });
+        rings(&name, &bell);
+        within(&name, move || wal.close()).unwrap();
+    }
+}
+
+/// Under `tokio` the thread that flushed woke within the turn that a close waits for.
+#[test]
+fn a_waker_closes_the_log() {
+    let (strategies, _runtime) = strategies();
+    for strategy in strategies {
+        let name = format!("{strategy:?}");
+        let (_wal, bell, _wait) = log(strategy, |wal| wal.close().unwrap());
+        rings(&name, &bell);
+    }
+}
+
+/// A close held the turn at pruning while it woke, and while it waited for a thread that did.
+#[test]
+fn a_waker_closes_a_log_that_is_being_closed() {
+    let (strategies, _runtime) = strategies();
+    for strategy in strategies {
+        let name = format!("{strategy:?}");
+        for _ in 0..20 {
+            let (wal, bell, _wait) = log(strategy.clone(), |wal| wal.close().unwrap());
+            within(&name, move || wal.close()).unwrap();
+            rings(&name, &bell);
+        }
+    }
+}
+
+/// A prune and a truncation held their turn while they woke.
+#[test]
+fn a_waker_prunes_a_log_that_is_being_pruned() {
+    for truncates in [false, true] {
+        let (wal, bell, _wait) = log(Strategy::FlushThread, |wal| {
+            // Within a prune on this thread it is refused.
+            let _ = wal.prune_before(wal.first_lsn());
+        });
+        within("a prune", move || {
+            wal.prune_before(wal.first_lsn()).unwrap();
+            if truncates {
+                wal.truncate_after(wal::Lsn::ZERO).unwrap();
+            }
+        });
+        rings("a prune", &bell);
+    }
+}
+
+/// A waker was the last handle: its end closed the log on the thread that woke.
+#[test]
+fn a_waker_is_the_last_handle() {
+    let (strategies, _runtime) = strategies();
+    for strategy in strategies {
+        let name = format!("{strategy:?}");
+        for _ in 0..20 {
+            let (wal, bell, _wait) = log(strategy.clone(), |_| {});
+            drop(wal);
+            rings(&name, &bell);
+        }
+    }
+}
