@@ -75,6 +75,12 @@ impl Flusher {
                 let what = "records were appended while the log was being truncated";
                 return Err(Error::new(ErrorKind::Invalid, what));
             }
+            let Some(writer) = &writing.writer else { return Err(closed()) };
+            if self.durable.get() < writer.last_lsn() {
+                // Its append may have been acknowledged, and the cut knows of no such record.
+                let what = "records were written while the log was being truncated";
+                return Err(Error::new(ErrorKind::Invalid, what).lsn(writer.last_lsn()));
+            }
             let Some(writer) = writing.writer.take() else { return Err(closed()) };
             stage.set_being_cut(true);
             drop(stage);

@@ -1,13 +1,14 @@
 //! Closing, truncating, and going away without either.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use wal_commit::{GroupCommit, Os, Pipeline, Sync};
 use wal_core::{CommitStrategy, Error, ErrorKind, Lsn, Uncut};
 use wal_testkit::{Counting, Profile, SimDisk, SimStore};
 
-use crate::common::{left_of, one_segment, start};
+use crate::common::{Hooked, Step, left_of, one_segment, start};
 use crate::within;
 
 fn log(strategy: impl CommitStrategy + 'static) -> (SimDisk, Arc<Pipeline>) {
@@ -124,5 +125,31 @@ fn a_truncation_without_room_leaves_the_log_as_it_was() {
     let lsn = log.append(b"three").unwrap();
     log.wait(lsn).unwrap();
     assert_eq!(left_of(&disk).records, [b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]);
+    log.close().unwrap();
+}
+
+/// A record that was written, and acknowledged as that, while a truncation synced was cut off without a
+/// word: only one that was still staged was looked for.
+#[test]
+fn a_truncation_refuses_beside_a_record_that_is_written() {
+    let (log, armed) =
+        (Arc::new(OnceLock::<Arc<Pipeline>>::new()), Arc::new(AtomicBool::new(false)));
+    let (appends, is_armed) = (Arc::clone(&log), Arc::clone(&armed));
+    let disk = SimDisk::new(Profile::STRICT);
+    let store = Hooked::new(SimStore::new(disk.clone()), move |step| {
+        // The truncation's own sync has done its work.
+        if matches!(step, Step::Synced(_)) && is_armed.swap(false, Ordering::SeqCst) {
+            appends.get().unwrap().append(b"meanwhile").unwrap();
+        }
+        Ok(())
+    });
+    let log = log.get_or_init(|| start(store, Arc::new(Os::new()), one_segment()).unwrap());
+    log.append(b"first").unwrap();
+    armed.store(true, Ordering::SeqCst);
+    let refused = log.truncate(|_| panic!("cut"));
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!((log.staged_lsn(), log.written_lsn()), (Lsn::new(2), Lsn::new(2)));
+    log.truncate(Ok::<_, Uncut>).unwrap();
+    assert_eq!(left_of(&disk).records, [b"first".to_vec(), b"meanwhile".to_vec()]);
     log.close().unwrap();
 }
