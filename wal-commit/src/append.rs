@@ -44,7 +44,8 @@ impl Pipeline {
     /// future before it is done appends nothing.
     ///
     /// A poll never waits for the disk: under a strategy that writes or syncs at an append, a thread
-    /// does, and a wait tells. Now and then it lets the runtime run others first.
+    /// does, and a wait tells. Now and then it lets the runtime run others first. What the waker must not
+    /// do is told at [`Wait`](crate::Wait).
     pub async fn append_async(&self, record: &[u8]) -> Result<Lsn> {
         self.check(record)?;
         self.give_way().await;
@@ -127,7 +128,11 @@ impl Pipeline {
                 }
                 (true, ..) => return Err(full("the log is being truncated")),
                 (false, _, WhenFull::Refuse) => {
-                    self.strategy().waiting(staged, Waiter::Task)?;
+                    let told = self.strategy().waiting(staged, Waiter::Task);
+                    // Room that there is by now comes first: what went wrong may be another's.
+                    if !self.has_room() {
+                        told?;
+                    }
                     return Err(full("more is staged than buffer_size allows"));
                 }
             }
@@ -140,10 +145,17 @@ impl Pipeline {
         Ok(lsn)
     }
 
+    fn has_room(&self) -> bool {
+        let stage = lock_briefly(&self.flusher().stage);
+        stage.closed().is_none() && stage.len() <= self.options().buffer_size
+    }
+
     /// Tells the strategy, which may flush by itself. Where there is no room for that, and the settings
     /// say to wait for some, an append that may block does.
     fn tell_staged(&self, lsn: Lsn, when_full: WhenFull, appender: Waiter) -> Result<()> {
         match self.strategy().staged(lsn, appender) {
+            // The record comes first: what went wrong may be another's.
+            Err(_) if self.acknowledged_lsn() >= lsn => Ok(()),
             Err(error)
                 if error.kind() == ErrorKind::StorageFull && when_full == WhenFull::Block =>
             {
@@ -189,7 +201,9 @@ impl Pipeline {
                 // In the queue by now, so that a failure of this very flush is heard.
                 asked = true;
                 if !cut && let Err(error) = self.strategy().waiting(staged, Waiter::Task) {
-                    return Poll::Ready(Err(error));
+                    polled = place.poll(context);
+                    // The room comes first: what went wrong may be another's.
+                    return if polled.is_ready() { polled } else { Poll::Ready(Err(error)) };
                 }
                 // A close or the end of a truncation ends this wait, or is seen here: what is left
                 // after a close that found no room, no thread of the log writes any more.

@@ -12,6 +12,10 @@ use crate::Pipeline;
 
 /// Waits for a record to be acknowledged; from [`Pipeline::wait_async`]. A poll never waits for the disk.
 ///
+/// Its waker runs on a thread that flushes the log, with no lock of the log in hand: it may append, sync
+/// and close. It must not block until a record of the same log is committed ([`Pipeline::wait`], an append
+/// that waits for room): that may be its own thread's to do, and would hang.
+///
 /// One of 64 that find their record acknowledged lets the runtime run others first.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]

@@ -157,6 +157,9 @@ impl Watermark {
 
     /// Resolves when the mark has reached `lsn`, or with the error that ended the waiting. May be
     /// dropped at any time.
+    ///
+    /// The waker runs on the thread that moves the mark, and must not block until the mark moves again:
+    /// that may be its own thread's to do.
     pub fn reached(&self, lsn: Lsn) -> Reached<&Self> {
         Reached { watermark: self, lsn, ticket: None }
     }
@@ -279,6 +282,8 @@ impl Drop for Woken {
 /// As long as there is one of these on a thread, those whom the thread would wake wake later: when the
 /// first one of them is dropped. For a caller that holds a lock of its own across calls that wake, and
 /// drops this behind the lock: a waker is other people's code, and may want that lock.
+///
+/// Of every mark, not of one: what runs meanwhile must not wait for what a waker does.
 #[derive(Debug)]
 #[must_use = "the waiters wake when this is dropped: say when"]
 pub struct WakeLater {

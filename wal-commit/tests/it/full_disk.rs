@@ -10,7 +10,7 @@ use std::task::{Context, Waker};
 use std::thread;
 
 use wal_commit::{GroupCommit, Interval, Options, Os, Pipeline, Sync, WhenDiskFull};
-use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter};
+use wal_core::{CommitStrategy, ErrorKind, Lsn};
 use wal_testkit::{Call, Fault, FaultRule, Profile, SimDisk, SimStore};
 
 use crate::common::{Hooked, Step, left_of, one_segment, small_segments, start};
@@ -202,39 +202,4 @@ fn a_task_that_waits_for_room_need_not_ask_again() {
     let lsn = log.append(b"record").unwrap();
     let wait = log.wait_async(lsn);
     within("the wait", move || pollster::block_on(wait)).unwrap();
-}
-
-/// A task was told what went wrong although its record had become what it waited for.
-#[test]
-fn a_task_whose_record_is_durable_is_not_told_of_an_error() {
-    #[derive(Debug, Default)]
-    struct Odd(std::sync::OnceLock<Log>);
-    struct Log(Arc<dyn Flush>);
-    impl std::fmt::Debug for Log {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("Log")
-        }
-    }
-    impl CommitStrategy for Odd {
-        fn acknowledges(&self) -> Acknowledgement {
-            Acknowledgement::Durable
-        }
-        fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
-            self.0.set(Log(log)).unwrap();
-            Ok(())
-        }
-        fn staged(&self, _: Lsn, _: Waiter) -> Result<()> {
-            Ok(())
-        }
-        fn waiting(&self, _: Lsn, _: Waiter) -> Result<()> {
-            let Log(log) = self.0.get().unwrap();
-            log.write()?;
-            log.sync()?;
-            Err(Error::new(ErrorKind::StorageFull, "no room for the next one"))
-        }
-        fn stop(&self) {}
-    }
-    let (_, log) = log(Odd::default(), one_segment());
-    let lsn = log.append(b"record").unwrap();
-    pollster::block_on(log.wait_async(lsn)).unwrap();
 }

@@ -5,6 +5,7 @@
 
 mod acknowledging;
 mod allocating;
+mod bystanders;
 mod closing;
 #[path = "../common/mod.rs"]
 mod common;
