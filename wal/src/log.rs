@@ -110,7 +110,8 @@ impl Wal {
     /// A poll never waits for the disk: under the strategies `sync` and `os`, too, the record is staged
     /// when this is done, a thread of the log writes it, and
     /// [`wait_for_lsn`](Self::wait_for_lsn) tells. A loop of appends and waits lets the runtime run
-    /// others now and then, also where nothing has to be waited for.
+    /// others now and then, also where nothing has to be waited for. What the waker must not do is told at
+    /// [`wait_for_lsn`](Self::wait_for_lsn).
     pub async fn append_async(&self, record: impl AsRef<[u8]>) -> Result<Lsn> {
         self.pipeline().append_async(record.as_ref()).await
     }
@@ -153,6 +154,10 @@ impl Wal {
 
     /// Waits until this record, and so every one before it, is acknowledged: `.await` in any async
     /// runtime, or `.wait()` to block the thread. Dropping it never loses or stalls a record.
+    ///
+    /// Its waker runs on a thread that flushes the log, with none of the log's locks in hand: it may
+    /// append, sync and close. It must not block until a record of the same log is committed, by a
+    /// `.wait()` or an append that waits for room: that may be its own thread's to do, and would hang.
     ///
     /// An LSN that was never issued is an error of kind [`Invalid`](ErrorKind::Invalid), not a hang.
     /// After [`Poisoned`](ErrorKind::Poisoned) the record is indeterminate: the next recovery finds
@@ -289,9 +294,13 @@ impl Wal {
     ///
     /// - [`StorageFull`](ErrorKind::StorageFull): nothing is lost, and the log is still held. What is
     ///   staged stays in memory, and a close once there is room writes it.
+    /// - [`Invalid`](ErrorKind::Invalid): a waker calls it on a thread that is pruning the log just now.
+    ///   Nothing has changed.
     /// - Any other error means that something may be missing on disk; the next open recovers what is
     ///   there.
     pub fn close(&self) -> Result<()> {
+        // First, so that a close that is refused has changed nothing.
+        self.refuse_within_own_turn()?;
         // A waker may close the log, too: on a thread of the strategy, which is waited for here, and on
         // this one, where it runs behind the turn.
         self.pipeline().end_strategy()?;
@@ -374,16 +383,20 @@ impl Wal {
     /// that runs within this thread's own turn: a prune wakes those whom its sync has reached before it
     /// removes anything, which may take its time.
     pub(crate) fn pruning(&self) -> Result<Pruning<'_>> {
-        self.pipeline().check_process()?;
+        self.refuse_within_own_turn()?;
         let Inner { pruning, pruner, .. } = &*self.inner;
-        let this = thread::current().id();
-        if *lock(pruner) == Some(this) {
+        let turn = lock(pruning);
+        *lock(pruner) = Some(thread::current().id());
+        Ok(Pruning { pruner, _turn: turn })
+    }
+
+    fn refuse_within_own_turn(&self) -> Result<()> {
+        self.pipeline().check_process()?;
+        if *lock(&self.inner.pruner) == Some(thread::current().id()) {
             let what = "the log is being pruned by this thread, which wakes the caller meanwhile";
             return Err(Error::new(ErrorKind::Invalid, what));
         }
-        let turn = lock(pruning);
-        *lock(pruner) = Some(this);
-        Ok(Pruning { pruner, _turn: turn })
+        Ok(())
     }
 
     #[inline]

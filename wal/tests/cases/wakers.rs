@@ -1,15 +1,17 @@
 //! A waker is other people's code: it appends, syncs, closes the log, prunes, or is its last handle.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use wal::parts::core::{Acknowledgement, CommitStrategy, Flush, Waiter};
 use wal::parts::segment::MemoryStore;
-use wal::{Strategy, Wal};
+use wal::{ErrorKind, Lsn, Result, Strategy, Wal};
 
 use crate::non_blocking::strategies;
 use crate::within;
@@ -36,8 +38,7 @@ impl Wake for Bell {
 fn log(strategy: Strategy, does: fn(&Wal)) -> (Wal, Arc<Bell>, impl Sized) {
     let open = Wal::with_store(Arc::new(MemoryStore::new())).strategy(strategy).open();
     let (wal, _) = open.unwrap();
-    let rang = AtomicBool::new(false);
-    let bell = Arc::new(Bell { wal: Mutex::new(Some(wal.clone())), does, rang });
+    let bell = ring(&wal, does);
     let lsn = wal.try_append(b"record").unwrap();
     let mut wait = wal.wait_for_lsn(lsn);
     let waker = Waker::from(Arc::clone(&bell));
@@ -45,6 +46,11 @@ fn log(strategy: Strategy, does: fn(&Wal)) -> (Wal, Arc<Bell>, impl Sized) {
         waker.wake();
     }
     (wal, bell, wait)
+}
+
+fn ring(wal: &Wal, does: fn(&Wal)) -> Arc<Bell> {
+    let rang = AtomicBool::new(false);
+    Arc::new(Bell { wal: Mutex::new(Some(wal.clone())), does, rang })
 }
 
 fn rings(name: &str, bell: &Bell) {
@@ -88,7 +94,7 @@ fn a_waker_closes_a_log_that_is_being_closed() {
     for strategy in strategies {
         let name = format!("{strategy:?}");
         for _ in 0..20 {
-            let (wal, bell, _wait) = log(strategy.clone(), |wal| wal.close().unwrap());
+            let (wal, bell, _wait) = log(strategy, |wal| wal.close().unwrap());
             within(&name, move || wal.close()).unwrap();
             rings(&name, &bell);
         }
@@ -106,11 +112,70 @@ fn a_waker_prunes_a_log_that_is_being_pruned() {
         within("a prune", move || {
             wal.prune_before(wal.first_lsn()).unwrap();
             if truncates {
-                wal.truncate_after(wal::Lsn::ZERO).unwrap();
+                wal.truncate_after(Lsn::ZERO).unwrap();
             }
         });
         rings("a prune", &bell);
     }
+}
+
+/// Writes at each append, and leaves the syncs to whoever asks for one.
+#[derive(Default)]
+struct Unsynced(OnceLock<Arc<dyn Flush>>);
+
+impl fmt::Debug for Unsynced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unsynced")
+    }
+}
+
+impl CommitStrategy for Unsynced {
+    fn acknowledges(&self) -> Acknowledgement {
+        Acknowledgement::Durable
+    }
+
+    fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
+        assert!(self.0.set(log).is_ok(), "started once");
+        Ok(())
+    }
+
+    fn staged(&self, _: Lsn, _: Waiter) -> Result<()> {
+        self.0.get().unwrap().write()
+    }
+
+    fn waiting(&self, _: Lsn, _: Waiter) -> Result<()> {
+        Ok(())
+    }
+
+    fn stop(&self) {}
+}
+
+/// A prune wakes those whom its sync reaches within its turn. What wants that turn there is refused, and
+/// has changed nothing: a close had ended the strategy by then.
+#[test]
+fn a_waker_within_a_prune_is_refused() {
+    let store = Arc::new(MemoryStore::new());
+    let builder = Wal::with_store(store).segment_size(16 << 10);
+    let (wal, _) = builder.custom_strategy(Arc::new(Unsynced::default())).open().unwrap();
+    let bell = ring(&wal, |wal| {
+        let refused = |done: Result<()>| assert_eq!(done.unwrap_err().kind(), ErrorKind::Invalid);
+        refused(wal.close());
+        refused(wal.truncate_after(Lsn::FIRST));
+        refused(wal.prune_before(wal.last_lsn()).map(|_| ()));
+    });
+    for _ in 0..40 {
+        wal.append([0; 900]).unwrap();
+    }
+    let last = wal.last_lsn();
+    let mut wait = wal.wait_for_lsn(last);
+    let waker = Waker::from(Arc::clone(&bell));
+    assert!(Pin::new(&mut wait).poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(wal.prune_before(last).unwrap() > Lsn::FIRST);
+    assert!(bell.rang.load(Ordering::SeqCst), "its sync has reached the record");
+    let lsn = wal.append(b"the log goes on").unwrap();
+    wal.sync().unwrap();
+    assert_eq!(wal.durable_lsn(), lsn);
+    wal.close().unwrap();
 }
 
 /// A waker was the last handle: its end closed the log on the thread that woke.
@@ -120,7 +185,7 @@ fn a_waker_is_the_last_handle() {
     for strategy in strategies {
         let name = format!("{strategy:?}");
         for _ in 0..20 {
-            let (wal, bell, _wait) = log(strategy.clone(), |_| {});
+            let (wal, bell, _wait) = log(strategy, |_| {});
             drop(wal);
             rings(&name, &bell);
         }
