@@ -168,6 +168,26 @@ impl Inode {
         }
     }
 
+    /// These bytes are zeros, in the cache and on the platter.
+    pub(super) fn blank(&mut self, range: Range<u64>) {
+        for content in [&mut self.cache, &mut self.platter] {
+            let range = range.start..range.end.min(content.size);
+            if !range.is_empty() {
+                Arc::make_mut(content).put(range.start, &vec![0; index(range.end - range.start)]);
+            }
+        }
+    }
+
+    /// It is no longer than this, in the cache and on the platter.
+    pub(super) fn shorten(&mut self, size: u64) {
+        for content in [&mut self.cache, &mut self.platter] {
+            if size < content.size {
+                Arc::make_mut(content).apply(&Change::Length(size));
+            }
+        }
+        self.space = self.space.min(size);
+    }
+
     /// The file that a power cut leaves.
     ///
     /// `versions` goes through all states of the file since its last sync; an atom that reached

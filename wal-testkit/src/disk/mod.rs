@@ -309,6 +309,26 @@ impl SimDisk {
         Ok(())
     }
 
+    /// These bytes of a file are zeros, as far as there are any, in the cache and on the platter: a block
+    /// that was written never came there, or a repair of the file system has given another one.
+    pub fn blank(&self, name: &str, bytes: Range<u64>) -> io::Result<()> {
+        let mut state = self.state();
+        let inode = state.find(name)?;
+        state.trace.push(Event::Mishap(format!("bytes {bytes:?} of {name} are zeros now")));
+        state.inode(inode).blank(bytes);
+        Ok(())
+    }
+
+    /// A file is no longer than this, in the cache and on the platter: a repair of the file system, or a
+    /// copy that ended early.
+    pub fn shorten(&self, name: &str, size: u64) -> io::Result<()> {
+        let mut state = self.state();
+        let inode = state.find(name)?;
+        state.trace.push(Event::Mishap(format!("{name} ends at {size} now")));
+        state.inode(inode).shorten(size);
+        Ok(())
+    }
+
     /// These bytes of a file cannot be read from now on, until they are written anew: a sector that
     /// went bad.
     pub fn lose(&self, name: &str, bytes: Range<u64>) -> io::Result<()> {

@@ -29,6 +29,16 @@ pub(super) enum Rot {
     Byte,
     /// A file that is not the last.
     File,
+    /// A block of a log that was closed, or what is behind it.
+    Closed,
+}
+
+/// Whether a reader was told of damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Nothing,
+    /// It asked for what is before the damage, or was told of it.
+    Damage,
 }
 
 impl Found {
@@ -67,6 +77,7 @@ impl Reference {
             Rot::None => self.i1_durable_ack(found)?,
             Rot::Byte => self.i7_loud_corruption(found, self.vouched)?,
             Rot::File => self.i7_loud_corruption(found, self.claimed)?,
+            Rot::Closed => self.i7_loud_corruption(found, self.last())?,
         }
         if rot == Rot::None {
             self.i2_batches(found)?;
@@ -102,6 +113,25 @@ impl Reference {
             self.i9_retention(found)?;
         }
         Ok(())
+    }
+
+    /// Checks what a reader has got of a damaged log: what was appended, in order and not overruled; where it
+    /// was not told of the damage, all of it.
+    pub(super) fn read_damaged(&self, found: &Found, told: Told, rot: Rot) -> Check {
+        self.i2_dense(found)?;
+        self.i3_no_phantom(found)?;
+        let floor = match (told, rot) {
+            (Told::Nothing, Rot::Byte) => self.vouched,
+            (Told::Nothing, Rot::File | Rot::Closed) => self.acknowledged,
+            _ => return Ok(()),
+        };
+        let last = found.records.last().map_or(0, |(lsn, _)| lsn.get());
+        let none = found.records.is_empty() && floor < *self.first.end();
+        Invariant::LoudCorruption.holds(last >= floor || none, || {
+            format!(
+                "a reader of a damaged log got records up to {last} without a word, not {floor}"
+            )
+        })
     }
 
     /// I1, and I4 and I8 for what was shown or said: all of it is there.

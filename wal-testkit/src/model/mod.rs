@@ -12,7 +12,7 @@
 //! | I4 `ObservedIsDurable` | what was shown stays; the next LSN is the next | recoveries, appends |
 //! | I5 `Idempotent` | a second recovery, and one after one cut short, finds the same | recoveries |
 //! | I6 `Poison` | no acknowledgement after a failure | every call after one |
-//! | I7 `LoudCorruption` | damage is a typed error, or hurts only the last flush | after damage |
+//! | I7 `LoudCorruption` | damage is a typed error, or hurts only the last flush; nothing of a closed log | after damage |
 //! | I8 `DurableReads` | the durable LSN grows, holds, and readers get all of it | every call, every read |
 //! | I9 `Retention` | pruning takes what it may and no more, for good | every recovery, every read |
 //! | I10 `Total` | opening succeeds after every crash; nothing panics | every recovery, every call |
@@ -51,7 +51,7 @@ pub use on_wait::OnWait;
 pub use random::{history, random};
 pub use run::{Failure, replay};
 pub use shrink::shrink;
-pub use step::Step;
+pub use step::{Block, Step};
 pub use world::{Damaged, Full, OnFull, World};
 
 use reference::Reference;

@@ -9,15 +9,25 @@ use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Re
 /// a thread of its own and so without chance. Takes along whatever is staged by then.
 ///
 /// A task that waits is served on its own thread too, which then blocks: this is for tests.
-#[derive(Default)]
 pub struct OnWait {
     log: Mutex<Option<Arc<dyn Flush>>>,
+    acknowledges: Acknowledgement,
 }
 
 impl OnWait {
     /// The strategy, for one log.
     pub fn new() -> Self {
-        Self::default()
+        Self::acknowledging(Acknowledgement::Durable)
+    }
+
+    /// As one that acknowledges so: where that is less than durable, it writes with every append and
+    /// never syncs by itself, as a thread would that is slower than everybody else.
+    pub fn acknowledging(acknowledges: Acknowledgement) -> Self {
+        Self { log: Mutex::default(), acknowledges }
+    }
+
+    fn is_durable(&self) -> bool {
+        self.acknowledges == Acknowledgement::Durable
     }
 
     fn log(&self) -> Option<Arc<dyn Flush>> {
@@ -27,7 +37,7 @@ impl OnWait {
 
 impl CommitStrategy for OnWait {
     fn acknowledges(&self) -> Acknowledgement {
-        Acknowledgement::Durable
+        self.acknowledges
     }
 
     fn start(&self, log: Arc<dyn Flush>) -> Result<()> {
@@ -36,7 +46,10 @@ impl CommitStrategy for OnWait {
     }
 
     fn staged(&self, _: Lsn, _: Waiter) -> Result<()> {
-        Ok(())
+        match self.log() {
+            Some(log) if !self.is_durable() => log.write(),
+            _ => Ok(()),
+        }
     }
 
     fn waiting(&self, lsn: Lsn, _: Waiter) -> Result<()> {
@@ -45,12 +58,21 @@ impl CommitStrategy for OnWait {
         if log.durable() >= lsn {
             return Ok(());
         }
+        if !self.is_durable() {
+            return log.write();
+        }
         log.write()?;
         log.sync()
     }
 
     fn stop(&self) {
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Default for OnWait {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

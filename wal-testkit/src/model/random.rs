@@ -1,7 +1,7 @@
 //! Long histories by chance.
 
 use super::run::{Fan, Run, apart};
-use super::{Case, Failure, Step, World};
+use super::{Block, Case, Failure, Step, World};
 use crate::{Call, CutChoice, Fault, FaultRule, Room, Tape};
 
 /// Steps of one history.
@@ -39,7 +39,7 @@ pub(super) fn steps(tape: &mut Tape, count: u32) -> Vec<Step> {
 }
 
 fn step(tape: &mut Tape) -> Step {
-    match tape.choose(106) {
+    match tape.choose(109) {
         0..26 => Step::Append(length(tape)),
         26..34 => Step::Batch(1 + tape.choose(5), length(tape)),
         34..50 => Step::Wait(tape.choose(4) / 2),
@@ -58,6 +58,14 @@ fn step(tape: &mut Tape) -> Step {
         100 => Step::Orphan,
         101..103 => Step::Contend,
         103..105 => Step::Look,
+        105..108 => {
+            let (file, block) =
+                (tape.choose(6), [Block::Page, Block::Sector][tape.choose(2) as usize]);
+            match tape.choose(4) {
+                3 => Step::Short(file, tape.choose(40), block),
+                _ => Step::Blank(file, tape.choose(40), block),
+            }
+        }
         _ if tape.choose(4) == 0 => Step::Lose(tape.choose(4)),
         _ => {
             let bits = u8::try_from(1 << tape.choose(8)).unwrap_or(1);

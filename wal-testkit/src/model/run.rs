@@ -170,9 +170,24 @@ impl<'w> Run<'w> {
                 self.faults = Faults::Armed;
             }
             Step::Room(room) => self.has_room(*room)?,
-            Step::Rot(..) | Step::Lose(_) if self.world.damage == Damaged::Unpromised => {}
+            Step::Rot(..) | Step::Lose(_) | Step::Blank(..) | Step::Short(..)
+                if self.world.damage == Damaged::Unpromised => {}
             Step::Rot(file, byte, bits) => return self.rots(*file, *byte, *bits),
             Step::Lose(file) => return self.loses(*file),
+            Step::Blank(file, at, block) => {
+                return self.closes_and_damages(*file, |disk, name, size| {
+                    let at = u64::from(*at) % size.div_ceil(block.bytes()) * block.bytes();
+                    disk.blank(name, at..at + block.bytes())
+                });
+            }
+            Step::Short(file, at, block) => {
+                return self.closes_and_damages(*file, |disk, name, size| {
+                    disk.shorten(
+                        name,
+                        u64::from(*at) % size.div_ceil(block.bytes()) * block.bytes(),
+                    )
+                });
+            }
             Step::Look => self.looks()?,
             _ => {
                 let flow = self.up()?;

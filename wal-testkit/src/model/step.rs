@@ -45,6 +45,11 @@ pub enum Step {
     /// Commits a record, closes the log and removes the file of this number, but never the last.
     /// The case ends with the next opening.
     Lose(u32),
+    /// Closes the log, and makes zeros of this block of the file of this number; numbers beyond the last
+    /// start over. The case ends with the next opening.
+    Blank(u32, u32, Block),
+    /// As [`Blank`](Self::Blank), but the file ends before the block.
+    Short(u32, u32, Block),
     /// A child of the process was forked off, and calls everything there is; then the parent goes on.
     Fork,
     /// A child was forked off, and the parent dies: the child closes the log and lets go of it.
@@ -53,6 +58,25 @@ pub enum Step {
     Contend,
     /// Another process reads the log, open or not, without recovering it.
     Look,
+}
+
+/// What a disk loses at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// 512 bytes.
+    Sector,
+    /// 4096 bytes.
+    Page,
+}
+
+impl Block {
+    /// Its size.
+    pub(super) fn bytes(self) -> u64 {
+        match self {
+            Self::Sector => 512,
+            Self::Page => 4096,
+        }
+    }
 }
 
 impl Step {
@@ -81,6 +105,14 @@ impl Step {
                 files.chain(lower(*at).map(|at| Self::Rot(*file, at, *bits))).collect()
             }
             Self::Lose(file) => lower(*file).map(Self::Lose).collect(),
+            Self::Blank(file, at, block) => {
+                let files = lower(*file).map(|file| Self::Blank(file, *at, *block));
+                files.chain(lower(*at).map(|at| Self::Blank(*file, at, *block))).collect()
+            }
+            Self::Short(file, at, block) => {
+                let files = lower(*file).map(|file| Self::Short(file, *at, *block));
+                files.chain(lower(*at).map(|at| Self::Short(*file, at, *block))).collect()
+            }
             Self::Sync
             | Self::Read
             | Self::Close
@@ -124,6 +156,8 @@ impl fmt::Display for Step {
             Self::Room(Room::Bytes(bytes)) => write!(f, "room {bytes}"),
             Self::Rot(file, at, bits) => write!(f, "rot {file} {at} {bits}"),
             Self::Lose(file) => write!(f, "lose {file}"),
+            Self::Blank(file, at, block) => write!(f, "blank {file} {at} {}", block.bytes()),
+            Self::Short(file, at, block) => write!(f, "short {file} {at} {}", block.bytes()),
             Self::Fork => f.write_str("fork"),
             Self::Orphan => f.write_str("orphan"),
             Self::Contend => f.write_str("contend"),
@@ -168,6 +202,15 @@ impl FromStr for Step {
                 Self::Rot(number(file)?, number(at)?, bits)
             }
             ["lose", file] => Self::Lose(number(file)?),
+            [what @ ("blank" | "short"), file, at, block] => {
+                let block = match block {
+                    "512" => Block::Sector,
+                    "4096" => Block::Page,
+                    _ => return Err(wrong()),
+                };
+                let step = if what == "blank" { Self::Blank } else { Self::Short };
+                step(number(file)?, number(at)?, block)
+            }
             ["fork"] => Self::Fork,
             ["orphan"] => Self::Orphan,
             ["contend"] => Self::Contend,

@@ -21,6 +21,8 @@ pub struct World {
     pub(super) way_on: Option<WayOn>,
     pub(super) in_child: Option<Box<InChild>>,
     pub(super) beside: Option<Box<Beside>>,
+    pub(super) before_damage: Option<Box<Beside>>,
+    pub(super) may_refuse_above: usize,
 }
 
 /// How a log goes on that has filled its disk.
@@ -77,6 +79,8 @@ impl World {
             way_on: None,
             in_child: None,
             beside: None,
+            before_damage: None,
+            may_refuse_above: usize::MAX,
         }
     }
 
@@ -109,6 +113,23 @@ impl World {
         B: Fn(SimDisk) -> Result<Vec<(Lsn, Vec<u8>)>> + Send + Sync + 'static,
     {
         self.beside = Some(Box::new(read));
+        self
+    }
+
+    /// How another process reads what is before the damage of a damaged log, or all of it where it finds
+    /// none, as far as that goes. Without it nobody does.
+    pub fn before_damage<B>(mut self, read: B) -> Self
+    where
+        B: Fn(SimDisk) -> Result<Vec<(Lsn, Vec<u8>)>> + Send + Sync + 'static,
+    {
+        self.before_damage = Some(Box::new(read));
+        self
+    }
+
+    /// A record or a batch of more bytes than this may be refused as
+    /// [`Invalid`](wal_core::ErrorKind::Invalid): some openings of the log have a lower limit than others.
+    pub fn may_refuse_above(mut self, bytes: usize) -> Self {
+        self.may_refuse_above = bytes;
         self
     }
 

@@ -13,7 +13,7 @@ use wal_testkit::{LogUnderTest, Profile, SimDisk, SimFiles};
 
 use crate::full;
 use crate::pace::{BesideSyncs, Pace, Prepares};
-use crate::product::{Product, Setup, Way, in_child};
+use crate::product::{Product, Setup, Way, in_child, paced, settings};
 
 /// A defect of the files under the real file store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,11 @@ pub(crate) enum WorldLie {
     KnowsNoFork,
     /// Who reads the log recovers it.
     ReadersRecover,
+    /// Who reads a damaged log takes the damage for its end.
+    DamageIsTheEnd,
+    /// What is before the damage is believed to the last record, also where what is damaged may have
+    /// overruled it.
+    PrefixIsBelieved,
 }
 
 /// The product, in a world that has this defect.
@@ -103,7 +108,26 @@ pub(crate) fn in_lying_world(lie: WorldLie) -> World {
             Err(error) if error.kind() == ErrorKind::Locked => full::read(&disk),
             Err(error) => Err(error),
         }),
+        WorldLie::DamageIsTheEnd => world.beside(|disk: SimDisk| {
+            let reader = full::reader(&disk);
+            let Some(survey) = reader.survey()? else { return Ok(Vec::new()) };
+            full::read_chain(&reader, &survey.chain)
+        }),
+        WorldLie::PrefixIsBelieved => world.before_damage(|disk: SimDisk| {
+            let reader = full::reader(&disk);
+            let Some(mut chain) = reader.prefix()? else { return Ok(Vec::new()) };
+            chain.until = Lsn::MAX;
+            full::read_chain(&reader, &chain)
+        }),
     }
+}
+
+/// Settings change at each opening, and a log knows the transform of this opening alone.
+pub(crate) fn of_one_transform() -> World {
+    paced("one-transform", Profile::STRICT, BesideSyncs::Comes, |store, tape| {
+        let (store, setup) = settings(store, tape);
+        (store, Setup { others: Vec::new, limit: None, ..setup })
+    })
 }
 
 /// Every lock is had at once, and others try.

@@ -11,6 +11,8 @@ mod pace;
 mod prepared_ahead;
 #[path = "../../src/bin/crash-search/product.rs"]
 mod product;
+#[path = "../../src/bin/crash-search/transforms.rs"]
+mod transforms;
 
 mod case;
 mod lies;

@@ -5,7 +5,8 @@ use wal_testkit::model::{Damaged, Full, Invariant, World, random, replay, shrink
 use wal_testkit::{History, Profile, SimDisk};
 
 use crate::lies::{
-    FileLie, Lie, WorldLie, in_lying_world, landed, lying, on_lying_files, unlocked,
+    FileLie, Lie, WorldLie, in_lying_world, landed, lying, of_one_transform, on_lying_files,
+    unlocked,
 };
 
 /// Histories tried before a bug counts as not found.
@@ -35,6 +36,8 @@ fn planted() -> Vec<(Invariant, World)> {
         (Invariant::Poison, lying(Lie::ForgetsTheFailure)),
         (Invariant::Poison, small(LogLie::SyncIsTriedAgain)),
         (Invariant::LoudCorruption, lying(Lie::DamageIsCut)),
+        (Invariant::LoudCorruption, in_lying_world(WorldLie::DamageIsTheEnd)),
+        (Invariant::NoPhantom, in_lying_world(WorldLie::PrefixIsBelieved)),
         (Invariant::DurableReads, lying(Lie::DurableIsStaged)),
         (Invariant::DurableReads, small(LogLie::DurableIsStaged)),
         (Invariant::Retention, small(LogLie::PruneForgets)),
@@ -49,6 +52,7 @@ fn planted() -> Vec<(Invariant, World)> {
         (Invariant::Ownership, in_lying_world(WorldLie::KnowsNoFork)),
         (Invariant::Ownership, in_lying_world(WorldLie::ReadersRecover)),
         (Invariant::Ownership, unlocked()),
+        (Invariant::Total, of_one_transform()),
         (Invariant::Total, lying(Lie::ReadsAgainAndAgain)),
     ]
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use wal::parts::core::format::HEADER_LEN;
-use wal::parts::replay::{Ending, Survey, inspect};
+use wal::parts::replay::{Chain, Ending, Survey, Transforms, inspect};
 use wal::parts::segment::FileStore;
 use wal::{Lsn, Reader, Result};
 use wal_core::{SegmentId, SegmentStore};
 use wal_testkit::model::OnFull;
 use wal_testkit::{SimDisk, SimFiles, SimStore};
+
+use crate::transforms;
 
 /// Bytes of what is written in one piece.
 const BLOCK: u64 = HEADER_LEN as u64;
@@ -25,9 +27,29 @@ fn stored(disk: &SimDisk) -> Arc<dyn SegmentStore> {
     }
 }
 
+/// As another process has it.
+pub(crate) fn reader(disk: &SimDisk) -> Reader {
+    Reader::with_store(stored(disk)).transforms(Transforms::new(transforms::all()))
+}
+
+/// Reads what is before the damage, as `wal replay` does.
+pub(crate) fn read_before_damage(disk: &SimDisk) -> Result<Vec<(Lsn, Vec<u8>)>> {
+    let reader = reader(disk);
+    let Some(chain) = reader.prefix()? else { return Ok(Vec::new()) };
+    read_chain(&reader, &chain)
+}
+
+/// Reads this, to its end or the damage.
+pub(crate) fn read_chain(reader: &Reader, chain: &Chain) -> Result<Vec<(Lsn, Vec<u8>)>> {
+    let entries = reader.read_chain(chain, chain.start.lsn)?;
+    // The error that ends them is the damage.
+    let entries = entries.map_while(Result::ok);
+    Ok(entries.map(|entry| (entry.lsn, entry.payload.to_vec())).collect())
+}
+
 /// Reads the whole log, as another process does.
 pub(crate) fn read(disk: &SimDisk) -> Result<Vec<(Lsn, Vec<u8>)>> {
-    let reader = Reader::with_store(stored(disk));
+    let reader = reader(disk);
     let Some(survey) = reader.survey()? else { return Ok(Vec::new()) };
     let entries = reader.read_from(survey.chain.start.lsn)?;
     entries.map(|entry| entry.map(|entry| (entry.lsn, entry.payload.to_vec()))).collect()

@@ -7,6 +7,7 @@ mod pace;
 mod prepared_ahead;
 mod product;
 mod search;
+mod transforms;
 
 use std::env;
 use std::io::{self, Write};

@@ -4,16 +4,18 @@ use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use wal::parts::segment::{Ahead, FileStore, Preparation, Recycling, Writing};
 use wal::{Config, ErrorKind, Lsn, Result, Retention, Strategy, Wal};
-use wal_core::{CommitStrategy, Env, SegmentStore};
+use wal_core::{Acknowledgement, CommitStrategy, Env, SegmentStore, Transform};
 use wal_testkit::model::{OnWait, World};
 use wal_testkit::{Atom, Damage, LogUnderTest, Profile, SimDisk, SimFiles, SimStore, Tail, Tape};
 
 use crate::full;
 use crate::pace::{BesideSyncs, Pace, Prepares};
 use crate::prepared_ahead::PreparedAhead;
+use crate::transforms::{self, Growing, Shrinking};
 
 /// The product. A handle that was closed, poisoned or not, lives on beside the next one, and is
 /// dropped when that one has made some appends: giving the lock up is what ends a handle, not its drop.
@@ -51,11 +53,73 @@ pub(crate) struct Setup {
     pub(crate) strategy: Strategy,
     /// Flushes end on a multiple of this.
     pub(crate) alignment: u32,
+    /// A segment ends before it would grow beyond this, in bytes.
+    pub(crate) segment_size: u64,
+    /// The most bytes that a record and a batch may have, and twice what is staged, where that is less
+    /// than by default: small ones leave less in flight than a segment holds.
+    pub(crate) limit: Option<usize>,
+    /// How frames are stored.
+    pub(crate) stores: Stores,
+    /// What it can read besides.
+    pub(crate) others: fn() -> Vec<Arc<dyn Transform>>,
+}
+
+/// How frames are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stores {
+    /// As they are.
+    Plain,
+    /// By a transform that adds bytes.
+    Grown,
+    /// By one that takes some away.
+    Shrunk,
 }
 
 impl Setup {
     /// Commits when somebody waits; no padding.
-    pub(crate) const PLAIN: Self = Self { strategy: Strategy::GroupCommit, alignment: 8 };
+    pub(crate) const PLAIN: Self = Self {
+        strategy: Strategy::GroupCommit,
+        alignment: 8,
+        segment_size: 16 * 1024,
+        limit: None,
+        stores: Stores::Plain,
+        others: transforms::all,
+    };
+
+    fn config(self) -> Config {
+        let mut config = Config::default();
+        config.segment_size = self.segment_size;
+        config.frame_size = 4096;
+        config.alignment = self.alignment;
+        if let Some(limit) = self.limit {
+            (config.record_limit, config.batch_limit) = (limit, limit);
+            config.buffer_size = limit / 2;
+        }
+        config
+    }
+
+    fn strategy(self) -> Arc<dyn CommitStrategy> {
+        match self.strategy {
+            Strategy::Sync => Arc::new(wal::parts::commit::Sync::new()),
+            Strategy::Os => Arc::new(OnWait::acknowledging(Acknowledgement::Written)),
+            Strategy::Interval(within) => {
+                Arc::new(OnWait::acknowledging(Acknowledgement::Buffered(within)))
+            }
+            _ => Arc::new(OnWait::new()),
+        }
+    }
+
+    /// The transform of this opening, and those of others.
+    fn transforms(self) -> (Option<Arc<dyn Transform>>, Vec<Arc<dyn Transform>>) {
+        let own: Option<Arc<dyn Transform>> = match self.stores {
+            Stores::Plain => None,
+            Stores::Grown => Some(Arc::new(Growing)),
+            Stores::Shrunk => Some(Arc::new(Shrinking)),
+        };
+        let mut others = (self.others)();
+        others.retain(|other| own.as_ref().is_none_or(|own| own.id() != other.id()));
+        (own, others)
+    }
 }
 
 impl Product {
@@ -66,15 +130,10 @@ impl Product {
         setup: Setup,
         way: Way,
     ) -> Result<Self> {
-        let mut config = Config::default();
-        config.segment_size = 16 * 1024;
-        config.frame_size = 4096;
-        config.alignment = setup.alignment;
-        let strategy: Arc<dyn CommitStrategy> = match setup.strategy {
-            Strategy::Sync => Arc::new(wal::parts::commit::Sync::new()),
-            _ => Arc::new(OnWait::new()),
-        };
-        let log = Wal::with_store(store).config(config).custom_strategy(strategy);
+        let log = Wal::with_store(store).config(setup.config()).custom_strategy(setup.strategy());
+        let (own, others) = setup.transforms();
+        let log = others.into_iter().fold(log, wal::Builder::also_reads);
+        let log = own.into_iter().fold(log, wal::Builder::transform);
         let lingers = Tape::random(disk.operations() ^ 0x1e).choose(5);
         if lingers == 0 {
             drop(CLOSED.take());
@@ -131,8 +190,10 @@ impl LogUnderTest for Product {
         staged(lsns.map(|lsns| lsns.last().copied().unwrap_or(Lsn::ZERO)))
     }
 
+    /// Durable, whatever the strategy says.
     fn wait(&self, lsn: Lsn) -> Result<()> {
-        self.log.wait_for_lsn(lsn).wait()
+        self.log.wait_for_lsn(lsn).wait()?;
+        if self.log.acknowledges() == Acknowledgement::Durable { Ok(()) } else { self.log.sync() }
     }
 
     fn sync(&self) -> Result<()> {
@@ -146,7 +207,12 @@ impl LogUnderTest for Product {
     fn entries(&self, from: Lsn) -> Result<Vec<(Lsn, Vec<u8>)>> {
         let from = from.max(self.log.first_lsn());
         let entries = self.log.read_from(from)?;
-        entries.map(|entry| entry.map(|entry| (entry.lsn, entry.payload.to_vec()))).collect()
+        let entries = entries.map(|entry| entry.map(|entry| (entry.lsn, entry.payload.to_vec())));
+        let mut entries: Vec<_> = entries.collect::<Result<_>>()?;
+        // What is only written is shown as well, and may be lost.
+        let durable = self.log.durable_lsn();
+        entries.retain(|(lsn, _)| *lsn <= durable);
+        Ok(entries)
     }
 
     fn prune_before(&self, lsn: Lsn) -> Result<()> {
@@ -207,6 +273,7 @@ where
         .way_on(move |disk: SimDisk| pruned(&disk, Way::Pruned), full::dead_end)
         .forks(in_child)
         .beside(|disk: SimDisk| full::read(&disk))
+        .before_damage(|disk: SimDisk| full::read_before_damage(&disk))
 }
 
 /// The plain store on these disks.
@@ -282,6 +349,36 @@ fn drawn(store: FileStore, tape: &mut Tape) -> (FileStore, Setup) {
     (store, Setup { alignment, ..Setup::PLAIN })
 }
 
+/// As [`drawn`], and the settings of the log besides: another segment size, another strategy, bounds
+/// that leave less in flight than a segment holds, and transforms that add bytes or take some away.
+pub(crate) fn settings(store: FileStore, tape: &mut Tape) -> (FileStore, Setup) {
+    let (store, setup) = drawn(store, tape);
+    let strategies = [
+        Strategy::GroupCommit,
+        Strategy::Os,
+        Strategy::Interval(Duration::from_millis(10)),
+        Strategy::Sync,
+    ];
+    let limits = [None, Some(LEAST_LIMIT), Some(2000)];
+    let stores = [Stores::Plain, Stores::Grown, Stores::Shrunk];
+    let setup = Setup {
+        strategy: strategies[tape.choose(4) as usize],
+        segment_size: [16, 16, 24, 64][tape.choose(4) as usize] * 1024,
+        limit: limits[tape.choose(3) as usize],
+        stores: stores[tape.choose(3) as usize],
+        ..setup
+    };
+    (store, setup)
+}
+
+/// The least that a record may have in the world `settings`, in bytes.
+const LEAST_LIMIT: usize = 1000;
+
+/// Every setting by chance, and other ones at each opening, on these disks.
+pub(crate) fn in_all_settings(name: &str, profile: Profile) -> World {
+    paced(name, profile, BesideSyncs::Comes, settings).may_refuse_above(LEAST_LIMIT)
+}
+
 /// All worlds that the product is searched in.
 pub(crate) fn worlds() -> Vec<World> {
     let (strict, plain) = (Profile::STRICT, Setup::PLAIN);
@@ -327,5 +424,7 @@ pub(crate) fn worlds() -> Vec<World> {
             (store.preparation(zeros).recycling(Recycling::Keep(1)), Setup::PLAIN)
         }),
         paced("drawn", strict, BesideSyncs::Comes, drawn),
+        in_all_settings("settings", strict),
+        in_all_settings("settings-bytes", strict.atom(Atom::Byte)),
     ]
 }

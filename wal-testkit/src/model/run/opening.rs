@@ -161,8 +161,9 @@ const READ_BESIDES: u64 = 128 * 1024;
 /// in memory what is written to it.
 const MEMORY_TIMES: u64 = 8;
 
-/// And this much besides, in bytes.
-const MEMORY_BESIDES: u64 = 2 << 20;
+/// And this much besides, in bytes: buffers of a fixed size, 2 MiB of direct writing and 1 MiB of zeros or of
+/// what is read.
+const MEMORY_BESIDES: u64 = 4 << 20;
 
 impl Cost {
     /// I10: in time and memory, too. A read is of 512 bytes at the least, on the average.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use wal_core::{Error, ErrorKind, Lsn};
 
 use super::super::World;
-use super::super::checks::{Crash, Found};
+use super::super::checks::{Crash, Found, Told};
 use super::super::invariant::{Check, Invariant};
 use super::opening::panicked;
 use super::{Run, Stop};
@@ -88,6 +88,39 @@ impl Run<'_> {
             return Ok(());
         }
         looks(self.world, &self.disk, &self.reference).map_err(Stop::from)
+    }
+}
+
+impl Run<'_> {
+    /// I7, I2 and I3: readers of a damaged log are told of the damage, or get all that is vouched for; and
+    /// what is before the damage is what was appended, and was not overruled.
+    pub(super) fn reads_damaged(&self) -> Check {
+        if self.reference.half_truncated() {
+            return Ok(());
+        }
+        let readers = [
+            (&self.world.beside, Told::Nothing, "a reader of a damaged log"),
+            (&self.world.before_damage, Told::Damage, "a reader of what is before the damage"),
+        ];
+        for (read, told, what) in readers {
+            let Some(read) = read else { continue };
+            let before = self.disk.operations();
+            let entries = catch_unwind(AssertUnwindSafe(|| read(self.disk.opener())));
+            let entries = entries.map_err(|panic| panicked(what, &*panic))?;
+            untouched(&self.disk, before, what)?;
+            match entries {
+                Ok(entries) => {
+                    self.reference.read_damaged(&Found::read(entries), told, self.rot)?;
+                }
+                Err(error) => {
+                    let loud = matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported);
+                    Invariant::LoudCorruption.holds(loud, || {
+                        format!("{what} is told {:?}: {}", error.kind(), error.report())
+                    })?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
