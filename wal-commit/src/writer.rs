@@ -408,7 +408,7 @@ impl Writer {
             self.abandon_following();
         }
         let Some(CurrentSegment { mut open, mut writer }) = self.current.take() else {
-            return Ok(());
+            return if ending == Ending::OfLog { self.note_end() } else { Ok(()) };
         };
         let id = open.header().id;
         let mut predecessor = open.as_predecessor();
@@ -458,6 +458,14 @@ impl Writer {
             return Ok(());
         }
         self.trim(id, len)
+    }
+
+    /// Tells the anchor how far a log goes that was opened and closed and not written to, where its newest
+    /// segment has no seal: its last writer was killed. A block that is lost behind the close would take
+    /// with its records the only frames that know of them.
+    fn note_end(&mut self) -> Result<()> {
+        let unsealed = self.predecessor.is_some_and(|before| before.seal_len == 0);
+        if unsealed { self.note_durable(self.last_lsn) } else { Ok(()) }
     }
 
     /// Gives back the space of a segment behind `len`. Where that fails the segment keeps it, and

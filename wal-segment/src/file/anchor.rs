@@ -6,7 +6,7 @@ use wal_core::format::{SLOT_LEN, Slots};
 
 use super::life::Life;
 use super::preparation::is_full;
-use super::transfer::{read_full, write_all};
+use super::transfer::{read_full, uninterrupted, write_all};
 use super::{Access, FileInfo, FileKind, Files, OpenFile, name};
 use crate::sync::{self, Mutex};
 
@@ -122,7 +122,15 @@ fn make(life: &Life, bytes: &[u8], found: Slots, old: Old) -> io::Result<Slots> 
         // Both slots, so that the second has its space before the disk is full.
         write_all(&*file, at, &slot)?;
         write_all(&*file, SLOT_LEN as u64 - at, &[0; SLOT_LEN])?;
-        file.sync_all()?;
+        file.sync_all()
+    };
+    filled().inspect_err(|_| {
+        // Where its removal fails, too, it reads as an anchor that was put aside, which it is in the cache
+        // alone.
+        uninterrupted(|| file.set_len(0)).ok();
+        life.spares.remove(&name);
+    })?;
+    let named = || {
         if old == Old::PutAside {
             life.files.rename(NAME, &aside)?;
         }
@@ -132,7 +140,7 @@ fn make(life: &Life, bytes: &[u8], found: Slots, old: Old) -> io::Result<Slots> 
             }
         })
     };
-    filled().inspect_err(|_| life.spares.remove(&name))?;
+    named().inspect_err(|_| life.spares.remove(&name))?;
     life.sync_dir()?;
     if old == Old::PutAside {
         life.spares.remove(&aside);

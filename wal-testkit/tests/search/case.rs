@@ -6,7 +6,7 @@ use wal_testkit::model::{Case, replay};
 use crate::product::worlds;
 
 /// Each of these broke the log once.
-const FOUND: [(&str, &str); 15] = [
+const FOUND: [(&str, &str); 18] = [
     (
         "a header that says what it carries is on the platter, and what it carries is nowhere",
         "bytes: fault sync io 4 1; append 0; sync; append 0; wait 0; append 0; sync; kill; \
@@ -72,6 +72,21 @@ const FOUND: [(&str, &str); 15] = [
         "a file was used again as long as the cache had it, and a failed sync had forgotten the length",
         "recycled-bytes: close; fault sync dropped 2 1; append 0; append 0; cut nothing; \
          fault sync dropped 2 1; append 3895; cut nothing",
+    ),
+    (
+        "a frame that found no room was blanked in the cache alone: the next life gave its LSN out again, and \
+         a power cut brought it back",
+        "settings: close; room 16000; append 0; kill; append 1; cut nothing",
+    ),
+    (
+        "an anchor whose first sync had failed, and that could not be removed, was taken for one that was \
+         put aside",
+        "paced: fault sync dropped 4 1; fault write partial:7 1 1; append 0; \
+         fault remove io 1 18446744073709551615; close; append 0; cut nothing",
+    ),
+    (
+        "a log that was killed, opened and closed had no seal, and nobody knew of its last block",
+        "sim: append 0; wait 0; power 1 everything; close; blank 0 13 4096",
     ),
     (
         "rot was told as a change by another handle, which there was not",
