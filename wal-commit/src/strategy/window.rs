@@ -138,12 +138,19 @@ mod tests {
         let mut window = Window::new(Duration::from_secs(3600));
         window.siblings = 0;
         let hold = Hold::default();
-        for _ in 0..200 {
-            let closing = AtomicBool::new(false);
+        for round in 0..200 {
+            let (closing, looked) = (AtomicBool::new(false), AtomicBool::new(false));
+            let over = || {
+                let over = closing.load(Ordering::SeqCst);
+                looked.store(true, Ordering::SeqCst);
+                over
+            };
             thread::scope(|scope| {
-                scope.spawn(|| {
-                    hold.wait(&window, 64, Duration::ZERO, || 1, || closing.load(Ordering::SeqCst));
-                });
+                scope.spawn(|| hold.wait(&window, 64, Duration::ZERO, || 1, over));
+                // Every other one has looked in vain, and sleeps or is about to.
+                while round % 2 == 0 && !looked.load(Ordering::SeqCst) {
+                    thread::yield_now();
+                }
                 closing.store(true, Ordering::SeqCst);
                 hold.end();
             });

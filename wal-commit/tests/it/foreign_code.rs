@@ -11,8 +11,10 @@ use std::time::Duration;
 use wal_commit::{
     FlushThread, GroupCommit, Interval, Options, Os, Parallel, Pipeline, Pipelined, Sync, WhenFull,
 };
+use wal_core::format::Start;
 use wal_core::{
-    Acknowledgement, CommitStrategy, ErrorKind, Flush, Lsn, Result, Resume, Uncut, Waiter,
+    Acknowledgement, CommitStrategy, ErrorKind, Flush, Lsn, Result, Resume, SegmentId, Uncut,
+    Waiter,
 };
 use wal_testkit::{Profile, SimDisk, SimStore};
 
@@ -159,35 +161,28 @@ fn transient_create() {
     }
 }
 
-/// A prune that found no room for its few bytes told waiters of records that were written that there was
-/// no room for them.
+/// A prune that found no room for its few bytes told those who waited for records that there was no room
+/// for them. There is no segment here, whose start the log's anchor could name without room.
 #[test]
 fn prune_rejects_waiters() {
     let full = Arc::new(AtomicBool::new(false));
     let is_full = Arc::clone(&full);
-    let disk = SimDisk::new(Profile::STRICT);
-    let store = Hooked::new(SimStore::new(disk), move |step| match step {
-        Step::Append(..) if is_full.load(Ordering::SeqCst) => {
-            Err(io::ErrorKind::StorageFull.into())
-        }
+    let store = Hooked::new(SimStore::new(SimDisk::new(Profile::STRICT)), move |step| match step {
+        Step::Create(_) if is_full.load(Ordering::SeqCst) => Err(io::ErrorKind::StorageFull.into()),
         _ => Ok(()),
     });
-    // Nobody syncs but who is asked.
-    let log = start(store, Arc::new(Interval::new(Duration::from_secs(3600))), one_segment());
-    let log = log.unwrap();
-    let lsn = log.append(b"written").unwrap();
-    log.wait(lsn).unwrap();
-    let (start, _) = log.extent().unwrap();
-    let next = log.append(b"staged").unwrap();
-    let mut waits = pin!(log.wait_async(next));
+    let log = start(store, Arc::new(Idle), one_segment()).unwrap();
+    let lsn = log.append(b"staged").unwrap();
+    let mut waits = pin!(log.wait_async(lsn));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(waits.as_mut().poll(&mut context).is_pending());
     full.store(true, Ordering::SeqCst);
-    // The start is kept elsewhere where there is no room for it, or the caller is told.
-    let _ = log.set_start(start);
-    let polled = waits.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    assert!(!matches!(polled, Poll::Ready(Ok(()))));
+    let start = Start { segment: SegmentId::FIRST, lsn: Lsn::FIRST };
+    assert_eq!(log.set_start(start).unwrap_err().kind(), ErrorKind::StorageFull);
+    assert!(waits.as_mut().poll(&mut context).is_pending(), "told of the room that a prune wants");
     full.store(false, Ordering::SeqCst);
-    let waiting = Arc::clone(&log);
-    within("a wait", move || waiting.wait(next)).unwrap();
+    log.sync().unwrap();
+    assert!(matches!(waits.as_mut().poll(&mut context), Poll::Ready(Ok(()))));
 }
 
 /// A strategy that leaves everything to explicit syncs.
