@@ -374,7 +374,7 @@ fn f9_less_space_than_a_segment_is_used() {
     let (wal, _) = over(&disk).segment_size(128 << 20).open().unwrap();
     let failed = wal.append(vec![1; 9000]).and_then(|lsn| wal.wait_for_lsn(lsn).wait());
     let report = failed.unwrap_err().report();
-    assert!(report.contains("segment_size of 134217728"), "{report}");
+    assert!(report.contains("134217728 (the setting segment_size)"), "{report}");
     // Nothing was made, and no number is spent.
     disk.set_room(None);
     commit(&wal, b"another");
