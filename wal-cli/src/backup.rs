@@ -22,7 +22,8 @@ use crate::out::Out;
 /// and is durable at exit code 0.
 ///
 /// A copy that ends early does not open as a log: delete it, or copy into the directory again, which
-/// deletes the remains and begins anew.
+/// deletes the remains and begins anew. One that is killed in its first milliseconds, before its mark is
+/// durable, leaves a directory like an empty log's: only exit code 0 says that a copy is whole.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory

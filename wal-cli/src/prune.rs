@@ -1,13 +1,15 @@
 //! `wal prune`: the oldest segments of a log go.
 
+use std::mem;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
-use wal::{Lsn, Retained, Retention, Wal};
+use wal::{Examine, Lsn, Retained, Retention, Wal};
 
 use crate::age::age;
+use crate::failure::tell;
 use crate::log::Log;
 use crate::out::Out;
 use crate::size;
@@ -15,7 +17,13 @@ use crate::size;
 /// Delete the oldest segments of a log, as far as a limit asks for it
 ///
 /// Only whole segments go; the newest one stays. The strictest limit decides. The log's new beginning
-/// is durable before anything is deleted, and nothing deleted comes back.
+/// is durable before anything is deleted, and nothing deleted comes back. An empty segment of 12 KiB
+/// records it, since nothing is written behind the end of a log that was closed.
+///
+/// Damaged segments go like others, each with a warning: every byte of what goes is read for that, but
+/// for what has to go before the log can be opened on a full disk. One that cannot be read is no part of
+/// the log any more, and its file stays until it can be, with a warning, too. What is not this log's
+/// stays, and is named: exit code 4.
 ///
 /// Needs the log for itself: it is opened for writing, and recovered where a crash left it. Where the
 /// disk has no room for that, it is pruned first.
@@ -28,8 +36,9 @@ pub(crate) struct Args {
     /// The latest so many records stay, whatever the limits ask
     #[arg(long, value_name = "RECORDS", default_value_t = 0, hide_default_value = true)]
     keep_records: u64,
-    /// One JSON object: `segments` and `bytes` that went, the new `first_lsn`, and `dated_ahead`, the
-    /// segments that stay because they are dated later than now
+    /// One JSON object: `segments` and `bytes` that went, the new `first_lsn`, `dated_ahead`, the
+    /// segments that stay because they are dated later than now, and `damaged`, the numbers of the
+    /// segments that were damaged, or could not be read and are still there
     #[arg(long)]
     json: bool,
 }
@@ -60,12 +69,14 @@ struct Told {
     bytes: u64,
     first_lsn: u64,
     dated_ahead: u64,
+    damaged: Vec<u64>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // Not made by this where there is none.
     Log::open(&args.dir)?;
     let retention = args.limits.retention().at_least_records(args.keep_records);
+    let retention = retention.examining(Examine::Bytes);
     // A log that has filled its disk has no room to be opened before something went.
     let (wal, recovery) = Wal::builder(&args.dir).prune_if_full(retention.clone()).open()?;
     let done = wal.retain(&retention);
@@ -73,10 +84,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut done = done.and_then(|done| closed.map(|()| done))?;
     done.segments += recovery.segments_pruned;
     done.bytes += recovery.bytes_pruned;
+    // Not among what a script reads or throws away.
+    let warnings = mem::take(&mut done.damaged);
+    for warning in &warnings {
+        tell(format_args!("warning: {warning}"));
+    }
     let Retained { segments, bytes, first_lsn, dated_ahead, .. } = done;
     let mut out = Out::new();
     if args.json {
-        out.json(&Told { segments, bytes, first_lsn: first_lsn.get(), dated_ahead })?;
+        let first_lsn = first_lsn.get();
+        let mut damaged: Vec<_> = warnings.iter().map(|warning| warning.id.get()).collect();
+        damaged.dedup();
+        out.json(&Told { segments, bytes, first_lsn, dated_ahead, damaged })?;
     } else {
         out.text(format_args!("{done}"))?;
     }

@@ -72,30 +72,34 @@ impl Chain {
         Ok(Segment::open_sound(store, id)?.header.first_lsn)
     }
 
-    /// Those of the segments before this place in [`segments`](Self::segments) that are proven to be
-    /// the log's own, so that they may be removed once they are pruned or cut off, and why others are
-    /// not. Costs a header a segment.
+    /// Which of these segments, by their places in [`segments`](Self::segments), are proven to be the log's
+    /// own, so that they may be removed once they are pruned or cut off, and why others are not. Costs a
+    /// header a segment.
     pub fn removable(
         &self,
         store: &dyn SegmentStore,
         range: std::ops::Range<usize>,
-    ) -> Result<(Vec<SegmentId>, Option<Error>)> {
+    ) -> Result<Removable> {
         let newest = self.segments.last().copied().unwrap_or_default();
         let log = Segment::open_sound(store, newest)?.header.log;
         let mut identity = match self.segments.get(range.end) {
             Some(&next) => named_by(store, log, next),
             None => None,
         };
-        let (mut removable, mut failed) = (Vec::new(), None);
+        let mut found = Removable::default();
         for &id in self.segments.get(range).unwrap_or(&[]).iter().rev() {
             match prove(store, log, id, identity.filter(|before| before.0 == id).map(|it| it.1)) {
-                Ok(()) => removable.push(id),
-                Err(error) => failed = Some(error),
+                Ok(damage) => {
+                    found.proven.push(id);
+                    found.damaged.extend(damage);
+                }
+                Err(error) if error.kind() == ErrorKind::Io => found.unreadable.push(error),
+                Err(error) => found.strange.push(error),
             }
             identity = named_by(store, log, id);
         }
-        removable.reverse();
-        Ok((removable, failed))
+        found.proven.reverse();
+        Ok(found)
     }
 
     /// Whether this header, if it is the first segment's, says the same of the log's beginning.
@@ -118,6 +122,48 @@ impl Chain {
         }
         Ok(low)
     }
+
+    /// As [`find`](Self::find), past headers that are damaged or cannot be read: where it is one of these
+    /// that holds `lsn`, this is the place of a segment before them. For pruning, which may keep more, and
+    /// for reading, which comes to the damage; never for cutting.
+    pub fn find_past_damage(&self, store: &dyn SegmentStore, lsn: Lsn) -> Result<usize> {
+        // The last segment whose first record is not behind `lsn`: O(log n) headers.
+        let (mut low, mut high) = (0, self.segments.len());
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            let mut at = middle;
+            // The next one that can be read, if any can before `high`.
+            let first = loop {
+                match Segment::open_sound(store, self.segments[at]) {
+                    Ok(segment) => break Some(segment.header.first_lsn),
+                    Err(error) if is_damage(&error) && at + 1 < high => at += 1,
+                    Err(error) if is_damage(&error) => break None,
+                    Err(error) => return Err(error),
+                }
+            };
+            if first.is_some_and(|first| first <= lsn) { low = at } else { high = middle }
+        }
+        Ok(low)
+    }
+}
+
+/// What [`Chain::removable`] found of the segments that it was asked about.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Removable {
+    /// Those that are proven to be the log's own, oldest first.
+    pub proven: Vec<SegmentId>,
+    /// What is wrong with the header of some of these, of which their first frame is the proof.
+    pub damaged: Vec<Error>,
+    /// Why others cannot be read: they may be removed once they can.
+    pub unreadable: Vec<Error>,
+    /// Why what has the name of others is not proven to be the log's.
+    pub strange: Vec<Error>,
+}
+
+/// Whether this says that what is there is damaged, or cannot be read.
+pub(crate) fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Io)
 }
 
 /// The predecessor that the segment of this number names, by its number and its identity.

@@ -95,7 +95,7 @@ impl Cursor {
         if from < chain.start.lsn {
             return Err(Error::new(ErrorKind::NotFound, "the record was pruned").lsn(from));
         }
-        let at = chain.find(&*store, from)?;
+        let at = chain.find_past_damage(&*store, from)?;
         let mut cursor = Self {
             transforms,
             rest: chain.segments[at..].iter().copied().collect(),

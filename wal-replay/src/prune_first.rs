@@ -45,13 +45,14 @@ pub fn prune_first(
     survey.check()?;
     survey.check_predecessor(store)?;
     let chain = &survey.chain;
-    let infos = chain.list(store, survey.last_lsn())?;
+    let listed = chain.list_past_damage(store, survey.last_lsn())?;
+    let infos = &listed.segments;
     // A segment that holds nothing may be in the page cache alone, and what it says with it: then the
     // one before stays, too, which is the newest where this one goes. So it does where what the newest
     // carries over may be in the page cache alone: that one has the durable copy.
     let settled = survey.proven() && survey.tail.doubt_lsn >= survey.newest.carried;
     let stay = if settled { 1 } else { 2 };
-    let at = goes(&infos).min(infos.len().saturating_sub(stay));
+    let at = listed.told_at(goes(infos).min(infos.len().saturating_sub(stay)));
     if at == 0 {
         return Ok(PrunedFirst::default());
     }
@@ -66,27 +67,37 @@ pub fn prune_first(
     }
     let told = Anchor::new(survey.newest.log, newest, last_lsn, start).durable_end(durable_end);
     anchor::write(store, &told)?;
-    let (removable, strange) = chain.removable(store, 0..at)?;
-    let left = remove(store, removable.clone());
-    if let Some(error) = strange {
-        return Err(left_alone(&error));
+    let found = chain.removable(store, 0..at)?;
+    let left = remove(store, found.proven.clone());
+    if let Some(error) = left_alone(&found.strange) {
+        return Err(error);
     }
-    let gone = infos[..at].iter().filter(|info| !left.contains(&info.id));
+    let went = |id| found.proven.contains(id) && !left.contains(id);
+    let gone = infos[..at].iter().filter(|info| went(&info.id));
     let (segments, bytes) =
         gone.fold((0, 0), |(segments, bytes), info| (segments + 1, bytes + info.bytes));
     Ok(PrunedFirst { segments, bytes })
 }
 
-/// A segment was pruned and its file is not known to be this log's.
-pub fn left_alone(error: &Error) -> Error {
+/// Segments were pruned, and what has their names is not known to be this log's: that, if there are any.
+/// The error is at the oldest and names all of them.
+pub fn left_alone(strange: &[Error]) -> Option<Error> {
+    let oldest = strange.iter().min_by_key(|error| error.at_segment())?;
+    let mut ids: Vec<_> = strange.iter().filter_map(Error::at_segment).collect();
+    ids.sort_unstable();
+    let others: Vec<_> = ids.iter().skip(1).map(ToString::to_string).collect();
+    let and = match others.is_empty() {
+        true => String::new(),
+        false => format!("; also segments {}", others.join(", ")),
+    };
     let what = format!(
         "the log begins later now, and what has the name of a pruned segment was left there, since it \
-         is not proven to be this log's; move it away: {}",
-        error.what()
+         is not proven to be this log's; move it away: {}{and}",
+        oldest.what()
     );
-    let told = Error::new(ErrorKind::Corrupt, what).because(error.clone());
-    match error.at_segment() {
+    let told = Error::new(ErrorKind::Corrupt, what).because(oldest.clone());
+    Some(match oldest.at_segment() {
         Some(segment) => told.segment(segment),
         None => told,
-    }
+    })
 }

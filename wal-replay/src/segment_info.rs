@@ -3,10 +3,11 @@
 use wal_core::format::{FrameKind, Predecessor};
 use wal_core::{Lsn, Result, SegmentId, SegmentStore};
 
-use crate::chain::{Chain, follows};
+use crate::chain::{Chain, follows, is_damage};
 use crate::frames::{FrameReader, Step};
 use crate::scan::sealed_end;
 use crate::segment::Segment;
+use crate::stranger::other_log;
 
 /// A segment of a log, in a few numbers; from [`Chain::list`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,86 @@ impl Chain {
             infos.push(info(newest, last_lsn, ended, SegmentState::Open));
         }
         Ok(infos)
+    }
+}
+
+impl Chain {
+    /// As [`list`](Self::list), past damage: for a caller that wants to delete old segments, whatever has
+    /// become of them. Of a segment whose header is damaged, cannot be read or is not the log's, the size
+    /// alone is known; it is listed as without records before those of the next one, and as old as that.
+    ///
+    /// The newest must be sound.
+    pub fn list_past_damage(&self, store: &dyn SegmentStore, last_lsn: Lsn) -> Result<PastDamage> {
+        let Some((&newest, older)) = self.segments.split_last() else {
+            return Ok(PastDamage::default());
+        };
+        let newest = Segment::open_sound(store, newest)?;
+        let ended = sealed_end(&newest)?.map(|seal| seal.header.timestamp);
+        let last_lsn = last_lsn.max(newest.header.first_lsn.previous());
+        let mut found = PastDamage::default();
+        found.segments.push(info(&newest, last_lsn, ended, SegmentState::Open));
+        // The next one that can be told, and whether it is the next of all.
+        let (mut next, mut adjacent) = (newest, true);
+        for (at, &id) in older.iter().enumerate().rev() {
+            let told = Segment::open_sound(store, id).and_then(|segment| {
+                if adjacent {
+                    follows(&segment.header, segment.identity, &next.header)?;
+                } else if segment.header.log != next.header.log {
+                    return Err(other_log(&segment, next.header.log).error);
+                }
+                Ok(segment)
+            });
+            let segment = match told {
+                Ok(segment) => segment,
+                Err(error) if is_damage(&error) => {
+                    found.segments.push(untold(store, id, &next));
+                    found.untold.push(at);
+                    adjacent = false;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let sealed = if adjacent { followed(&segment, &next).ok() } else { None };
+            found.segments.push(sealed.unwrap_or_else(|| {
+                let last_lsn = next.header.first_lsn.previous();
+                info(&segment, last_lsn, Some(next.header.created), SegmentState::Cut)
+            }));
+            (next, adjacent) = (segment, true);
+        }
+        found.segments.reverse();
+        Ok(found)
+    }
+}
+
+/// The segments of a log that may be damaged; from [`Chain::list_past_damage`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct PastDamage {
+    /// All of them, oldest first.
+    pub segments: Vec<SegmentInfo>,
+    /// The places among these of those that could not be told.
+    pub untold: Vec<usize>,
+}
+
+impl PastDamage {
+    /// The place of the last segment through this one that could be told, so that a log can begin with
+    /// it: what cannot be told does not say with which record.
+    pub fn told_at(&self, at: usize) -> usize {
+        (0..=at).rev().find(|at| !self.untold.contains(at)).unwrap_or_default()
+    }
+}
+
+/// What is known of a segment that is not to be told, by the next one that is.
+fn untold(store: &dyn SegmentStore, id: SegmentId, next: &Segment) -> SegmentInfo {
+    let first_lsn = next.header.first_lsn;
+    SegmentInfo {
+        id,
+        first_lsn,
+        last_lsn: first_lsn.previous(),
+        bytes: store.open(id).and_then(|segment| segment.size()).unwrap_or_default(),
+        created: next.header.created,
+        ended: Some(next.header.created),
+        state: SegmentState::Cut,
     }
 }
 

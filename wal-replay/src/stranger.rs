@@ -97,20 +97,20 @@ pub(crate) fn nothing_behind(store: &dyn SegmentStore, id: SegmentId) -> Result<
 
 /// Proves that what has this name is the segment of this log that its successor names by its
 /// identity, so that it may be removed: by its header, or, where that is damaged, by its first
-/// frame, whose checksum is of that identity.
+/// frame, whose checksum is of that identity. Then what is wrong with the header is given back.
 pub(crate) fn prove(
     store: &dyn SegmentStore,
     log: LogId,
     id: SegmentId,
     identity: Option<Identity>,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     let error = match Segment::open_sound(store, id) {
-        Ok(segment) if segment.header.log == log => return Ok(()),
+        Ok(segment) if segment.header.log == log => return Ok(None),
         Ok(segment) => return Err(other_log(&segment, log).error),
         Err(error) => error,
     };
     match identity {
-        Some(identity) if first_frame_is_of(store, id, identity) => Ok(()),
+        Some(identity) if first_frame_is_of(store, id, identity) => Ok(Some(error)),
         _ => Err(error),
     }
 }

@@ -134,10 +134,11 @@ impl Plan {
         let cut = Cut::find(&segment, &end, transforms, lsn)?;
         let stays = cut.offset > HEADER_LEN as u64;
         let first_gone = if stays { at + 1 } else { at };
-        let (obsolete, strange) = chain.removable(store, first_gone..chain.segments.len())?;
-        if let Some(error) = strange {
+        let found = chain.removable(store, first_gone..chain.segments.len())?;
+        if let Some(error) = found.strange.into_iter().chain(found.unreadable).next() {
             return Err(error);
         }
+        let obsolete = found.proven;
         let kept = stays.then(|| Predecessor {
             id: segment.header.id,
             length: cut.offset,

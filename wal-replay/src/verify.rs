@@ -10,7 +10,7 @@ use wal_core::{
 };
 
 use crate::anchor;
-use crate::chain::{follows, listed};
+use crate::chain::{Chain, follows, listed};
 use crate::frames::Frame;
 use crate::moved::changed;
 use crate::scan::{Ending, FrameNote, Scan};
@@ -142,10 +142,18 @@ impl State {
     }
 }
 
+/// Reads every byte of the segments of `chain` before this place, which there is one at, and says what is
+/// wrong with them, oldest first: for a caller that is about to delete them, and holds the log.
+pub fn examine(store: &dyn SegmentStore, chain: &Chain, before: usize) -> Result<Vec<Finding>> {
+    let mut found = Verification::nothing();
+    let ids = chain.segments.get(..=before).unwrap_or(&chain.segments);
+    found.segments(store, ids, before, &mut |_| {})?;
+    Ok(found.findings)
+}
+
 impl Verification {
-    /// A look at all of it.
-    fn look(store: &dyn SegmentStore, visit: &mut dyn FnMut(&FrameNote)) -> Result<Self> {
-        let mut found = Self {
+    fn nothing() -> Self {
+        Self {
             verdict: Verdict::Clean,
             segments: Vec::new(),
             findings: Vec::new(),
@@ -153,7 +161,12 @@ impl Verification {
             first_lsn: Lsn::ZERO,
             last_lsn: Lsn::ZERO,
             unjudged: 0,
-        };
+        }
+    }
+
+    /// A look at all of it.
+    fn look(store: &dyn SegmentStore, visit: &mut dyn FnMut(&FrameNote)) -> Result<Self> {
+        let mut found = Self::nothing();
         match inspect(store) {
             Ok(Some(survey)) => found.log(store, &survey, visit)?,
             Ok(None) => found.begun(&listed(store)?),
@@ -162,7 +175,7 @@ impl Verification {
                 found.note(&error)?;
                 let mut there = listed(store)?;
                 there.retain(|&id| id != CopyMark::ID || error.at_segment() != Some(id));
-                found.segments(store, &there, visit)?;
+                found.segments(store, &there, there.len(), visit)?;
             }
         }
         found.findings.sort_by_key(|finding| Reverse(finding.verdict));
@@ -209,18 +222,20 @@ impl Verification {
         if let Err(error) = survey.check_predecessor(store) {
             self.note(&error)?;
         }
-        self.segments(store, &survey.chain.segments, visit)
+        let all = &survey.chain.segments;
+        self.segments(store, all, all.len(), visit)
     }
 
-    /// These segments, each bounded by the header of the one behind it.
+    /// So many of these segments, each bounded by the header of the one behind it.
     fn segments(
         &mut self,
         store: &dyn SegmentStore,
         ids: &[SegmentId],
+        number: usize,
         visit: &mut dyn FnMut(&FrameNote),
     ) -> Result<()> {
         let mut successor = None;
-        for (at, &id) in ids.iter().enumerate() {
+        for (at, &id) in ids.iter().enumerate().take(number) {
             let segment = match successor.take() {
                 Some(segment) => segment,
                 None => self.open(store, id)?,

@@ -67,7 +67,7 @@ pub use env::SystemEnv;
 pub use hold::Hold;
 pub use log::Wal;
 pub use reader::Reader;
-pub use retention::{Retained, Retention};
+pub use retention::{Damaged, Examine, Retained, Retention};
 pub use space::{Held, Space};
 pub use typed::{Typed, TypedEntries};
 

@@ -2,7 +2,7 @@
 
 use wal_core::format::Start;
 use wal_core::{Error, ErrorKind, Lsn, Result, SegmentId};
-use wal_replay::{Chain, left_alone};
+use wal_replay::{Chain, Removable, left_alone};
 
 use crate::Wal;
 use crate::log::Parts;
@@ -21,7 +21,9 @@ impl Wal {
     ///
     /// Each segment's header is read before it is deleted. What is not proven to be the log's own is
     /// left where it is, and named by an error of kind [`Corrupt`](ErrorKind::Corrupt); the log begins
-    /// later all the same.
+    /// later all the same, and the others go. What cannot be read stays, and goes with the first open that
+    /// can read it. A segment whose header is damaged or unreadable is none that the log can begin with:
+    /// where `lsn` is in such a one, the log begins with the last sound one before it.
     ///
     /// [`Invalid`](ErrorKind::Invalid): the LSN was never issued.
     pub fn prune_before(&self, lsn: Lsn) -> Result<Lsn> {
@@ -29,8 +31,8 @@ impl Wal {
         self.check_issued(lsn)?;
         let Some(chain) = self.prunable()? else { return Ok(self.first_lsn()) };
         let lsn = self.holds().floor().map_or(lsn, |held| held.min(lsn));
-        let at = chain.find(&*self.parts().store, lsn)?;
-        self.begin_at(&chain, at)
+        let at = chain.find_past_damage(&*self.parts().store, lsn)?;
+        self.begin_at(&chain, at).map(|began| began.lsn)
     }
 
     /// As [`prune_before`](Self::prune_before), for all segments before this one, which stays. A
@@ -45,9 +47,9 @@ impl Wal {
             return Err(unknown(id));
         }
         if let Some(held) = self.holds().floor() {
-            at = at.min(chain.find(&*self.parts().store, held)?);
+            at = at.min(chain.find_past_damage(&*self.parts().store, held)?);
         }
-        self.begin_at(&chain, at)
+        self.begin_at(&chain, at).map(|began| began.lsn)
     }
 
     /// The chain, where the log may be pruned; `None` where it has no segment.
@@ -59,23 +61,29 @@ impl Wal {
     }
 
     /// Deletes the segments before this place in the chain; the boundary is durable first.
-    pub(crate) fn begin_at(&self, chain: &Chain, at: usize) -> Result<Lsn> {
+    pub(crate) fn begin_at(&self, chain: &Chain, mut at: usize) -> Result<Began> {
         let Parts { store, pipeline, .. } = self.parts();
-        if at == 0 {
-            return Ok(chain.start.lsn);
-        }
-        let lsn = chain.first_lsn_of(&**store, at)?;
+        let lsn = loop {
+            if at == 0 {
+                return Ok(Began { lsn: chain.start.lsn, found: Removable::default() });
+            }
+            match chain.first_lsn_of(&**store, at) {
+                // It does not say with which record the log would begin.
+                Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Io) => at -= 1,
+                lsn => break lsn?,
+            }
+        };
         // Looked at before the boundary moves: where not even the newest can be read, nothing happens.
-        let (removable, strange) = chain.removable(&**store, 0..at)?;
+        let found = chain.removable(&**store, 0..at)?;
         pipeline.set_start(Start { segment: chain.segments[at], lsn })?;
-        let removed = store.remove(&removable);
+        let removed = store.remove(&found.proven);
         // Also where only some went.
         pipeline.room_made();
         removed.map_err(|cause| Error::io("removing pruned segments failed", cause))?;
-        match strange {
-            // In nobody's way: it goes once it can be read.
-            Some(error) if error.kind() != ErrorKind::Io => Err(left_alone(&error)),
-            _ => Ok(lsn),
+        // What cannot be read is in nobody's way: it goes once it can be.
+        match left_alone(&found.strange) {
+            Some(error) => Err(error),
+            None => Ok(Began { lsn, found }),
         }
     }
 
@@ -86,4 +94,12 @@ impl Wal {
         }
         Ok(())
     }
+}
+
+/// A log that begins later now.
+pub(crate) struct Began {
+    /// With this record.
+    pub(crate) lsn: Lsn,
+    /// What was found of the segments before that.
+    pub(crate) found: Removable,
 }

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use wal_core::{ErrorKind, Lsn, Result, SegmentId};
-use wal_replay::{Chain, SegmentInfo};
+use wal_core::{Error, Lsn, Result, SegmentId, SegmentStore};
+use wal_replay::{Chain, Finding, SegmentInfo, Verdict, examine};
 
 use crate::Wal;
 use crate::log::Parts;
+use crate::prune::Began;
 use crate::space::{Held, bytes, held, place};
 
 /// How much of a log is kept, for [`Wal::retain`]. Without a limit all of it is.
@@ -41,10 +42,25 @@ pub struct Retention {
     pub max_segments: Option<u64>,
     /// The latest so many records stay, whatever the limits ask.
     pub min_records: u64,
+    /// What is looked at of the segments that go.
+    pub examine: Examine,
+}
+
+/// What [`Wal::retain`] looks at of the segments that go, to say in [`Retained::damaged`] which of them are
+/// damaged. They go all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Examine {
+    /// Their headers, which are read in any case.
+    #[default]
+    Headers,
+    /// Every byte. Takes as long as reading them does, and no truncation, close or other prune happens
+    /// meanwhile.
+    Bytes,
 }
 
 /// What [`Wal::retain`] did. Its `Display` is for the person on call: a line for what went, one for
-/// what stays against a limit, and one for each hold that keeps it.
+/// what stays against a limit, one for each hold that keeps it, and one for each damage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retained {
@@ -64,6 +80,22 @@ pub struct Retained {
     /// Who holds them; each with all that it keeps of them, so that the bytes of several holds
     /// overlap.
     pub held_by: Vec<Held>,
+    /// What was wrong with segments that the log does not begin before any more: as far as
+    /// [`examine`](Retention::examine) looked.
+    pub damaged: Vec<Damaged>,
+}
+
+/// Something that was wrong with a segment that was pruned. Its `Display` is a line for the person on call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Damaged {
+    /// The segment.
+    pub id: SegmentId,
+    /// What was wrong, and where in it.
+    pub what: String,
+    /// Whether its file is there still, since it could not be read and so is not proven to be the log's.
+    /// It goes with the first open that can read it.
+    pub left: bool,
 }
 
 impl Retention {
@@ -102,16 +134,15 @@ impl Retention {
         self
     }
 
-    /// The record, where it is the only limit.
-    fn only_from(&self) -> Option<Lsn> {
-        let Self { from, max_age, max_bytes, max_segments, min_records } = self;
-        let other = max_age.is_some() || max_bytes.is_some() || max_segments.is_some();
-        from.filter(|_| !other && *min_records == 0)
+    /// So much of the segments that go is looked at for damage.
+    pub fn examining(mut self, examine: Examine) -> Self {
+        self.examine = examine;
+        self
     }
 
     /// How many of these segments the limits ask to go, from the oldest on.
     pub(crate) fn asks(&self, infos: &[SegmentInfo], now: u64) -> usize {
-        let Self { from, max_age, max_bytes, max_segments, min_records } = self;
+        let Self { from, max_age, max_bytes, max_segments, min_records, .. } = self;
         let last = infos.last().map_or(Lsn::ZERO, |newest| newest.last_lsn);
         let needed = place(infos, Lsn::new(last.next().get().saturating_sub(*min_records)));
         let before = from.map_or(0, |lsn| place(infos, lsn));
@@ -153,6 +184,10 @@ impl Wal {
     /// Deletes the oldest segments as far as the limits ask for it and no [`Hold`](crate::Hold)
     /// keeps them. To be called now and then, by one who has the time; some reads a segment.
     ///
+    /// Segments that are damaged or cannot be read are in nobody's way. They go with the others, where they
+    /// are proven to be the log's; none of them is what the log can begin with, and so a segment more than
+    /// asked for may stay. [`Retained::damaged`] names them.
+    ///
     /// Crashes and errors are as for [`prune_before`](Self::prune_before).
     pub fn retain(&self, retention: &Retention) -> Result<Retained> {
         let Parts { store, env, pipeline, .. } = self.parts();
@@ -161,47 +196,65 @@ impl Wal {
             self.check_issued(lsn)?;
         }
         let Some(chain) = self.prunable()? else { return Ok(Retained::nothing(self.first_lsn())) };
-        let listed = chain.list(&**store, pipeline.written_lsn());
-        if let (Err(error), Some(lsn)) = (&listed, retention.only_from())
-            && matches!(error.kind(), ErrorKind::Io | ErrorKind::Corrupt)
-        {
-            return self.retain_from(&chain, lsn);
-        }
-        let infos = listed?;
+        let listed = chain.list_past_damage(&**store, pipeline.written_lsn())?;
+        let infos = &listed.segments;
         let now = env.now();
-        let asked = retention.asks(&infos, now);
+        let asked = listed.told_at(retention.asks(infos, now));
         let holds = self.holds();
-        let goes = holds.floor().map_or(asked, |lsn| asked.min(place(&infos, lsn)));
+        let goes = holds.floor().map_or(asked, |lsn| asked.min(place(infos, lsn)));
+        let goes = listed.told_at(goes);
         let mut held_by = held(holds, &infos[goes..asked]);
         held_by.retain(|held| held.bytes > 0);
-        let first_lsn = self.begin_at(&chain, goes)?;
-        let unknown = ends(&infos, now)[asked..].iter().take_while(|end| end.is_none()).count();
+        let mut damaged = match retention.examine {
+            Examine::Bytes if goes > 0 => examined(&**store, &chain, goes),
+            _ => Vec::new(),
+        };
+        let Began { lsn: first_lsn, found } = self.begin_at(&chain, goes)?;
+        note(&mut damaged, &found.damaged, false);
+        note(&mut damaged, &found.unreadable, true);
+        let unknown = ends(infos, now)[asked..].iter().take_while(|end| end.is_none()).count();
         let unknown = unknown.min(infos.len() - 1 - asked.min(infos.len() - 1));
         let dated_ahead = if retention.max_age.is_some() { unknown as u64 } else { 0 };
+        let gone: Vec<_> =
+            infos[..goes].iter().filter(|info| found.proven.contains(&info.id)).cloned().collect();
         Ok(Retained {
-            segments: goes as u64,
-            bytes: bytes(&infos[..goes]),
+            segments: gone.len() as u64,
+            bytes: bytes(&gone),
             first_lsn,
             held_segments: (asked - goes) as u64,
             held_bytes: bytes(&infos[goes..asked]),
             dated_ahead,
             held_by,
+            damaged,
         })
     }
 }
 
-impl Wal {
-    /// As [`retain`](Self::retain), where a record alone says what goes: so that a log can be pruned
-    /// past a segment that cannot be read.
-    fn retain_from(&self, chain: &Chain, lsn: Lsn) -> Result<Retained> {
-        let store = &self.parts().store;
-        let lsn = self.holds().floor().map_or(lsn, |held| held.min(lsn));
-        let at = chain.find(&**store, lsn)?;
-        let size = |id: &SegmentId| store.open(*id).and_then(|segment| segment.size()).ok();
-        let bytes = chain.segments[..at].iter().filter_map(size).sum();
-        let first_lsn = self.begin_at(chain, at)?;
-        Ok(Retained { segments: at as u64, bytes, ..Retained::nothing(first_lsn) })
+/// What is wrong with the segments before this place, by all of their bytes.
+fn examined(store: &dyn SegmentStore, chain: &Chain, before: usize) -> Vec<Damaged> {
+    // What keeps it from looking keeps nothing from being pruned: the header is looked at once more.
+    let findings = examine(store, chain, before).unwrap_or_default();
+    // What a crash left behind the end of a segment is no damage to it.
+    let damage = findings.into_iter().filter(|finding| finding.verdict == Verdict::Corrupt);
+    let told = damage.filter_map(|Finding { what, segment, offset, lsn, .. }| {
+        let place = [("offset", offset), ("lsn", lsn.map(Lsn::get))];
+        let place = place.iter().filter_map(|(name, value)| Some(format!(" {name}={}", (*value)?)));
+        let what = format!("{what}{}", place.collect::<String>());
+        segment.map(|id| Damaged { id, what, left: false })
+    });
+    told.collect()
+}
+
+/// Takes these errors along, each of another segment than those before.
+fn note(damaged: &mut Vec<Damaged>, errors: &[Error], left: bool) {
+    for error in errors {
+        let Some(id) = error.at_segment() else { continue };
+        match damaged.iter_mut().find(|it| it.id == id) {
+            Some(known) => known.left |= left,
+            None => damaged.push(Damaged { id, what: error.report(), left }),
+        }
     }
+    damaged.sort_by_key(|it| it.id);
 }
 
 impl Retained {
@@ -214,14 +267,14 @@ impl Retained {
             held_bytes: 0,
             dated_ahead: 0,
             held_by: Vec::new(),
+            damaged: Vec::new(),
         }
     }
 }
 
 impl fmt::Display for Retained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { segments, bytes, first_lsn, held_segments, held_bytes, dated_ahead, held_by } =
-            self;
+        let Self { segments, bytes, first_lsn, held_segments, held_bytes, dated_ahead, .. } = self;
         write!(f, "went: segments {segments}, bytes {bytes}; the log begins with LSN {first_lsn}")?;
         if *held_segments > 0 {
             write!(f, "\nheld back: segments {held_segments}, bytes {held_bytes}")?;
@@ -229,6 +282,18 @@ impl fmt::Display for Retained {
         if *dated_ahead > 0 {
             write!(f, "\nof unknown age: segments {dated_ahead}, dated later than now")?;
         }
-        held_by.iter().try_for_each(|held| write!(f, "\n{held}"))
+        self.held_by.iter().try_for_each(|held| write!(f, "\n{held}"))?;
+        self.damaged.iter().try_for_each(|damaged| write!(f, "\n{damaged}"))
+    }
+}
+
+impl fmt::Display for Damaged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, what, left } = self;
+        if *left {
+            write!(f, "pruned and still there: segment {id}, which cannot be read: {what}")
+        } else {
+            write!(f, "damaged when it was pruned: segment {id}: {what}")
+        }
     }
 }

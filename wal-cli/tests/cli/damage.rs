@@ -281,3 +281,50 @@ fn dump_of_reused_space() {
     let text = log.run("verify", &[]).exits(0).text();
     assert!(!text.contains("not judged"), "{text}");
 }
+
+/// `prune` deleted damaged segments without a word, and the evidence with them; and a damaged header kept
+/// every limit but `--before` from pruning anything.
+#[test]
+fn prune_names_the_damaged_segments_that_it_deletes() {
+    let limits: [&[&str]; 3] =
+        [&["--keep-segments", "2"], &["--before", "900"], &["--keep-bytes", "40k"]];
+    for (offset, what) in [(10, "segment header is damaged"), (9000, "frame is damaged")] {
+        for limit in limits {
+            let log = Log::of(&numbered(1000));
+            let segments = log.segments();
+            assert!(segments.len() > 4, "{segments:?}");
+            flip(&segments[1], offset);
+            let ran = log.run("prune", limit).exits(0);
+            let context = format!("{offset}, {limit:?}: {ran:?}");
+            let warning = "warning: damaged when it was pruned: segment 2: ";
+            assert_eq!(ran.stderr.matches(warning).count(), 1, "{context}");
+            assert!(ran.stderr.contains(what), "{context}");
+            assert!(!ran.text().contains("damaged") && ran.text().contains("went: "), "{context}");
+            assert!(segments[..3].iter().all(|path| !path.exists()), "{context}");
+            log.run("verify", &[]).exits(0);
+        }
+    }
+    let log = Log::of(&numbered(1000));
+    flip(&log.segments()[1], 9000);
+    let told = log.run("prune", &["--keep-segments", "2", "--json"]).exits(0).json();
+    assert_eq!(told[0]["damaged"], json!([2]));
+    let told = log.run("prune", &["--keep-segments", "1", "--json"]).exits(0).json();
+    assert_eq!(told[0]["damaged"], json!([]));
+}
+
+/// What is not proven to be the log's stays, all of it is named, and the rest goes.
+#[test]
+fn prune_leaves_every_stranger_and_names_it() {
+    let log = Log::of(&numbered(1000));
+    let segments = log.segments();
+    for at in [0, 2] {
+        fs::write(&segments[at], "not the log's").unwrap();
+    }
+    let ran = log.run("prune", &["--keep-segments", "2"]).exits(4);
+    for part in ["move it away", "segment=1", "also segments 3"] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    for (at, path) in segments.iter().enumerate().take(4) {
+        assert_eq!(path.exists(), [0, 2].contains(&at), "{at}: {}", ran.stderr);
+    }
+}

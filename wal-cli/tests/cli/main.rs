@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod append;
+mod broken;
 mod damage;
 mod demo;
 #[cfg(target_os = "linux")]

@@ -101,3 +101,46 @@ fn an_unreadable_newest_segment_is_damage_to_every_command() {
         assert!((80..99).contains(&records), "{records}: {text}");
     });
 }
+
+/// A header before the newest that could not be read kept every limit but `--before` from pruning anything,
+/// also what is before and behind it; and `--before` left its file without a word.
+#[test]
+fn an_unreadable_header_keeps_no_other_segment_from_being_pruned() {
+    let test = "unreadable::an_unreadable_header_keeps_no_other_segment_from_being_pruned";
+    with_strace(test, || {
+        let limits: [&[&str]; 4] = [
+            &["--keep-segments", "3"],
+            &["--before", "85"],
+            &["--keep-bytes", "50000"],
+            &["--older-than", "0s"],
+        ];
+        for unreadable in [1, 2, 7] {
+            for limit in limits {
+                let dir = place();
+                let (log, segments) = many(dir.path());
+                let context = format!("segment {unreadable} of {segments}, {limit:?}");
+                let (code, text) = run(&log, unreadable, "prune", limit);
+                assert_eq!(code, 0, "{context}: {text}");
+                let warning = format!("warning: pruned and still there: segment {unreadable},");
+                assert_eq!(text.matches(&warning).count(), 1, "{context}: {text}");
+                assert!(text.contains("Input/output error"), "{context}: {text}");
+                for id in 1..segments - 3 {
+                    let there = log.join(format!("{id:020}.wal")).exists();
+                    assert_eq!(there, id == unreadable, "{context}: {id}: {text}");
+                }
+                // It goes once it can be read.
+                assert_eq!(run(&log, 99, "append", &[]).0, 0, "{context}");
+                assert!(!log.join(format!("{unreadable:020}.wal")).exists(), "{context}");
+                assert_eq!(run(&log, 99, "verify", &[]).0, 0, "{context}");
+            }
+        }
+        // Nor is it what the log begins with.
+        let dir = place();
+        let (log, segments) = many(dir.path());
+        let keep = (segments - 6).to_string();
+        let (code, text) = run(&log, 7, "prune", &["--keep-segments", &keep]);
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains("went: segments 5,"), "{text}");
+        assert!(log.join(format!("{:020}.wal", 6)).exists());
+    });
+}
