@@ -291,7 +291,7 @@ impl fmt::Display for Damaged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, what, left } = self;
         if *left {
-            write!(f, "pruned and still there: segment {id}, which cannot be read: {what}")
+            write!(f, "pruned and still there: segment {id}: {what}")
         } else {
             write!(f, "damaged when it was pruned: segment {id}: {what}")
         }

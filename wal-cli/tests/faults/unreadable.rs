@@ -121,7 +121,7 @@ fn an_unreadable_header_keeps_no_other_segment_from_being_pruned() {
                 let context = format!("segment {unreadable} of {segments}, {limit:?}");
                 let (code, text) = run(&log, unreadable, "prune", limit);
                 assert_eq!(code, 0, "{context}: {text}");
-                let warning = format!("warning: pruned and still there: segment {unreadable},");
+                let warning = format!("warning: pruned and still there: segment {unreadable}:");
                 assert_eq!(text.matches(&warning).count(), 1, "{context}: {text}");
                 assert!(text.contains("Input/output error"), "{context}: {text}");
                 for id in 1..segments - 3 {
