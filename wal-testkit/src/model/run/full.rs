@@ -69,7 +69,7 @@ fn prunes(log: &dyn LogUnderTest, reference: &mut Reference, unprunable: Option<
     }
     reference.prunes_before(last);
     match log.prune_before(Lsn::new(last)) {
-        Ok(_) => reference.pruned(last),
+        Ok(()) => reference.pruned(last),
         Err(error) => {
             let full = error.kind() == ErrorKind::StorageFull;
             Invariant::FullDisk.holds(full && unprunable.is_some(), || {
