@@ -86,9 +86,10 @@ pub fn left_alone(strange: &[Error]) -> Option<Error> {
     let mut ids: Vec<_> = strange.iter().filter_map(Error::at_segment).collect();
     ids.sort_unstable();
     let others: Vec<_> = ids.iter().skip(1).map(ToString::to_string).collect();
-    let and = match others.is_empty() {
-        true => String::new(),
-        false => format!("; also segments {}", others.join(", ")),
+    let and = if others.is_empty() {
+        String::new()
+    } else {
+        format!("; also segments {}", others.join(", "))
     };
     let what = format!(
         "the log begins later now, and what has the name of a pruned segment was left there, since it \

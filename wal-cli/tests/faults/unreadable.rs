@@ -106,8 +106,8 @@ fn an_unreadable_newest_segment_is_damage_to_every_command() {
 /// also what is before and behind it; and `--before` left its file without a word.
 #[test]
 fn an_unreadable_header_keeps_no_other_segment_from_being_pruned() {
-    let test = "unreadable::an_unreadable_header_keeps_no_other_segment_from_being_pruned";
-    with_strace(test, || {
+    let name = "unreadable::an_unreadable_header_keeps_no_other_segment_from_being_pruned";
+    with_strace(name, || {
         let limits: [&[&str]; 4] = [
             &["--keep-segments", "3"],
             &["--before", "85"],
