@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use wal::parts::segment::{Ahead, FileStore, Preparation, Recycling, Writing};
 use wal::{Config, ErrorKind, Lsn, Result, Retention, Strategy, Wal};
-use wal_core::{Acknowledgement, CommitStrategy, Env, SegmentStore, Transform};
+use wal_core::{Acknowledgement, CommitStrategy, Env, SegmentStore};
 use wal_testkit::model::{OnWait, World};
 use wal_testkit::{Atom, Damage, LogUnderTest, Profile, SimDisk, SimFiles, SimStore, Tail, Tape};
 
 use crate::full;
 use crate::pace::{BesideSyncs, Pace, Prepares};
 use crate::prepared_ahead::PreparedAhead;
-use crate::transforms::{self, Growing, Shrinking};
+use crate::transforms::{self, Growing, SharedTransform, Shrinking};
 
 /// The product. A handle that was closed, poisoned or not, lives on beside the next one, and is
 /// dropped when that one has made some appends: giving the lock up is what ends a handle, not its drop.
@@ -61,7 +61,7 @@ pub(crate) struct Setup {
     /// How frames are stored.
     pub(crate) stores: Stores,
     /// What it can read besides.
-    pub(crate) others: fn() -> Vec<Arc<dyn Transform>>,
+    pub(crate) others: fn() -> Vec<SharedTransform>,
 }
 
 /// How frames are stored.
@@ -110,8 +110,8 @@ impl Setup {
     }
 
     /// The transform of this opening, and those of others.
-    fn transforms(self) -> (Option<Arc<dyn Transform>>, Vec<Arc<dyn Transform>>) {
-        let own: Option<Arc<dyn Transform>> = match self.stores {
+    fn transforms(self) -> (Option<SharedTransform>, Vec<SharedTransform>) {
+        let own: Option<SharedTransform> = match self.stores {
             Stores::Plain => None,
             Stores::Grown => Some(Arc::new(Growing)),
             Stores::Shrunk => Some(Arc::new(Shrinking)),

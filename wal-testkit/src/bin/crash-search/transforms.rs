@@ -5,8 +5,11 @@ use std::sync::Arc;
 use wal::{Error, ErrorKind, Result};
 use wal_core::{Applied, Transform, TransformId};
 
+/// One that a log is opened with.
+pub(crate) type SharedTransform = Arc<dyn Transform>;
+
 /// All that a log is ever opened with.
-pub(crate) fn all() -> Vec<Arc<dyn Transform>> {
+pub(crate) fn all() -> Vec<SharedTransform> {
     vec![Arc::new(Growing), Arc::new(Shrinking)]
 }
 
