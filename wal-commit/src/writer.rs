@@ -55,6 +55,9 @@ pub(crate) struct Writer {
     untrimmed: Option<(SegmentId, u64)>,
     /// The last record that the anchor knows to be durable, by this writer.
     noted: Lsn,
+    /// There is an anchor, which has its space by that, or the store does not make one for another reason
+    /// than space.
+    anchored: bool,
     /// Frames as transformed, or a few bytes of a buffer that a padding lies over; kept for its memory.
     outgoing: Vec<u8>,
     /// The frame that `outgoing` holds, made by [`prepare`](Self::prepare).
@@ -122,6 +125,7 @@ impl Writer {
             following: None,
             untrimmed,
             noted: Lsn::ZERO,
+            anchored: false,
             outgoing: Vec::new(),
             prepared: None,
         }
@@ -210,6 +214,7 @@ impl Writer {
             let least = self.least_for(first);
             self.create(self.options.segment_size.max(least), least, first)?;
         }
+        self.ensure_anchor(watermark)?;
         let stamp = self.stamp(watermark);
         let Self { current, options, outgoing, prepared, .. } = self;
         let Some(CurrentSegment { open, writer }) = current else {
@@ -571,6 +576,39 @@ impl Writer {
             Err(_) => Ok(()),
             Ok(()) => {
                 self.noted = anchor.last_lsn;
+                self.anchored = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// No record is written before the log has an anchor, or it is not for want of space that it has none.
+    /// An anchor takes space when it is made and none later, and is what a full disk is pruned by before the
+    /// log is opened: records without one, in doubt after a kill, would be in a log that can then neither
+    /// be opened nor pruned.
+    fn ensure_anchor(&mut self, durable: Lsn) -> Result<()> {
+        if self.anchored {
+            return Ok(());
+        }
+        let found = self.store.read_anchor();
+        if !found.is_ok_and(|found| found.is_none()) {
+            self.anchored = true;
+            return Ok(());
+        }
+        let start = self.current.as_ref().map(|current| current.open.start());
+        let Some(anchor) = start.and_then(|start| self.anchor_of(durable, start)) else {
+            return Ok(());
+        };
+        let written = self.store.write_anchor(&anchor.encode());
+        match written.map_err(|cause| Error::io("making the log's anchor failed", cause)) {
+            Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Fenced) => {
+                Err(error)
+            }
+            written => {
+                self.anchored = true;
+                if written.is_ok() {
+                    self.noted = anchor.last_lsn;
+                }
                 Ok(())
             }
         }

@@ -19,6 +19,10 @@ use super::{Half, Mismatch, OnLoss};
 /// Every append and every sync goes to both; the syncs run at the same time. What is synced survives
 /// what both stores survive, and the loss of one. What one half's failure means says [`OnLoss`].
 ///
+/// **Space.** Where one half is full and the other is not, making a segment fails as on a full disk, and
+/// goes once there is room. An append that reaches one half only is no such error: it ends the writing of
+/// that segment, since no half takes bytes back. So the halves prepare their space whole.
+///
 /// **Reading.** All is read from one half, the first while it is there; never a part from one and a
 /// part from the other. What no sync covered may differ between the halves after a crash, so taking
 /// the [`lock`](SegmentStore::lock) reads all bytes of both, each as a log by itself, and judges which

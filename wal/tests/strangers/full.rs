@@ -302,6 +302,44 @@ fn b2_nothing_is_left_of_a_direct_write_that_had_no_room() {
     }
 }
 
+/// The first segment of a log had room, and its anchor had none any more. The log took records all the same,
+/// and after a kill it could not be pruned before it was opened: what says so would have had to be made.
+/// Now no record is written before the anchor has its space.
+#[test]
+fn b2_no_record_is_written_before_the_anchor_has_its_space() {
+    let mut refused = 0;
+    for preparation in [Preparation::None, Preparation::Whole] {
+        for room in (0..96).map(|room| room * 512) {
+            let disk = disk();
+            let files = Arc::new(SimFiles::new(disk.clone()));
+            let store = Arc::new(FileStore::over(files).preparation(preparation));
+            let builder = || Wal::with_store(store.clone()).segment_size(SEGMENT);
+            let (wal, _) = builder().open().unwrap();
+            disk.set_room(Some(room));
+            let commit =
+                |len| wal.append(vec![7; len]).and_then(|lsn| wal.wait_for_lsn(lsn).wait());
+            let error = loop {
+                if let Err(error) = commit(700) {
+                    break error;
+                }
+            };
+            assert_eq!(error.kind(), ErrorKind::StorageFull, "{room}: {error:?}");
+            let last = wal.durable_lsn();
+            let anchored = store.read_anchor().unwrap().is_some();
+            assert!(anchored || last == Lsn::ZERO, "{room}: {last} without an anchor");
+            refused += u32::from(!anchored && taken(&disk) > 0);
+            disk.set_room(None);
+            // What was refused goes along.
+            commit(700).unwrap();
+            let last = wal.last_lsn();
+            assert!(store.read_anchor().unwrap().is_some(), "{room}");
+            drop(wal);
+            assert_eq!(builder().open().unwrap().1.last_lsn, last, "{room}");
+        }
+    }
+    assert!(refused > 0, "an anchor without room was never met");
+}
+
 /// Where a kill came before the disk was found full, what is in doubt takes as much room as it has, and
 /// the error says so; with that room all of it is there.
 #[test]
