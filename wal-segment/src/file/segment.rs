@@ -95,11 +95,9 @@ impl FileWriter {
     /// them over, on a disk that is full of them. And another frame than theirs may come in front of what
     /// is left of them, as one with a new start does: then they are out of order, which is damage.
     ///
-    /// So nothing is appended before this has gone well. None of it has to be durable by itself: the cut and
-    /// the zeros come before the next append, and the sync that covers that one covers them; without it
-    /// nothing was acknowledged behind the end, and the frames are what they were, written and in doubt.
-    /// Where appends sync themselves no such sync comes, and so the cut gets one here; the zeros are
-    /// appends of their kind.
+    /// So nothing is appended before this has gone well, and is durable: else a kill shows the next life a
+    /// log that ends here, and the power cut behind that one that does not, in which a refused record has
+    /// the number of one that was read meanwhile.
     fn clear_garbage(&mut self) -> io::Result<()> {
         let FileSyncer { file, syncs, segment, .. } = &*self.syncer;
         let writing = segment.life.settings.writing;
@@ -108,9 +106,6 @@ impl FileWriter {
         let border = border.next_multiple_of(file.block_size()?.max(BLOCK));
         if size > border {
             uninterrupted(|| file.set_len(border))?;
-            if writing.syncs_itself() {
-                syncs.run(|| file.sync_data())?;
-            }
         }
         // In whole blocks, where nothing else can be written.
         let unit = if writing.access().passes_cache() { BLOCK } else { 1 };
@@ -122,6 +117,7 @@ impl FileWriter {
             writing.write(&**file, at, &zeros[..piece], &mut self.block)?;
             at += piece as u64;
         }
+        syncs.run(|| file.sync_data())?;
         self.garbage_end = 0;
         Ok(())
     }
