@@ -465,12 +465,12 @@ impl Writer {
         self.trim(id, len)
     }
 
-    /// Tells the anchor how far a log goes that was opened and closed and not written to, where its newest
-    /// segment has no seal: its last writer was killed. A block that is lost behind the close would take
-    /// with its records the only frames that know of them.
+    /// Tells the anchor how far a log goes that was opened and closed and not written to. Its last writer may
+    /// have ended before it did: by a kill, or without power between a seal and what it tells the anchor.
+    /// What is lost of the file behind the close would take with its records all that knows of them. What
+    /// the anchor reads as is no reason not to: that may be in a cache alone.
     fn note_end(&mut self) -> Result<()> {
-        let unsealed = self.predecessor.is_some_and(|before| before.seal_len == 0);
-        if unsealed { self.note_durable(self.last_lsn) } else { Ok(()) }
+        self.note_durable(self.last_lsn)
     }
 
     /// Gives back the space of a segment behind `len`. Where that fails the segment keeps it, and

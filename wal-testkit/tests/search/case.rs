@@ -6,7 +6,7 @@ use wal_testkit::model::{Case, replay};
 use crate::product::worlds;
 
 /// Each of these broke the log once.
-const FOUND: [(&str, &str); 18] = [
+const FOUND: [(&str, &str); 19] = [
     (
         "a header that says what it carries is on the platter, and what it carries is nowhere",
         "bytes: fault sync io 4 1; append 0; sync; append 0; wait 0; append 0; sync; kill; \
@@ -87,6 +87,12 @@ const FOUND: [(&str, &str); 18] = [
     (
         "a log that was killed, opened and closed had no seal, and nobody knew of its last block",
         "sim: append 0; wait 0; power 1 everything; close; blank 0 13 4096",
+    ),
+    (
+        "the same of a log whose seal was there, and whose anchor had not heard of it",
+        "settings: prune 11; append 4000; wait 1; append 4000; wait 0; look; wait 1; append 7800; \
+         batch 5 20; close; append 12090; close; append 100; append 9000; append 4000; append 20; \
+         append 9000; power 9 seed:110464998; append 17000; close; short 4 21 4096",
     ),
     (
         "rot was told as a change by another handle, which there was not",
