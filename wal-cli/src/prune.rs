@@ -20,10 +20,9 @@ use crate::size;
 /// is durable before anything is deleted, and nothing deleted comes back. An empty segment of 12 KiB
 /// records it, since nothing is written behind the end of a log that was closed.
 ///
-/// Damaged segments go like others, each with a warning: every byte of what goes is read for that, but
-/// for what has to go before the log can be opened on a full disk. One that cannot be read is no part of
-/// the log any more, and its file stays until it can be, with a warning, too. What is not this log's
-/// stays, and is named: exit code 4.
+/// Damaged segments go like others, each with a warning as far as it is looked at: the headers, or
+/// everything with --examine. One whose header cannot be read is no part of the log any more, and its file
+/// stays until it can be, with a warning, too. What is not this log's stays, and is named: exit code 4.
 ///
 /// Needs the log for itself: it is opened for writing, and recovered where a crash left it. Where the
 /// disk has no room for that, it is pruned first.
@@ -36,6 +35,10 @@ pub(crate) struct Args {
     /// The latest so many records stay, whatever the limits ask
     #[arg(long, value_name = "RECORDS", default_value_t = 0, hide_default_value = true)]
     keep_records: u64,
+    /// Read every byte of what goes, and warn of the damage in it. Takes as long as reading does, with the
+    /// log locked. What has to go before the log can be opened on a full disk is not looked at
+    #[arg(long)]
+    examine: bool,
     /// One JSON object: `segments` and `bytes` that went, the new `first_lsn`, `dated_ahead`, the
     /// segments that stay because they are dated later than now, and `damaged`, the numbers of the
     /// segments that were damaged, or could not be read and are still there
@@ -76,7 +79,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // Not made by this where there is none.
     Log::open(&args.dir)?;
     let retention = args.limits.retention().at_least_records(args.keep_records);
-    let retention = retention.examining(Examine::Bytes);
+    let retention =
+        retention.examining(if args.examine { Examine::Bytes } else { Examine::Headers });
     // A log that has filled its disk has no room to be opened before something went.
     let (wal, recovery) = Wal::builder(&args.dir).prune_if_full(retention.clone()).open()?;
     let done = wal.retain(&retention);

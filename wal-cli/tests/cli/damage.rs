@@ -294,7 +294,7 @@ fn prune_names_the_damaged_segments_that_it_deletes() {
             let segments = log.segments();
             assert!(segments.len() > 4, "{segments:?}");
             flip(&segments[1], offset);
-            let ran = log.run("prune", limit).exits(0);
+            let ran = log.run("prune", &[limit, &["--examine"][..]].concat()).exits(0);
             let context = format!("{offset}, {limit:?}: {ran:?}");
             let warning = "warning: damaged when it was pruned: segment 2: ";
             assert_eq!(ran.stderr.matches(warning).count(), 1, "{context}");
@@ -306,10 +306,17 @@ fn prune_names_the_damaged_segments_that_it_deletes() {
     }
     let log = Log::of(&numbered(1000));
     flip(&log.segments()[1], 9000);
-    let told = log.run("prune", &["--keep-segments", "2", "--json"]).exits(0).json();
+    let told = log.run("prune", &["--keep-segments", "2", "--examine", "--json"]).exits(0).json();
     assert_eq!(told[0]["damaged"], json!([2]));
     let told = log.run("prune", &["--keep-segments", "1", "--json"]).exits(0).json();
     assert_eq!(told[0]["damaged"], json!([]));
+    // Headers are read in any case, and nothing else unless it is asked for: to prune is not to read.
+    for (offset, found) in [(10, json!([2])), (9000, json!([]))] {
+        let log = Log::of(&numbered(1000));
+        flip(&log.segments()[1], offset);
+        let told = log.run("prune", &["--keep-segments", "2", "--json"]).exits(0).json();
+        assert_eq!(told[0]["damaged"], found);
+    }
 }
 
 /// What is not proven to be the log's stays, all of it is named, and the rest goes.
