@@ -18,6 +18,11 @@ use crate::SegmentId;
 /// process and in others, without a lock. What changes the store ([`create`](Self::create),
 /// [`trim`](Self::trim), [`remove`](Self::remove), [`write_anchor`](Self::write_anchor)) is called
 /// only while this handle holds the lock; a store may refuse it otherwise.
+///
+/// A log calls its store with turns of its own in hand, and wakes nobody on that thread meanwhile, of
+/// whichever log: a store that lies on another log may wait for it ([`Watermark::wait`](crate::Watermark)
+/// blocks), and must not drive a task on the calling thread that waits to be woken by it. The same holds for
+/// a [`Transform`](crate::Transform).
 pub trait SegmentStore: Send + Sync + fmt::Debug {
     /// What the store promises. Constant for the life of the store.
     fn guarantees(&self) -> Guarantees;

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -300,7 +301,6 @@ impl WakeLater {
             let mut later = later.borrow_mut();
             later.is_none() && later.replace(Woken::default()).is_none()
         });
-        // At the end of a thread there may be no place for them: then they wake at once.
         Self { first: first.unwrap_or(false), of_thread: PhantomData }
     }
 
@@ -308,7 +308,7 @@ impl WakeLater {
     fn takes(woken: &mut Woken) -> bool {
         let taken = LATER.try_with(|later| {
             let mut later = later.borrow_mut();
-            let Some(later) = &mut *later else { return false };
+            let Some(later) = &mut **later else { return false };
             if later.is_empty() {
                 // Without an allocation.
                 std::mem::swap(later, woken);
@@ -407,8 +407,10 @@ fn indeterminate(first: &Error, lsn: Lsn) -> Error {
 thread_local! {
     static PARKER: Arc<Parker> = Arc::new(Parker::new());
 
-    /// Those who wake later, where there is a [`WakeLater`].
-    static LATER: RefCell<Option<Woken>> = RefCell::default();
+    /// Those who wake later, where there is a [`WakeLater`]. Without a destructor it is there until the thread
+    /// has ended: a destructor of the caller's that appends would else wake within the log's turns.
+    static LATER: RefCell<ManuallyDrop<Option<Woken>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
 /// Wakes a thread as a waker wakes a task.

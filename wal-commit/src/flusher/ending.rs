@@ -101,9 +101,11 @@ impl Flusher {
             let mut stage = lock(&self.stage);
             stage.set_being_cut(false);
             if let Some(error) = refused {
+                // Under the lock of the stage: who comes behind it is not concerned.
+                let then = self.written.moment();
                 drop((stage, turns, writing));
                 // For appends that wait for the end of this: they look again.
-                self.written.reject_above(last_lsn, gone(last_lsn));
+                self.written.reject_before(then, last_lsn, gone(last_lsn));
                 return Err(error);
             }
             // All under the lock of the stage: a record appended next has an LSN that the marks

@@ -1,7 +1,9 @@
 //! A waker is other people's code: it appends, syncs, closes the log, prunes, or is its last handle.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -13,6 +15,7 @@ use wal::parts::core::{Acknowledgement, CommitStrategy, Flush, Waiter};
 use wal::parts::segment::MemoryStore;
 use wal::{ErrorKind, Lsn, Result, Strategy, Wal};
 
+use crate::hooked::{Hooked, Step};
 use crate::non_blocking::strategies;
 use crate::within;
 
@@ -190,4 +193,81 @@ fn a_waker_is_the_last_handle() {
             rings(&name, &bell);
         }
     }
+}
+
+/// Appends when its thread ends; made before what the log keeps for a thread, and so gone behind that.
+struct AtEnd(RefCell<Option<Wal>>);
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        if let Some(wal) = self.0.borrow_mut().take() {
+            wal.append(b"at the end of the thread").unwrap();
+        }
+    }
+}
+
+thread_local! { static AT_END: AtEnd = const { AtEnd(RefCell::new(None)) }; }
+
+/// At the end of a thread there was no place any more for those who are to wake later: they woke within the
+/// turn, and a waker that appends wanted that one. Found by reading.
+#[test]
+fn a_waker_appends_at_the_end_of_a_thread() {
+    let (strategies, _runtime) = strategies();
+    for strategy in strategies {
+        for _ in 0..20 {
+            let name = format!("{strategy:?}");
+            let store = Arc::new(MemoryStore::new());
+            let (wal, _) = Wal::with_store(store).strategy(strategy.clone()).open().unwrap();
+            within(&name, move || {
+                let ended = thread::spawn(move || {
+                    AT_END.with(|it| it.0.replace(Some(wal.clone())));
+                    wal.append(b"first").unwrap();
+                    let waker =
+                        Waker::from(ring(&wal, |wal| assert!(wal.append(b"from a waker").is_ok())));
+                    let lsn = wal.try_append(b"a task's").unwrap();
+                    let mut wait = wal.wait_for_lsn(lsn);
+                    let _ = Pin::new(&mut wait).poll(&mut Context::from_waker(&waker));
+                    // As a task that is still there.
+                    std::mem::forget(wait);
+                });
+                ended.join().unwrap();
+            });
+        }
+    }
+}
+
+/// A truncation that found no room told those that its end concerns, and took them down behind it: a record
+/// that was appended in between, and is there still, was told to be truncated. Found by reading.
+#[test]
+fn a_refused_truncation_tells_nobody_that_a_record_is_gone() {
+    let full = Arc::new(AtomicBool::new(false));
+    let is_full = Arc::clone(&full);
+    let store = Hooked::new(MemoryStore::new(), move |step| {
+        if step == Step::Create && is_full.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    });
+    let (wal, _) = Wal::with_store(store).strategy(Strategy::Os).open().unwrap();
+    wal.append(b"1").unwrap();
+    wal.append(b"2").unwrap();
+    wal.sync().unwrap();
+    full.store(true, Ordering::SeqCst);
+    let over = Arc::new(AtomicBool::new(false));
+    let cutter = thread::spawn({
+        let (wal, over) = (wal.clone(), Arc::clone(&over));
+        move || {
+            while !over.load(Ordering::SeqCst) {
+                wal.truncate_after(Lsn::FIRST).unwrap_err();
+            }
+        }
+    });
+    for _ in 0..5000 {
+        match wal.try_append(b"x") {
+            Ok(lsn) => pollster::block_on(wal.wait_for_lsn(lsn)).unwrap(),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Backpressure, "{error}"),
+        }
+    }
+    over.store(true, Ordering::SeqCst);
+    cutter.join().unwrap();
 }
