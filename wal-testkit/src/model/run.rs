@@ -18,6 +18,7 @@ use super::invariant::{Check, Invariant, Violation};
 use super::reference::Reference;
 use super::{Case, Cut, Damaged, Step, World};
 use crate::{CutChoice, History, LogUnderTest, Room, SimDisk};
+use opening::panicked;
 
 pub(super) use fan::{Fan, Recoveries};
 pub(super) use stop::Stop;
@@ -32,8 +33,8 @@ pub struct Failure {
     pub case: Case,
 }
 
-/// Runs this case alone, on a thread of its own. Says how many images were checked; `told` gets every step with its outcome,
-/// and at the end the operations of the disk.
+/// Runs this case alone, on a thread of its own. Says how many images were checked; `told` gets every step
+/// with its outcome, and at the end the operations of the disk.
 pub fn replay(world: &World, case: &Case, told: &History) -> Result<u64, Box<Failure>> {
     apart(|| {
         let mut run = Run::new(world, Fan::None);
@@ -127,7 +128,9 @@ impl<'w> Run<'w> {
             }
         }
         let last = case.steps.len().saturating_sub(1);
-        self.ends().map_err(|stop| Box::new(stop.failure(case, last)))?;
+        let ended = self.ends();
+        let ended = ended.map_err(|stop| self.breach().map_or(stop, Stop::from));
+        ended.map_err(|stop| Box::new(stop.failure(case, last)))?;
         Ok(self.images)
     }
 
@@ -226,7 +229,8 @@ impl<'w> Run<'w> {
             return Ok(());
         }
         self.full = false;
-        match log.sync() {
+        let synced = catch_unwind(AssertUnwindSafe(|| log.sync()));
+        match synced.map_err(|panic| panicked("a sync with room again", &*panic))? {
             Ok(()) => self.reference.acknowledges(self.reference.last()),
             Err(error) => Err(Invariant::FullDisk
                 .broken(format!("with room again, a sync fails: {}", error.report()))),
