@@ -4,7 +4,7 @@ use wal_core::format::{HEADER_LEN, Identity, SegmentHeader, Start};
 use wal_core::{Error, ErrorKind, LogId, Lsn, Result, SegmentId, SegmentStore};
 
 use crate::segment::Segment;
-use crate::stranger::prove;
+use crate::stranger::{other_log, prove};
 
 /// The segments that make up a log, in order, and where it begins.
 ///
@@ -72,6 +72,30 @@ impl Chain {
         Ok(Segment::open_sound(store, id)?.header.first_lsn)
     }
 
+    /// The first record of the segment at this place, which is proven to be the log's: the next one that can
+    /// be told says which file follows, and where that one cannot, its own predecessor does. For a log that
+    /// is to begin there. Another log's file, though its header is sound, is
+    /// [`Corrupt`](ErrorKind::Corrupt).
+    pub fn begins_at(&self, store: &dyn SegmentStore, at: usize) -> Result<Lsn> {
+        let (Some(&id), Some(&newest)) = (self.segments.get(at), self.segments.last()) else {
+            return Err(Error::new(ErrorKind::Invalid, "the chain has no such segment"));
+        };
+        let newest = Segment::open_sound(store, newest)?;
+        let segment = Segment::open_sound(store, id)?;
+        if segment.header.log != newest.header.log {
+            return Err(other_log(&segment, newest.header.log).error);
+        }
+        let next = self.segments.get(at + 1).map(|&next| Segment::open_sound(store, next));
+        match next {
+            Some(Ok(next)) if next.header.log == newest.header.log => {
+                follows(&segment.header, segment.identity, &next.header)?;
+            }
+            _ if at > 0 => follows_its_own(store, &segment, self.segments[at - 1])?,
+            _ => {}
+        }
+        Ok(segment.header.first_lsn)
+    }
+
     /// Which of these segments, by their places in [`segments`](Self::segments), are proven to be the log's
     /// own, so that they may be removed once they are pruned or cut off, and why others are not. Costs a
     /// header a segment.
@@ -129,12 +153,22 @@ impl Chain {
     pub fn find_past_damage(&self, store: &dyn SegmentStore, lsn: Lsn) -> Result<usize> {
         // The last segment whose first record is not behind `lsn`: O(log n) headers.
         let (mut low, mut high) = (0, self.segments.len());
+        let Some(&newest) = self.segments.last() else { return Ok(0) };
+        let log = Segment::open_sound(store, newest).map(|newest| newest.header.log).ok();
+        // Another log's header says nothing of this one.
+        let is_other = |header: &SegmentHeader| log.is_some_and(|log| header.log != log);
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             let mut at = middle;
             // The next one that can be read, if any can before `high`.
             let first = loop {
                 match Segment::open_sound(store, self.segments[at]) {
+                    Ok(segment) if is_other(&segment.header) => {
+                        if at + 1 == high {
+                            break None;
+                        }
+                        at += 1;
+                    }
                     Ok(segment) => break Some(segment.header.first_lsn),
                     Err(error) if is_damage(&error) && at + 1 < high => at += 1,
                     Err(error) if is_damage(&error) => break None,
@@ -159,6 +193,20 @@ pub struct Removable {
     pub unreadable: Vec<Error>,
     /// Why what has the name of others is not proven to be the log's.
     pub strange: Vec<Error>,
+}
+
+/// Checks that a segment whose successor cannot be told follows the one before it, where that one can be:
+/// a file of another time of this log, as of a copy that went its own way, has the log's identity, too.
+pub(crate) fn follows_its_own(
+    store: &dyn SegmentStore,
+    segment: &Segment,
+    before: SegmentId,
+) -> Result<()> {
+    match Segment::open_sound(store, before) {
+        Ok(before) => follows(&before.header, before.identity, &segment.header),
+        Err(error) if is_damage(&error) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether this says that what is there is damaged, or cannot be read.

@@ -4,7 +4,7 @@ use wal_core::format::{Anchor, FrameKind, Identity, SegmentHeader, Start};
 use wal_core::{ErrorKind, Lsn, Result, SegmentId, SegmentStore};
 
 use crate::anchor::{self, later};
-use crate::chain::{Chain, listed};
+use crate::chain::{Chain, is_damage, listed};
 use crate::moved::changed;
 use crate::scan::Scan;
 use crate::segment::{Opened, Segment};
@@ -137,7 +137,7 @@ fn newest(
             // A recovery that a crash interrupted.
             Ok(scan) if scan.last_lsn < header.carried => {}
             Ok(_) => return Ok(Some((header, start))),
-            Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(Some((header, start))),
+            Err(error) if is_damage(&error) => return Ok(Some((header, start))),
             Err(error) => return Err(error),
         }
     }

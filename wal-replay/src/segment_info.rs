@@ -3,7 +3,7 @@
 use wal_core::format::{FrameKind, Predecessor};
 use wal_core::{Lsn, Result, SegmentId, SegmentStore};
 
-use crate::chain::{Chain, follows, is_damage};
+use crate::chain::{Chain, follows, follows_its_own, is_damage};
 use crate::frames::{FrameReader, Step};
 use crate::scan::sealed_end;
 use crate::segment::Segment;
@@ -88,6 +88,8 @@ impl Chain {
                     follows(&segment.header, segment.identity, &next.header)?;
                 } else if segment.header.log != next.header.log {
                     return Err(other_log(&segment, next.header.log).error);
+                } else if let Some(&before) = at.checked_sub(1).and_then(|at| older.get(at)) {
+                    follows_its_own(store, &segment, before)?;
                 }
                 Ok(segment)
             });

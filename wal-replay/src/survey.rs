@@ -351,7 +351,9 @@ fn whole_tail(segment: &Segment, anchor: Option<&Anchor>) -> Result<Scan> {
         }
     }
     let sealed = |scan: &Scan| scan.seal_len > 0;
-    if segment.size >= segment.header.space || scan.as_ref().is_ok_and(sealed) {
+    // What could not be read says nothing of the file's length.
+    let unread = scan.as_ref().is_err_and(|error| error.kind() != ErrorKind::Corrupt);
+    if segment.size >= segment.header.space || unread || scan.as_ref().is_ok_and(sealed) {
         return scan;
     }
     let what = "the file is shorter than its writer left it";

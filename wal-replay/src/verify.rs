@@ -143,12 +143,17 @@ impl State {
 }
 
 /// Reads every byte of the segments of `chain` before this place, which there is one at, and says what is
-/// wrong with them, oldest first: for a caller that is about to delete them, and holds the log.
-pub fn examine(store: &dyn SegmentStore, chain: &Chain, before: usize) -> Result<Vec<Finding>> {
+/// wrong with them, oldest first: for a caller that is about to delete them, and holds the log. Where the
+/// system refuses one of them to this process, that ends the look, and is given back with what was found.
+pub fn examine(
+    store: &dyn SegmentStore,
+    chain: &Chain,
+    before: usize,
+) -> (Vec<Finding>, Option<Error>) {
     let mut found = Verification::nothing();
     let ids = chain.segments.get(..=before).unwrap_or(&chain.segments);
-    found.segments(store, ids, before, &mut |_| {})?;
-    Ok(found.findings)
+    let refused = found.segments(store, ids, before, &mut |_| {}).err();
+    (found.findings, refused)
 }
 
 impl Verification {
@@ -398,12 +403,21 @@ pub fn is_unreadable(error: &Error) -> bool {
 /// Whether the medium did not give the bytes of a segment, as a worn sector does: so they are gone as
 /// wrong ones are, and the others are not. What the system refuses to this process says nothing of them.
 fn not_given(error: &Error) -> bool {
-    use io::ErrorKind::{Interrupted, InvalidInput, OutOfMemory, PermissionDenied, Unsupported};
+    use io::ErrorKind::{
+        ConnectionAborted, HostUnreachable, Interrupted, InvalidInput, NetworkDown,
+        NetworkUnreachable, NotConnected, OutOfMemory, PermissionDenied, StaleNetworkFileHandle,
+        TimedOut, Unsupported,
+    };
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
     let refused = |cause: &io::Error| {
-        let kinds = [Interrupted, InvalidInput, OutOfMemory, PermissionDenied, Unsupported];
-        // Too many open files.
-        kinds.contains(&cause.kind()) || matches!(cause.raw_os_error(), Some(23 | 24))
+        let refusals = [Interrupted, InvalidInput, OutOfMemory, PermissionDenied, Unsupported];
+        // Where the files are is not to be reached, which says nothing of a medium either.
+        let away = [ConnectionAborted, HostUnreachable, NetworkDown, NetworkUnreachable];
+        let gone = [NotConnected, StaleNetworkFileHandle, TimedOut];
+        // Too many open files; links that lead to themselves.
+        let numbers = matches!(cause.raw_os_error(), Some(23 | 24 | 40));
+        let kinds = [&refusals[..], &away, &gone].concat();
+        kinds.contains(&cause.kind()) || numbers
     };
     error.at_segment().is_some() && cause.is_some_and(|cause| !refused(cause))
 }

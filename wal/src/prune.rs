@@ -22,7 +22,7 @@ impl Wal {
     /// Each segment's header is read before it is deleted. What is not proven to be the log's own is
     /// left where it is, and named by an error of kind [`Corrupt`](ErrorKind::Corrupt); the log begins
     /// later all the same, and the others go. What cannot be read stays, and goes with the first open that
-    /// can read it. A segment whose header is damaged or unreadable is none that the log can begin with:
+    /// can read it. A segment whose header is damaged, unreadable or another's is none that the log can begin with:
     /// where `lsn` is in such a one, the log begins with the last sound one before it.
     ///
     /// [`Invalid`](ErrorKind::Invalid): the LSN was never issued.
@@ -67,8 +67,8 @@ impl Wal {
             if at == 0 {
                 return Ok(Began { lsn: chain.start.lsn, found: Removable::default() });
             }
-            match chain.first_lsn_of(&**store, at) {
-                // It does not say with which record the log would begin.
+            match chain.begins_at(&**store, at) {
+                // It does not say with which record the log would begin, or is not the log's.
                 Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Io) => at -= 1,
                 lsn => break lsn?,
             }

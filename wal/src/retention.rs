@@ -233,7 +233,7 @@ impl Wal {
 /// What is wrong with the segments before this place, by all of their bytes.
 fn examined(store: &dyn SegmentStore, chain: &Chain, before: usize) -> Vec<Damaged> {
     // What keeps it from looking keeps nothing from being pruned: the header is looked at once more.
-    let findings = examine(store, chain, before).unwrap_or_default();
+    let (findings, refused) = examine(store, chain, before);
     // What a crash left behind the end of a segment is no damage to it.
     let damage = findings.into_iter().filter(|finding| finding.verdict == Verdict::Corrupt);
     let told = damage.filter_map(|Finding { what, segment, offset, lsn, .. }| {
@@ -242,7 +242,13 @@ fn examined(store: &dyn SegmentStore, chain: &Chain, before: usize) -> Vec<Damag
         let what = format!("{what}{}", place.collect::<String>());
         segment.map(|id| Damaged { id, what, left: false })
     });
-    told.collect()
+    let mut told: Vec<_> = told.collect();
+    told.extend(refused.map(|error| {
+        let id = error.at_segment().or_else(|| chain.segments.first().copied()).unwrap_or_default();
+        let what = format!("nothing from here on was examined: {}", error.report());
+        Damaged { id, what, left: false }
+    }));
+    told
 }
 
 /// Takes these errors along, each of another segment than those before.
