@@ -54,6 +54,10 @@ fn hint(error: &Error) -> Option<&'static str> {
              the evidence; in the copy move the file ANCHOR away, and `wal verify` tells how the log is \
              without it, all but whether its newest segments are missing",
         ),
+        ErrorKind::Corrupt if error.what().starts_with("the log begins later now, ") => Some(
+            "what is proven to be this log's was deleted; the files that are named were not touched. \
+             `wal segments` says what the log has now",
+        ),
         ErrorKind::Corrupt => Some(
             "nothing in the log was changed; copy the directory, to keep the evidence. `wal verify` \
              lists all damage; `wal replay` prints what is before it, to begin a new log with where \

@@ -22,7 +22,8 @@ use crate::size;
 ///
 /// Damaged segments go like others, each with a warning as far as it is looked at: the headers, or
 /// everything with --examine. One whose header cannot be read is no part of the log any more, and its file
-/// stays until it can be, with a warning, too. What is not this log's stays, and is named: exit code 4.
+/// stays until it can be, with a warning, too. What is not this log's stays, and is named: exit code 4, and
+/// no warnings then. Nor are there any of what has to go before the log can be opened on a full disk.
 ///
 /// Needs the log for itself: it is opened for writing, and recovered where a crash left it. Where the
 /// disk has no room for that, it is pruned first.
@@ -36,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RECORDS", default_value_t = 0, hide_default_value = true)]
     keep_records: u64,
     /// Read every byte of what goes, and warn of the damage in it. Takes as long as reading does, with the
-    /// log locked. What has to go before the log can be opened on a full disk is not looked at
+    /// log locked
     #[arg(long)]
     examine: bool,
     /// One JSON object: `segments` and `bytes` that went, the new `first_lsn`, `dated_ahead`, the

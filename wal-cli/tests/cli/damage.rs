@@ -331,6 +331,7 @@ fn prune_leaves_every_stranger_and_names_it() {
     for part in ["move it away", "segment=1", "also segments 3"] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
+    assert!(!ran.stderr.contains("nothing in the log was changed"), "{}", ran.stderr);
     for (at, path) in segments.iter().enumerate().take(4) {
         assert_eq!(path.exists(), [0, 2].contains(&at), "{at}: {}", ran.stderr);
     }
