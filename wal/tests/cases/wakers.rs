@@ -217,7 +217,7 @@ fn a_waker_appends_at_the_end_of_a_thread() {
         for _ in 0..20 {
             let name = format!("{strategy:?}");
             let store = Arc::new(MemoryStore::new());
-            let (wal, _) = Wal::with_store(store).strategy(strategy.clone()).open().unwrap();
+            let (wal, _) = Wal::with_store(store).strategy(strategy).open().unwrap();
             within(&name, move || {
                 let ended = thread::spawn(move || {
                     AT_END.with(|it| it.0.replace(Some(wal.clone())));

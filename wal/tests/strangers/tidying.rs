@@ -169,9 +169,11 @@ fn pruning_begins_no_log_at_another_logs_segment() {
             // A reader looks one segment ahead, and may be told of the damage.
             match wal.read_from(begins).and_then(|mut cursor| cursor.next().unwrap()) {
                 Ok(first) => {
-                    assert_eq!(u64::from(first.payload[0]) + 1, begins.get(), "{at}, {lsn}")
+                    assert_eq!(u64::from(first.payload[0]) + 1, begins.get(), "{at}, {lsn}");
                 }
-                Err(error) => assert_eq!(error.at_segment(), Some(SegmentId::new(at)), "{error}"),
+                Err(error) => {
+                    assert_eq!(error.at_segment(), Some(SegmentId::new(at)), "{error}");
+                }
             }
         }
     }
