@@ -35,18 +35,23 @@ impl Life<'_> {
                 wal.durable_lsn().get().saturating_sub(chance.below(100)).max(1)
             };
             let held = if chance.one_in(4) { self.hold(wal, chance.between(1, lsn)) } else { None };
-            self.told.note(Event::Pruning(lsn));
-            match wal.prune_before(Lsn::new(lsn)) {
-                Ok(first) => {
-                    self.told.note(Event::Pruned(first.get()));
-                    Self::progress();
-                }
-                Err(error) => self.prune_failed(lsn, &error),
-            }
+            self.prune_before(wal, lsn);
             if let Some(hold) = held {
                 self.check_held(wal, hold.lsn());
             }
             thread::sleep(Duration::from_micros(chance.below(3000)));
+        }
+    }
+
+    /// Prunes what is before this record.
+    pub(crate) fn prune_before(&self, wal: &Wal, lsn: u64) {
+        self.told.note(Event::Pruning(lsn));
+        match wal.prune_before(Lsn::new(lsn)) {
+            Ok(first) => {
+                self.told.note(Event::Pruned(first.get()));
+                Self::progress();
+            }
+            Err(error) => self.prune_failed(lsn, &error),
         }
     }
 
