@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use wal::parts::segment::Ahead;
-use wal::{Lsn, Wal};
+use wal::{ErrorKind, Lsn, Wal};
 
 use crate::chance::Chance;
 use crate::ledger::Event;
@@ -161,6 +161,14 @@ impl<'a> Life<'a> {
             Ok(()) => self.told.note(Event::Truncated(cut)),
             // A prune was faster.
             Err(_) if cut + 1 < wal.first_lsn().get() => self.told.note(Event::Truncated(last)),
+            // There is no room for the segment that a cut takes: the log is as it was.
+            Err(error)
+                if error.kind() == ErrorKind::StorageFull
+                    && self.settings.config.max_size.is_some()
+                    && wal.last_lsn().get() == last =>
+            {
+                self.told.note(Event::Truncated(last));
+            }
             Err(error) => {
                 self.give_up(format!("cutting behind {cut} of {first}..={last}: {error:?}"));
             }
