@@ -409,8 +409,7 @@ thread_local! {
 
     /// Those who wake later, where there is a [`WakeLater`]. Without a destructor it is there until the thread
     /// has ended: a destructor of the caller's that appends would else wake within the log's turns.
-    static LATER: RefCell<ManuallyDrop<Option<Woken>>> =
-        const { RefCell::new(ManuallyDrop::new(None)) };
+    static LATER: RefCell<ManuallyDrop<Option<Woken>>> = RefCell::default();
 }
 
 /// Wakes a thread as a waker wakes a task.
