@@ -6,11 +6,12 @@ use std::sync::{Arc, OnceLock};
 
 use shuttle::sync::atomic::AtomicBool;
 use shuttle::sync::{Mutex, TryLockError};
-use wal_commit::Os;
+use wal_commit::{Os, Sync};
 use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
 
 use crate::common::{left_of, one_segment};
 use crate::explore_by;
+use crate::locking::{Kept, a_poisoned_close};
 use crate::world::{World, join};
 
 /// Says the failure that an exploration ends with. The same orders always: what they find is known.
@@ -151,4 +152,14 @@ fn an_acknowledgement_before_the_sync_is_found() {
         assert!(left_of(&world.disk).records.is_empty(), "nobody synced");
     });
     assert!(failure.unwrap().contains("acknowledged, 0 is left"));
+}
+
+/// C1: a lock that is free before the close has waited for those who are inside the store.
+#[test]
+fn a_lock_that_goes_first_is_found() {
+    let failure = failure_of(|| a_poisoned_close(Sync::new(), Kept::ByThoseWhoClose));
+    let failure = failure.expect("nothing was found");
+    // By who is met in the store, or by the lock that the store itself keeps for its writers.
+    let said = ["let its lock go", "outlived the log's lock"];
+    assert!(said.iter().any(|said| failure.contains(said)), "{failure}");
 }
