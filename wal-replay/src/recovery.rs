@@ -234,9 +234,11 @@ impl Repair<'_> {
 
         let doubt = tail.last_lsn > tail.doubt_lsn;
         let torn = matches!(tail.ending, Ending::Torn { .. });
-        // What deletes or shortens a segment is to be known as durable before it is shown to have.
-        let cuts =
-            !survey.proven() && (!survey.dead.is_empty() || segment.header.predecessor.is_some());
+        // A segment without a frame may be in the cache alone, or in the cache alone without one: a refused
+        // write that was blanked, say, comes back with a power cut. What it deletes or shortens is to be
+        // known as durable before it is shown to have.
+        let bare = !survey.proven();
+        let cuts = bare && (!survey.dead.is_empty() || segment.header.predecessor.is_some());
         let vouched = begins == tail.vouched_start || self.settle_start(known)?;
         let deletes = !vouched && !survey.dead.is_empty();
         let mut obsolete = survey.dead.clone();
@@ -255,10 +257,11 @@ impl Repair<'_> {
             }
         }
         let fresh =
-            (doubt || torn || cuts || deletes).then(|| self.fresh(&resume, report)).transpose();
+            (doubt || torn || bare || deletes).then(|| self.fresh(&resume, report)).transpose();
         let fresh = match fresh {
             // A torn tail alone can wait until the next segment cuts it off: it is found again till
-            // then, as it was found now, and nothing is reported that could be lost.
+            // then, as it was found now, and nothing is reported that could be lost. So can a bare segment
+            // that cuts nothing, once it is synced.
             Err(error) if error.kind() == ErrorKind::StorageFull && !(doubt || cuts || deletes) => {
                 None
             }
@@ -266,6 +269,14 @@ impl Repair<'_> {
         };
         let known_dead = survey.dead.len() as u64;
         let Some(current) = fresh else {
+            if tail.ending != Ending::Sealed {
+                // What was read of it may be in the cache alone, as the zeros over a refused write are until
+                // they are synced: what is shown now stays.
+                let synced = store.trim(segment.header.id, u64::MAX);
+                synced.map_err(|cause| {
+                    Error::io("syncing the newest segment failed", cause).segment(segment.header.id)
+                })?;
+            }
             resume.dead = remove(store, obsolete);
             report.segments_dropped = known_dead - resume.dead.len() as u64;
             resume.dead.extend(passed_over);

@@ -6,7 +6,7 @@ use wal_testkit::model::{Case, replay};
 use crate::product::worlds;
 
 /// Each of these broke the log once.
-const FOUND: [(&str, &str); 19] = [
+const FOUND: [(&str, &str); 20] = [
     (
         "a header that says what it carries is on the platter, and what it carries is nowhere",
         "bytes: fault sync io 4 1; append 0; sync; append 0; wait 0; append 0; sync; kill; \
@@ -93,6 +93,11 @@ const FOUND: [(&str, &str); 19] = [
         "settings: prune 11; append 4000; wait 1; append 4000; wait 0; look; wait 1; append 7800; \
          batch 5 20; close; append 12090; close; append 100; append 9000; append 4000; append 20; \
          append 9000; power 9 seed:110464998; append 17000; close; short 4 21 4096",
+    ),
+    (
+        "a refused write was blanked in the cache alone, and came back behind an opening that had shown none",
+        "everything: fault sync full 4 18446744073709551615; append 0; truncate 1; fault create io 0 1; \
+         wait 0; orphan; prune 0; cut tape:3.0.1",
     ),
     (
         "rot was told as a change by another handle, which there was not",
