@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use wal::parts::core::SegmentStore;
 use wal::parts::segment::MemoryStore;
-use wal::{Config, ErrorKind, Lsn, Reader, Retention, Wal};
+use wal::{ErrorKind, Lsn, Reader, Retention, Wal};
 
 use wal::Preparation;
-use wal::parts::segment::{FileStore, Writing};
+use wal::parts::segment::FileStore;
 use wal_testkit::{CutChoice, Profile, SimDisk, SimFiles};
 
 use super::{SEGMENT, commit, disk, over, taken};
@@ -186,120 +186,6 @@ fn b2_a_log_that_was_closed_without_room_for_a_seal_opens() {
     let (wal, recovery) = over(&disk).open().unwrap();
     assert_eq!((recovery.last_lsn.get(), recovery.records_carried), (3, 0), "{recovery:?}");
     assert_eq!(wal.read_from(Lsn::FIRST).unwrap().flatten().count(), 3);
-}
-
-/// A write of many frames found no room for all of them, and the ones that had got there looked like
-/// records that may have been acknowledged: they were in doubt, and took more room than there was.
-#[test]
-fn b2_frames_of_a_write_that_had_no_room_are_not_in_doubt() {
-    for records in 1..40 {
-        let disk = SimDisk::new(Profile::STRICT);
-        let files = Arc::new(SimFiles::new(disk.clone()));
-        let store = Arc::new(FileStore::over(files).preparation(Preparation::None));
-        let mut config = Config::default();
-        config.segment_size = 1 << 20;
-        config.frame_size = 1500;
-        let (wal, _) = Wal::with_store(store).config(config).open().unwrap();
-        commit(&wal, &[1; 700]);
-        disk.set_room(Some(20 << 10));
-        while let Ok(lsn) = wal.append([7; 700]) {
-            if lsn.get() % records == 0 && wal.wait_for_lsn(lsn).wait().is_err() {
-                break;
-            }
-        }
-        let last = wal.durable_lsn();
-        let disk = disk.kill();
-        drop(wal);
-        disk.set_room(Some(0));
-        let (_, recovery) = over(&disk).open().unwrap_or_else(|error| {
-            panic!("{records} records at a time, {last} durable: {error:?}")
-        });
-        assert_eq!(recovery.last_lsn, last, "{records} records at a time");
-    }
-}
-
-/// As above, where space was prepared in steps: a write found room in what was prepared, and none behind
-/// it, and its first frames stayed where they were, in doubt.
-#[test]
-fn b2_frames_in_prepared_space_of_a_write_that_had_no_room_are_not_in_doubt() {
-    for room in [20, 24, 36, 44] {
-        for records in 1..40 {
-            let disk = SimDisk::new(Profile::STRICT);
-            let files = Arc::new(SimFiles::new(disk.clone()));
-            let store = FileStore::over(files).preparation(Preparation::Chunks(16 << 10));
-            let mut config = Config::default();
-            config.segment_size = 1 << 20;
-            config.frame_size = 1500;
-            let (wal, _) = Wal::with_store(Arc::new(store)).config(config).open().unwrap();
-            commit(&wal, &[1; 700]);
-            disk.set_room(Some(room << 10));
-            while let Ok(lsn) = wal.append([7; 700]) {
-                if lsn.get() % records == 0 && wal.wait_for_lsn(lsn).wait().is_err() {
-                    break;
-                }
-            }
-            let last = wal.durable_lsn();
-            let disk = disk.kill();
-            drop(wal);
-            disk.set_room(Some(0));
-            let place = format!("{room} KiB, {records} records at a time, {last} durable");
-            let (_, recovery) =
-                over(&disk).open().unwrap_or_else(|error| panic!("{place}: {error:?}"));
-            assert_eq!(recovery.last_lsn, last, "{place}");
-        }
-    }
-}
-
-/// What a write without room had left behind the end was not cleared where writes go past the page cache.
-/// It was in doubt there, too; and the frame of a new start, which has room, came in front of what was left
-/// of it: a sound record in its place, of an LSN that is not the next, was damage, and a log of which
-/// nothing was lost did not open any more.
-#[test]
-fn b2_nothing_is_left_of_a_direct_write_that_had_no_room() {
-    for preparation in [Preparation::None, Preparation::Chunks(16 << 10)] {
-        for (len, batch, pruned) in (1..9)
-            .flat_map(|batch| [(974, batch), (1998, batch), (700, batch)])
-            .flat_map(|(len, batch)| [(len, batch, false), (len, batch, true)])
-        {
-            let disk = SimDisk::new(Profile::STRICT);
-            let files = Arc::new(SimFiles::new(disk.clone()));
-            let store = FileStore::over(files).preparation(preparation).writing(Writing::Direct);
-            let mut config = Config::default();
-            config.segment_size = 64 << 10;
-            config.frame_size = 1500;
-            let (wal, _) = Wal::with_store(Arc::new(store)).config(config).open().unwrap();
-            while wal.current_segment().is_none_or(|(id, end)| id.get() < 2 || end < 20_000) {
-                commit(&wal, &vec![1; len]);
-            }
-            disk.set_room(Some(10 << 10));
-            while let Ok(lsn) = wal.append(vec![7; len]) {
-                if lsn.get() % batch == 0 && wal.wait_for_lsn(lsn).wait().is_err() {
-                    break;
-                }
-            }
-            let last = wal.durable_lsn();
-            if pruned {
-                let second = wal.current_segment().unwrap().0;
-                wal.delete_segments_before(second).unwrap();
-                assert!(wal.first_lsn() > Lsn::FIRST);
-            }
-            let first = wal.first_lsn();
-            let disk = disk.kill();
-            drop(wal);
-            let place = format!("{preparation:?}, {batch} of {len} bytes, pruned {pruned}");
-            for choice in disk.extremes() {
-                let disk = disk.power_cut(choice);
-                // What a prune has made room for may have been written behind it.
-                disk.set_room((!pruned).then_some(0));
-                let opened = over(&disk).open();
-                let (wal, recovery) =
-                    opened.unwrap_or_else(|error| panic!("{place}, {choice}: {error:?}"));
-                assert_eq!(wal.first_lsn(), first, "{place}, {choice}");
-                let found = recovery.last_lsn;
-                assert!(found == last || pruned && found > last, "{place}, {choice}: {found}");
-            }
-        }
-    }
 }
 
 /// The first segment of a log had room, and its anchor had none any more. The log took records all the same,

@@ -11,6 +11,7 @@ mod cut;
 mod full;
 mod looping;
 mod racing;
+mod refused;
 mod strange;
 mod tidying;
 mod vanished;
