@@ -12,10 +12,11 @@ use wal_core::{Entry, Error, ErrorKind, Lsn, Position, Result, SegmentStore, Tra
 use crate::chain::{Chain, follows};
 use crate::frames::{Frame, FrameReader, Step};
 use crate::moved::{changed, follower, gone, was_cut};
-use crate::probe::probe;
+use crate::probe::{next_frame, probe};
 use crate::scan::{judge, seal_at, sealed_end};
-use crate::segment::Segment;
+use crate::segment::{BLOCK, Segment};
 use crate::transforms::Transforms;
+use crate::verify::is_unreadable;
 
 /// How far a [`Cursor`] goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,9 +225,14 @@ impl Cursor {
         }
         let limit = frames.limit();
         let seal = match successor.as_ref().and_then(|successor| successor.header.predecessor) {
-            Some(this) if this.seal_len > 0 => seal_at(segment, this.length)?,
-            Some(_) => None,
-            None => sealed_end(segment)?,
+            Some(this) if this.seal_len > 0 => seal_at(segment, this.length),
+            Some(_) => Ok(None),
+            None => sealed_end(segment),
+        };
+        // It is no more than a help.
+        let seal = match seal {
+            Err(error) if is_unreadable(&error) => None,
+            seal => seal?,
         };
         if let Some(frame) = seal
             && let Some(seal) = Seal::decode(&frame.body)
@@ -283,10 +289,14 @@ impl Cursor {
             }
             let Some(place) = &mut self.place else { return Ok(false) };
             let (offset, fills) = (place.frames.offset(), place.frames.fills());
-            let step = place.frames.step(&place.segment)?;
+            let step = place.frames.step(&place.segment);
             // Of another handle's cut nothing tells but the segments: what was read counts only if it was
             // in force behind that. A look at a single record asks nothing more than that it is sound.
             let read = place.frames.fills() != fills;
+            let step = match step {
+                Err(error) if self.steps_over(&error)? => continue,
+                step => step?,
+            };
             let asks = self.until == Until::End || self.moved || self.cuts.is_some();
             if read && asks && self.bound == Lsn::MAX && self.catch_up_at(offset)? {
                 continue;
@@ -310,6 +320,28 @@ impl Cursor {
                     }
                 }
             }
+        }
+    }
+
+    /// Goes on behind what cannot be read, where all that is lost with it is before the record that is
+    /// wanted; says whether it did.
+    fn steps_over(&mut self, error: &Error) -> Result<bool> {
+        let Some(place) = &mut self.place else { return Ok(false) };
+        // Behind a tear lie frames that are sound and no part of the log.
+        let written = match self.until {
+            _ if place.successor.is_some() => true,
+            Until::Lsn(last) => self.next <= last,
+            Until::End => false,
+        };
+        let (true, Some(bad)) = (written && is_unreadable(error), error.at_offset()) else {
+            return Ok(false);
+        };
+        match next_frame(&place.segment, bad + BLOCK, place.frames.limit())? {
+            Some((offset, header)) if header.first_lsn <= self.next => {
+                place.frames.skip_to(offset);
+                Ok(true)
+            }
+            _ => Ok(false),
         }
     }
 

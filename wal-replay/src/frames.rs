@@ -69,6 +69,11 @@ impl FrameReader {
         self.limit
     }
 
+    /// Goes on there, which is behind the place.
+    pub(crate) fn skip_to(&mut self, offset: u64) {
+        self.offset = offset;
+    }
+
     /// Reads no further than this.
     pub(crate) fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
@@ -157,11 +162,15 @@ impl FrameReader {
             Err(_) => BytesMut::new(),
         };
         chunk.resize(wanted, 0);
-        let read = segment.read_at(self.offset, &mut chunk)?;
+        let (read, unreadable) = segment.read_before(self.offset, &mut chunk);
         chunk.truncate(read);
         self.chunk = chunk.freeze();
         self.chunk_at = self.offset;
         self.fills += 1;
-        Ok(())
+        match unreadable {
+            // What was only read ahead hurts nothing here.
+            Some(error) if (read as u64) < len => Err(error),
+            _ => Ok(()),
+        }
     }
 }

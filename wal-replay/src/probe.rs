@@ -3,10 +3,11 @@
 use wal_core::format::{
     FRAME_ALIGN, FRAME_HEADER_LEN, FrameHeader, HEADER_LEN, is_blank, round_up,
 };
-use wal_core::{Lsn, Result, Unwritten};
+use wal_core::{Error, Lsn, Result, Unwritten};
 
 use crate::frames::{FrameReader, Step};
-use crate::segment::Segment;
+use crate::segment::{BLOCK, Segment};
+use crate::verify::is_unreadable;
 
 /// Close enough: as far as entries of a seal's index are apart.
 const NEAR: u64 = 64 * 1024;
@@ -14,6 +15,8 @@ const NEAR: u64 = 64 * 1024;
 const FAR: u64 = 1 << 20;
 /// Bytes read at a time.
 const WINDOW: usize = 16 * 1024;
+/// Blocks that cannot be read and are passed by a search: a failing disk takes seconds for each of them.
+const BAD: usize = 4;
 
 /// A frame at or before the one that holds `lsn`, by a binary search over the bytes: a header is
 /// known by its checksum, which is of its place and its segment, wherever one begins to look.
@@ -34,16 +37,22 @@ pub(crate) fn probe(segment: &Segment, lsn: Lsn) -> Result<u64> {
 
 /// The first sound frame that begins from `offset` on and before `end`. Zeros are taken for the end
 /// of what was written, and so is much that is no frame where the space was used before; where they
-/// are the inside of a record, a frame behind them is missed, and the search goes on before them.
-fn next_frame(segment: &Segment, mut offset: u64, end: u64) -> Result<Option<(u64, FrameHeader)>> {
-    let mut window = vec![0; WINDOW];
+/// are the inside of a record, a frame behind them is missed, and the search goes on before them. What
+/// cannot be read is passed: a frame with a part there is none that could be found.
+pub(crate) fn next_frame(
+    segment: &Segment,
+    mut offset: u64,
+    end: u64,
+) -> Result<Option<(u64, FrameHeader)>> {
+    let (mut window, mut bad) = (vec![0; WINDOW], 0);
     let far = match segment.header.unwritten {
         Unwritten::Zeros => end,
         _ => end.min(offset.saturating_add(FAR)),
     };
     while offset < far {
-        let read = segment.read_at(offset, &mut window)?;
-        if read < FRAME_HEADER_LEN || is_blank(&window[..read]) {
+        let (read, unreadable) = segment.read_before(offset, &mut window);
+        let behind = unreadable.map(place_behind).transpose()?;
+        if behind.is_none() && (read < FRAME_HEADER_LEN || is_blank(&window[..read])) {
             return Ok(None);
         }
         let mut at = 0;
@@ -56,14 +65,29 @@ fn next_frame(segment: &Segment, mut offset: u64, end: u64) -> Result<Option<(u6
             }
             at += FRAME_ALIGN;
         }
-        offset += at as u64;
+        offset = behind.unwrap_or(offset + at as u64);
+        bad += usize::from(behind.is_some());
+        if bad > BAD {
+            break;
+        }
     }
     Ok(None)
+}
+
+/// The end of the block that this error is at, if it says that the medium does not give it.
+fn place_behind(error: Error) -> Result<u64> {
+    match error.at_offset() {
+        Some(bad) if is_unreadable(&error) => Ok(bad + BLOCK),
+        _ => Err(error),
+    }
 }
 
 /// Whether the body is the header's, too.
 fn is_sound(segment: &Segment, offset: u64, header: &FrameHeader) -> Result<bool> {
     let mut frames = FrameReader::new(offset, offset.saturating_add(header.frame_len()));
     frames.set_read_ahead(WINDOW as u64);
-    Ok(matches!(frames.step(segment)?, Step::Frame(_)))
+    match frames.step(segment) {
+        Err(error) if is_unreadable(&error) => Ok(false),
+        step => Ok(matches!(step?, Step::Frame(_))),
+    }
 }

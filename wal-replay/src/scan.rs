@@ -341,8 +341,9 @@ pub(crate) fn judge(segment: &Segment, offset: u64, lsn: Lsn) -> Result<Ending> 
     let mut chunk = vec![0; CHUNK + FRAME_HEADER_LEN];
     let mut at = offset;
     while at < segment.size {
-        let read = segment.read_at(at, &mut chunk)?;
-        if read == 0 {
+        // What is before a block that cannot be read may tell damage by itself.
+        let (read, unreadable) = segment.read_before(at, &mut chunk);
+        if read == 0 && unreadable.is_none() {
             break;
         }
         let advance = read.min(CHUNK);
@@ -375,6 +376,9 @@ pub(crate) fn judge(segment: &Segment, offset: u64, lsn: Lsn) -> Result<Ending> 
                 last_written = last_written.max(behind);
                 last_frame = last_frame.max(behind);
             }
+        }
+        if let Some(error) = unreadable {
+            return Err(error);
         }
         at += advance as u64;
     }

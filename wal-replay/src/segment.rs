@@ -8,7 +8,11 @@ use wal_core::{
 };
 
 use crate::frames::{FrameReader, Step};
+use crate::verify::is_unreadable;
 
+/// Bytes that a medium loses at a time, as far as they are told apart here: a page of the cache, and a block of
+/// most disks. A sector may be smaller.
+pub(crate) const BLOCK: u64 = 4096;
 /// Bytes read at a time where a segment is only looked through.
 const CHUNK: usize = 256 * 1024;
 /// How often a file that another writer may be using again is opened anew.
@@ -70,7 +74,8 @@ impl Segment {
         let mut header = vec![0; HEADER_LEN];
         let read = reader
             .read_at(0, &mut header)
-            .map_err(|cause| unlike(id, "reading a segment header failed", cause))?;
+            .map_err(|cause| unlike(id, "reading a segment header failed", cause))
+            .map_err(|error| if is_unreadable(&error) { error.offset(0) } else { error })?;
         header.truncate(read);
         let error = |kind, what: String| Error::new(kind, what).segment(id).offset(0);
         match SegmentHeader::decode(&header) {
@@ -95,8 +100,7 @@ impl Segment {
                 // What is behind decides something only where it can be a beginning; else it is looked
                 // at for the words of the error, and a stray sparse file may be as large as it likes.
                 let end = if begins_late { size.min(LOOKED_AT) } else { size };
-                let written = last_written(&*reader, HEADER_LEN as u64, end)
-                    .map_err(|cause| io("reading a segment failed", cause))?;
+                let written = last_written(&*reader, id, HEADER_LEN as u64, end)?;
                 if !begins_late && written.is_none() {
                     let ours = is_part_of_header(&header);
                     return Ok(if ours { Opened::Begun } else { Opened::Garbled });
@@ -176,11 +180,19 @@ impl Segment {
         self.reader.size().map_err(io)
     }
 
-    /// Fills as much of `buffer` as there is from `offset` on.
+    /// Fills as much of `buffer` as there is from `offset` on. Where the medium does not give all of it, the
+    /// error is at the first block that it does not give.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        self.reader.read_at(offset, buffer).map_err(|cause| {
-            Error::io("reading a segment failed", cause).segment(self.header.id).offset(offset)
-        })
+        match self.read_before(offset, buffer) {
+            (read, None) => Ok(read),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// As [`read_at`](Self::read_at); with an error comes how many bytes were read before its place, and are
+    /// in `buffer`.
+    pub(crate) fn read_before(&self, offset: u64, buffer: &mut [u8]) -> (usize, Option<Error>) {
+        read_before(&*self.reader, self.header.id, offset, buffer)
     }
 
     /// Damage at this byte, where this record was expected.
@@ -194,9 +206,7 @@ impl Segment {
         if self.header.unwritten != Unwritten::Zeros {
             return Ok(None);
         }
-        last_written(&*self.reader, from, self.size).map_err(|cause| {
-            Error::io("reading a segment failed", cause).segment(self.header.id).offset(from)
-        })
+        last_written(&*self.reader, self.header.id, from, self.size)
     }
 }
 
@@ -221,12 +231,57 @@ fn unlike(id: SegmentId, what: &'static str, cause: std::io::Error) -> Error {
     Error::io(what, cause).segment(id)
 }
 
-fn last_written(reader: &dyn SegmentReader, from: u64, size: u64) -> std::io::Result<Option<u64>> {
+/// Reads as many bytes as the medium gives before the first block that it does not, and says what is wrong
+/// with that one, and at its place.
+///
+/// A read of many bytes fails for one sector among them, and gives none of the others. A failing disk takes
+/// seconds for each read of that sector, so there are two of these in all, and one where no other block was
+/// asked for. Where the system refuses the file to this process, no block of it is worse than another.
+fn read_before(
+    reader: &dyn SegmentReader,
+    id: SegmentId,
+    offset: u64,
+    buffer: &mut [u8],
+) -> (usize, Option<Error>) {
+    let failed = |at: u64, cause| {
+        let error = Error::io("reading a segment failed", cause).segment(id).offset(at);
+        if is_unreadable(&error) { error.offset(at - at % BLOCK) } else { error }
+    };
+    let error = match reader.read_at(offset, buffer) {
+        Ok(read) => return (read, None),
+        Err(cause) => failed(offset, cause),
+    };
+    let to_end_of_block = |at: u64| usize::try_from(BLOCK - at % BLOCK).unwrap_or(usize::MAX);
+    if buffer.len() <= to_end_of_block(offset) || !is_unreadable(&error) {
+        return (0, Some(error));
+    }
+    let mut read = 0;
+    while read < buffer.len() {
+        let at = offset + read as u64;
+        let end = buffer.len().min(read + to_end_of_block(at));
+        match reader.read_at(at, &mut buffer[read..end]) {
+            Ok(0) => break,
+            Ok(count) => read += count,
+            Err(cause) => return (read, Some(failed(at, cause))),
+        }
+    }
+    (read, None)
+}
+
+fn last_written(
+    reader: &dyn SegmentReader,
+    id: SegmentId,
+    from: u64,
+    size: u64,
+) -> Result<Option<u64>> {
     let mut last = None;
     let mut chunk = vec![0; CHUNK];
     let mut offset = from;
     while offset < size {
-        let read = reader.read_at(offset, &mut chunk)?;
+        let (read, unreadable) = read_before(reader, id, offset, &mut chunk);
+        if let Some(error) = unreadable {
+            return Err(error);
+        }
         if read == 0 {
             break;
         }

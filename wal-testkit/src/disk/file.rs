@@ -116,6 +116,7 @@ impl SimFile {
             }
             state.trace.push(Event::Mishap(format!("read of {name} at {offset}: {fault:?}")));
         }
+        state.counts.failed_reads += u64::from(result.is_err());
         result
     }
 

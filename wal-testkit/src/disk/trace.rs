@@ -99,6 +99,8 @@ pub struct Counts {
     pub reads: u64,
     /// Bytes that were read.
     pub bytes_read: u64,
+    /// Reads that failed.
+    pub failed_reads: u64,
 }
 
 impl Counts {

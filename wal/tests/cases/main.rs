@@ -23,6 +23,7 @@ mod readers;
 mod reopen_race;
 mod reused;
 mod stale_spare;
+mod unreadable;
 mod wakers;
 mod wide_transform;
 mod witness;
