@@ -17,6 +17,8 @@ pub(super) struct Trigger {
     pub(super) age: Duration,
     /// The number of records that are not durable.
     pub(super) records: u64,
+    /// How long a full disk is left alone at the most.
+    pub(super) again: Duration,
 }
 
 impl Trigger {
@@ -115,7 +117,7 @@ impl Shared {
                 }
                 // The task that waits for room goes on waiting, and nobody asks again for it.
                 self.wanted.store(true, Ordering::Release);
-                rest.leave_full_disk();
+                rest.leave_full_disk_for(self.trigger.again);
                 continue;
             }
             let pending = pending(log);
@@ -131,14 +133,17 @@ impl Shared {
                 rest.pause(due_in);
                 continue;
             }
-            self.oldest.store(0, Ordering::Relaxed);
+            let oldest = self.oldest.swap(0, Ordering::Relaxed);
             let flushed = log.write().and_then(|()| log.sync());
             if let Err(error) = flushed {
                 if is_final(&error) {
                     return;
                 }
-                // A full disk: what is staged is tried again in time.
-                rest.leave_full_disk();
+                // A full disk. Room may be found by an append or a wait that writes by itself, and what
+                // that acknowledges is to be durable in time, too: so what is left over keeps its age,
+                // and is due as soon as the disk was left alone.
+                self.oldest.store(oldest, Ordering::Relaxed);
+                rest.leave_full_disk_for(self.trigger.again);
             }
         }
     }
@@ -160,7 +165,8 @@ mod tests {
     /// 99 records and 9 ms: nothing. The hundredth record, or the tenth millisecond: a flush.
     #[test]
     fn either_condition_is_enough() {
-        let trigger = Trigger { age: Duration::from_millis(10), records: 100 };
+        let again = Duration::from_secs(1);
+        let trigger = Trigger { age: Duration::from_millis(10), records: 100, again };
         let ms = Duration::from_millis;
         assert_eq!(trigger.due_in(ms(9), 99), ms(1));
         assert_eq!(trigger.due_in(ms(0), 100), Duration::ZERO);

@@ -7,6 +7,7 @@ use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
 
 use super::Driven;
 use super::aging::{Aging, Trigger, pending_at};
+use super::worker::FULL_DISK;
 
 /// A thread of its own flushes everything staged when the oldest record has reached an age, or when
 /// there are so many of them. Both are triggers, never caps: a flush takes everything along.
@@ -31,7 +32,10 @@ impl FlushThread {
     /// A flush when the oldest record is of this `age`, or when there are so many `records`; with
     /// zero for either, at once.
     pub fn with_trigger(age: Duration, records: u64) -> Self {
-        Self { log: Driven::default(), aging: Aging::new(Trigger { age, records }) }
+        Self {
+            log: Driven::default(),
+            aging: Aging::new(Trigger { age, records, again: FULL_DISK }),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use wal_core::{Acknowledgement, CommitStrategy, Flush, Lsn, Result, Waiter};
 
 use super::Driven;
 use super::aging::{Aging, Trigger};
+use super::worker::FULL_DISK;
 
 /// A wait returns when the record is written, and a thread syncs it within a time that is kept also
 /// if nothing is ever appended again. The death of the process loses nothing acknowledged; a power
@@ -26,9 +27,19 @@ pub struct Interval {
 impl Interval {
     /// The strategy, for one log, losing at most what was appended `within` so much time.
     pub fn new(within: Duration) -> Self {
-        let trigger = Trigger { age: within / 2, records: u64::MAX };
-        Self { log: Driven::default(), within, aging: Aging::new(trigger) }
+        let aging = Aging::new(trigger(within));
+        Self { log: Driven::default(), within, aging }
     }
+}
+
+/// A full disk is not asked more often than this, whatever the bound.
+const SHORTEST: Duration = Duration::from_micros(100);
+
+/// A full disk is asked again within half of the time, too: what found room meanwhile, and is
+/// acknowledged, waits no longer for its sync than on any other disk.
+fn trigger(within: Duration) -> Trigger {
+    let half = within / 2;
+    Trigger { age: half, records: u64::MAX, again: half.clamp(SHORTEST, FULL_DISK) }
 }
 
 impl CommitStrategy for Interval {
@@ -61,5 +72,20 @@ impl CommitStrategy for Interval {
 
     fn stop(&self) {
         self.aging.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A full disk was left alone for a second, whatever the bound: a record that found room meanwhile,
+    /// and was acknowledged, could be lost to a power cut a second later under a bound of 10 ms.
+    #[test]
+    fn a_full_disk_does_not_lengthen_the_bound() {
+        for within in [1, 10, 200, 5000].map(Duration::from_millis) {
+            let Trigger { age, again, .. } = trigger(within);
+            assert!(age.max(again) <= within / 2, "{within:?}: {age:?}, {again:?}");
+        }
     }
 }

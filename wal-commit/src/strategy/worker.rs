@@ -12,6 +12,9 @@ use crate::flusher::lock;
 use crate::sync::thread::{self, JoinHandle, Thread};
 use crate::sync::{AtomicBool, Mutex};
 
+/// How long a full disk is left alone before it is asked again.
+pub(super) const FULL_DISK: Duration = Duration::from_secs(1);
+
 /// A thread that drives a log until it is stopped. Where it panics, the log is poisoned: whoever
 /// waits is told.
 #[derive(Debug, Default)]
@@ -119,11 +122,17 @@ impl Rest {
         }
     }
 
-    /// Leaves a full disk alone: until somebody waits or makes room, and for a second at the most, for
-    /// others make room, too, and nobody says so.
+    /// Leaves a full disk alone: until somebody waits or makes room, and for [`FULL_DISK`] at the most,
+    /// for others make room, too, and do not say so.
     pub(super) fn leave_full_disk(&self) {
+        self.leave_full_disk_for(FULL_DISK);
+    }
+
+    /// The same for a strategy that acknowledges before it syncs: its bound on what a power cut takes
+    /// may be shorter.
+    pub(super) fn leave_full_disk_for(&self, at_most: Duration) {
         self.full.store(true, Ordering::Relaxed);
-        self.pause(Duration::from_secs(1));
+        self.pause(at_most);
         self.full.store(false, Ordering::Relaxed);
     }
 
