@@ -140,3 +140,26 @@ pub(super) fn a_task_is_not_blocked(case: &mut StrategyCase<'_>) -> Outcome {
     }
     run.stop()
 }
+
+/// An append that never waits, or a task's: what it leaves to the strategy is done elsewhere, and the
+/// record is acknowledged all the same once a task waits for it.
+pub(super) fn an_append_of_a_task_is_not_blocked(case: &mut StrategyCase<'_>) -> Outcome {
+    let run = Run::start(case)?;
+    run.commit_patiently()?.1?;
+    run.log.gate().close();
+    run.history.note("syncs hang from here on");
+    let appending = run.clone();
+    let append = move || {
+        let lsn = appending.log.stage(1);
+        let told = appending.strategy.staged(lsn, Waiter::Task);
+        (lsn, appending.history.call(format!("staged {lsn}, by a task"), told))
+    };
+    let returned = patiently("an append of a task, while syncs hang", append);
+    run.log.gate().open();
+    run.history.note("syncs go on");
+    let (lsn, told) = returned?;
+    told?;
+    let waiting = run.clone();
+    run.patiently("a wait of a task", Told::Yes, move || waiting.wait_as_task(lsn, || ()))??;
+    run.stop()
+}

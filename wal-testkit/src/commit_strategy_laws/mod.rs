@@ -33,8 +33,8 @@ pub const COMMIT_STRATEGY_LAWS: &[CommitStrategyLaw] =
 /// every law of the seam.
 ///
 /// The closure makes a strategy that was not started. What the laws hold it to goes by what it
-/// [`acknowledges`](wal_core::CommitStrategy::acknowledges). `without [tasks]` admits that a wait
-/// of a task may block its thread.
+/// [`acknowledges`](wal_core::CommitStrategy::acknowledges). `without [tasks]` admits that an
+/// append or a wait of a task may block its thread.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -116,6 +116,8 @@ macro_rules! __each_commit_strategy_law {
             "where a loss window is promised, records are synced though nothing else is called";
         acknowledging::a_task_is_not_blocked [tasks]
             "a wait of a task returns at once, and the record is acknowledged later";
+        acknowledging::an_append_of_a_task_is_not_blocked [tasks]
+            "an append of a task returns at once, and its record is acknowledged when it is waited for";
         failing::a_failed_sync_ends_every_wait []
             "after a failed sync every wait ends with an error, and nothing is acknowledged";
         failing::a_full_disk_is_told_and_survived []

@@ -14,6 +14,8 @@ use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Re
 pub enum StrategyLie {
     /// It is honest.
     None,
+    /// A task's append flushes on the task's thread.
+    BlocksAppendsOfTasks,
     /// A task's wait flushes on the task's thread.
     BlocksTasks,
     /// Once it has started, an acknowledgement means something else.
@@ -41,6 +43,7 @@ pub enum StrategyLie {
 impl StrategyLie {
     /// Every lie, with the laws that are there to catch it. A lie may break others too.
     pub const ALL: &[(Self, &[&str])] = &[
+        (Self::BlocksAppendsOfTasks, &["an_append_of_a_task_is_not_blocked"]),
         (Self::BlocksTasks, &["a_task_is_not_blocked"]),
         (Self::ChangesItsMind, &["what_it_acknowledges_is_constant"]),
         (Self::DiesOnAFullDisk, &["a_full_disk_is_told_and_survived"]),
@@ -143,11 +146,14 @@ impl CommitStrategy for LyingStrategy {
         Ok(())
     }
 
-    fn staged(&self, _: Lsn, _: Waiter) -> Result<()> {
+    fn staged(&self, _: Lsn, appender: Waiter) -> Result<()> {
         self.after_the_stop();
-        let log = lock(&self.log).clone();
-        match log {
-            Some(log) if self.lie == StrategyLie::SyncsAtTheNextRecord => log.sync(),
+        let Some(log) = lock(&self.log).clone() else { return Ok(()) };
+        match (self.lie, appender) {
+            (StrategyLie::SyncsAtTheNextRecord, _) => log.sync(),
+            (StrategyLie::BlocksAppendsOfTasks, Waiter::Task) => {
+                log.write().and_then(|()| log.sync())
+            }
             _ => Ok(()),
         }
     }
