@@ -13,7 +13,7 @@ use crate::chain::{Chain, follows};
 use crate::frames::{Frame, FrameReader, Step};
 use crate::moved::{changed, follower, gone, was_cut};
 use crate::probe::{next_frame, probe};
-use crate::scan::{judge, seal_at, sealed_end};
+use crate::scan::{if_readable, judge, seal_at, sealed_end};
 use crate::segment::{BLOCK, Segment};
 use crate::transforms::Transforms;
 use crate::verify::is_unreadable;
@@ -229,12 +229,7 @@ impl Cursor {
             Some(_) => Ok(None),
             None => sealed_end(segment),
         };
-        // It is no more than a help.
-        let seal = match seal {
-            Err(error) if is_unreadable(&error) => None,
-            seal => seal?,
-        };
-        if let Some(frame) = seal
+        if let Some(frame) = if_readable(seal)?
             && let Some(seal) = Seal::decode(&frame.body)
             && let Some(offset) = seal.seek(lsn)
             && (HEADER_LEN as u64..frame.offset).contains(&offset)

@@ -9,6 +9,7 @@ use wal_core::{Error, ErrorKind, Lsn, Position, Result, Unwritten};
 use crate::doubt::{Doubt, Place};
 use crate::frames::{Frame, FrameReader, Step};
 use crate::segment::Segment;
+use crate::verify::is_unreadable;
 
 /// Bytes looked through at a time behind the first fault.
 const CHUNK: usize = 256 * 1024;
@@ -241,6 +242,15 @@ pub(crate) fn seal_at(segment: &Segment, offset: u64) -> Result<Option<Frame>> {
     match FrameReader::new(offset, segment.size).step(segment)? {
         Step::Frame(frame) if frame.header.kind == FrameKind::Seal => Ok(Some(frame)),
         _ => Ok(None),
+    }
+}
+
+/// What was looked for, none where the medium does not give it: for what helps, as a seal does, and is not
+/// needed.
+pub(crate) fn if_readable<T>(found: Result<Option<T>>) -> Result<Option<T>> {
+    match found {
+        Err(error) if is_unreadable(&error) => Ok(None),
+        found => found,
     }
 }
 

@@ -5,7 +5,7 @@ use wal_core::{Lsn, Result, SegmentId, SegmentStore};
 
 use crate::chain::{Chain, follows, follows_its_own, is_damage};
 use crate::frames::{FrameReader, Step};
-use crate::scan::sealed_end;
+use crate::scan::{if_readable, sealed_end};
 use crate::segment::Segment;
 use crate::stranger::other_log;
 
@@ -57,7 +57,7 @@ impl Chain {
             before = Some(segment);
         }
         if let Some(newest) = &before {
-            let ended = sealed_end(newest)?.map(|seal| seal.header.timestamp);
+            let ended = if_readable(sealed_end(newest))?.map(|seal| seal.header.timestamp);
             let last_lsn = last_lsn.max(newest.header.first_lsn.previous());
             infos.push(info(newest, last_lsn, ended, SegmentState::Open));
         }
@@ -76,7 +76,7 @@ impl Chain {
             return Ok(PastDamage::default());
         };
         let newest = Segment::open_sound(store, newest)?;
-        let ended = sealed_end(&newest)?.map(|seal| seal.header.timestamp);
+        let ended = if_readable(sealed_end(&newest))?.map(|seal| seal.header.timestamp);
         let last_lsn = last_lsn.max(newest.header.first_lsn.previous());
         let mut found = PastDamage::default();
         found.segments.push(info(&newest, last_lsn, ended, SegmentState::Open));
@@ -151,7 +151,7 @@ fn untold(store: &dyn SegmentStore, id: SegmentId, next: &Segment) -> SegmentInf
 fn followed(segment: &Segment, successor: &Segment) -> Result<SegmentInfo> {
     let last_lsn = successor.header.first_lsn.previous();
     let sealed = match successor.header.predecessor {
-        Some(this) => sealed_at(segment, this)?,
+        Some(this) => if_readable(sealed_at(segment, this))?,
         None => None,
     };
     let mut info = info(segment, last_lsn, sealed, SegmentState::Cut);

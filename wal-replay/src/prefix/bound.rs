@@ -5,7 +5,7 @@ use wal_core::{Lsn, Result, SegmentId, SegmentStore};
 
 use crate::anchor::later;
 use crate::frames::{FrameReader, Step};
-use crate::scan::sealed_end;
+use crate::scan::{if_readable, sealed_end};
 use crate::segment::Segment;
 
 /// What is known of the segments that cannot be read behind a sound one.
@@ -55,7 +55,8 @@ impl Unread {
             let absent = known.filter(|it| it.newest > last.id && !ids.contains(&it.newest));
             ids.len() + usize::from(absent.is_some()) > 1
         };
-        let whole = followed && sealed_end(&Segment::open_sound(store, last.id)?)?.is_some();
+        let sealed = |last: &Segment| if_readable(sealed_end(last));
+        let whole = followed && sealed(&Segment::open_sound(store, last.id)?)?.is_some();
         Ok(Self { number, told, anchored, whole })
     }
 
