@@ -1,6 +1,5 @@
 //! `wal prune`: the oldest segments of a log go.
 
-use std::mem;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,7 +22,8 @@ use crate::size;
 /// Damaged segments go like others, each with a warning as far as it is looked at: the headers, or
 /// everything with --examine. One whose header cannot be read is no part of the log any more, and its file
 /// stays until it can be, with a warning, too. What is not this log's stays, and is named: exit code 4, and
-/// no warnings then. Nor are there any of what has to go before the log can be opened on a full disk.
+/// no warnings then. Of what has to go before the log can be opened on a full disk the headers alone are
+/// looked at.
 ///
 /// Needs the log for itself: it is opened for writing, and recovered where a crash left it. Where the
 /// disk has no room for that, it is pruned first.
@@ -90,7 +90,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     done.segments += recovery.segments_pruned;
     done.bytes += recovery.bytes_pruned;
     // Not among what a script reads or throws away.
-    let warnings = mem::take(&mut done.damaged);
+    let mut warnings = recovery.pruned_damaged;
+    warnings.append(&mut done.damaged);
     for warning in &warnings {
         tell(format_args!("warning: {warning}"));
     }

@@ -30,6 +30,7 @@ mod anchor;
 mod carried;
 mod chain;
 mod cursor;
+mod damaged;
 mod doubt;
 mod frames;
 mod fresh;
@@ -51,6 +52,7 @@ mod verify;
 
 pub use chain::{Chain, Removable};
 pub use cursor::{Cursor, Until};
+pub use damaged::Damaged;
 pub use prefix::prefix;
 pub use prune_first::{PrunedFirst, left_alone, prune_first};
 pub use recovery::{RecoverOptions, Recovery, recover};

@@ -5,18 +5,21 @@ use wal_core::{Error, ErrorKind, Result, SegmentStore};
 
 use crate::anchor;
 use crate::chain::listed;
+use crate::damaged::Damaged;
 use crate::recovery::remove;
 use crate::segment_info::SegmentInfo;
 use crate::survey::{Looked, look};
 
 /// What [`prune_first`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PrunedFirst {
     /// Segments that went.
     pub segments: u64,
     /// Bytes that they took up.
     pub bytes: u64,
+    /// What was wrong with segments that the log does not begin before any more, by their headers.
+    pub damaged: Vec<Damaged>,
 }
 
 /// Prunes a log that was not recovered, since the disk has no room for what a recovery makes:
@@ -76,7 +79,9 @@ pub fn prune_first(
     let gone = infos[..at].iter().filter(|info| went(&info.id));
     let (segments, bytes) =
         gone.fold((0, 0), |(segments, bytes), info| (segments + 1, bytes + info.bytes));
-    Ok(PrunedFirst { segments, bytes })
+    let mut damaged = Vec::new();
+    found.tell(&mut damaged);
+    Ok(PrunedFirst { segments, bytes, damaged })
 }
 
 /// Segments were pruned, and what has their names is not known to be this log's: that, if there are any.

@@ -11,6 +11,7 @@ use wal_core::{
 use crate::anchor;
 use crate::carried::Carried;
 use crate::chain::listed;
+use crate::damaged::Damaged;
 use crate::fresh::Fresh;
 use crate::scan::Ending;
 use crate::segment::Segment;
@@ -75,6 +76,9 @@ pub struct Recovery {
     pub segments_pruned: u64,
     /// Bytes that they took up.
     pub bytes_pruned: u64,
+    /// What was wrong with segments that the log does not begin before any more by that, as far as their
+    /// headers were looked at.
+    pub pruned_damaged: Vec<Damaged>,
     /// The codec that the log's newest segment names.
     pub codec: CodecId,
     /// What flushes are padded to from now on, in bytes: what the caller asked for, or what the log's

@@ -359,9 +359,13 @@ impl Verification {
         let Stranger { id, error, .. } = stranger;
         let verdict = if stranger.may_be_begun() { Verdict::Torn } else { Verdict::Corrupt };
         self.verdict = self.verdict.max(verdict);
+        let what = match error.kind() {
+            ErrorKind::Io => unreadable(error),
+            _ => error.what().to_owned(),
+        };
         self.findings.push(Finding {
             verdict,
-            what: error.what().to_owned(),
+            what,
             segment: Some(*id),
             offset: error.at_offset(),
             lsn: error.at_lsn(),

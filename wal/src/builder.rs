@@ -105,7 +105,8 @@ impl Builder {
 
     /// Where the repair of the log finds the disk full, the oldest segments go first, as far as
     /// `retention` asks for it: for a log that has filled its disk and cannot be opened to be pruned.
-    /// Where there is room, nothing goes by this. [`Recovery::segments_pruned`] says what went.
+    /// Where there is room, nothing goes by this. [`Recovery::segments_pruned`] says what went, and
+    /// [`Recovery::pruned_damaged`] what was wrong with it.
     ///
     /// The new beginning is durable before anything is deleted. Holds are of open logs, and keep
     /// nothing here.
@@ -169,6 +170,7 @@ impl Builder {
                 again.map(|(resume, mut recovery)| {
                     recovery.segments_pruned = pruned.segments;
                     recovery.bytes_pruned = pruned.bytes;
+                    recovery.pruned_damaged = pruned.damaged;
                     (resume, recovery)
                 })
             }

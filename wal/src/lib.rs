@@ -67,7 +67,7 @@ pub use env::SystemEnv;
 pub use hold::Hold;
 pub use log::Wal;
 pub use reader::Reader;
-pub use retention::{Damaged, Examine, Retained, Retention};
+pub use retention::{Examine, Retained, Retention};
 pub use space::{Held, Space};
 pub use typed::{Typed, TypedEntries};
 
@@ -77,7 +77,7 @@ pub use wal_core::{
     SegmentId,
 };
 pub use wal_replay::{
-    Cursor, Recovery, SegmentInfo, SegmentState, Sequential, Survey, Verdict, Verification,
+    Cursor, Damaged, Recovery, SegmentInfo, SegmentState, Sequential, Survey, Verdict, Verification,
 };
 pub use wal_segment::{Caching, Fit, Preparation, Reading, Recycling, Writing};
 

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use wal_core::{Error, Lsn, Result, SegmentId, SegmentStore};
-use wal_replay::{Chain, Finding, SegmentInfo, Verdict, examine};
+use wal_core::{Lsn, Result, SegmentStore};
+use wal_replay::{Chain, Damaged, Finding, SegmentInfo, Verdict, examine};
 
 use crate::Wal;
 use crate::log::Parts;
@@ -83,19 +83,6 @@ pub struct Retained {
     /// What was wrong with segments that the log does not begin before any more: as far as
     /// [`examine`](Retention::examine) looked.
     pub damaged: Vec<Damaged>,
-}
-
-/// Something that was wrong with a segment that was pruned. Its `Display` is a line for the person on call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Damaged {
-    /// The segment.
-    pub id: SegmentId,
-    /// What was wrong, and where in it.
-    pub what: String,
-    /// Whether its file is there still, since it could not be read and so is not proven to be the log's.
-    /// It goes with the first open that can read it.
-    pub left: bool,
 }
 
 impl Retention {
@@ -210,8 +197,7 @@ impl Wal {
             _ => Vec::new(),
         };
         let Began { lsn: first_lsn, found } = self.begin_at(&chain, goes)?;
-        note(&mut damaged, &found.damaged, false);
-        note(&mut damaged, &found.unreadable, true);
+        found.tell(&mut damaged);
         let unknown = ends(infos, now)[asked..].iter().take_while(|end| end.is_none()).count();
         let unknown = unknown.min(infos.len() - 1 - asked.min(infos.len() - 1));
         let dated_ahead = if retention.max_age.is_some() { unknown as u64 } else { 0 };
@@ -240,27 +226,15 @@ fn examined(store: &dyn SegmentStore, chain: &Chain, before: usize) -> Vec<Damag
         let place = [("offset", offset), ("lsn", lsn.map(Lsn::get))];
         let place = place.iter().filter_map(|(name, value)| Some(format!(" {name}={}", (*value)?)));
         let what = format!("{what}{}", place.collect::<String>());
-        segment.map(|id| Damaged { id, what, left: false })
+        segment.map(|id| Damaged::new(id, what))
     });
     let mut told: Vec<_> = told.collect();
     told.extend(refused.map(|error| {
         let id = error.at_segment().or_else(|| chain.segments.first().copied()).unwrap_or_default();
         let what = format!("nothing from here on was examined: {}", error.report());
-        Damaged { id, what, left: false }
+        Damaged::new(id, what)
     }));
     told
-}
-
-/// Takes these errors along, each of another segment than those before.
-fn note(damaged: &mut Vec<Damaged>, errors: &[Error], left: bool) {
-    for error in errors {
-        let Some(id) = error.at_segment() else { continue };
-        match damaged.iter_mut().find(|it| it.id == id) {
-            Some(known) => known.left |= left,
-            None => damaged.push(Damaged { id, what: error.report(), left }),
-        }
-    }
-    damaged.sort_by_key(|it| it.id);
 }
 
 impl Retained {
@@ -290,16 +264,5 @@ impl fmt::Display for Retained {
         }
         self.held_by.iter().try_for_each(|held| write!(f, "\n{held}"))?;
         self.damaged.iter().try_for_each(|damaged| write!(f, "\n{damaged}"))
-    }
-}
-
-impl fmt::Display for Damaged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, what, left } = self;
-        if *left {
-            write!(f, "pruned and still there: segment {id}: {what}")
-        } else {
-            write!(f, "damaged when it was pruned: segment {id}: {what}")
-        }
     }
 }

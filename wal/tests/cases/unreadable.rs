@@ -3,8 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use wal::parts::segment::FileStore;
-use wal::{Entry, ErrorKind, Lsn, Reader, Strategy, Verdict, Wal};
+use wal::parts::segment::{FileStore, Preparation};
+use wal::{
+    Builder, Entry, ErrorKind, Lsn, Reader, Retention, SegmentId, SegmentState, Strategy, Verdict,
+    Wal,
+};
 use wal_testkit::{Profile, SimDisk, SimFiles};
 
 const BLOCK: u64 = 4096;
@@ -16,7 +19,21 @@ fn name(segment: u64) -> String {
 }
 
 fn store(disk: &SimDisk) -> Arc<FileStore> {
-    Arc::new(FileStore::over(Arc::new(SimFiles::new(disk.clone()))))
+    Arc::new(FileStore::over(Arc::new(SimFiles::new(disk.clone()))).preparation(Preparation::Whole))
+}
+
+/// A log of many small segments, 60 records in all.
+fn small(disk: &SimDisk) -> Builder {
+    Wal::with_store(store(disk)).segment_size(16 * 1024)
+}
+
+fn filled(disk: &SimDisk) -> Wal {
+    let (wal, _) = small(disk).open().unwrap();
+    for n in 0..60_u8 {
+        let lsn = wal.append([n; 700]).unwrap();
+        wal.wait_for_lsn(lsn).wait().unwrap();
+    }
+    wal
 }
 
 /// A log of two segments, each of many reads ahead; the second has no seal.
@@ -90,7 +107,7 @@ fn a_sector_costs_a_replay_what_it_holds() {
         assert_eq!(given.last().map(|entry| entry.lsn), Some(first.previous()));
         assert!(given[..] == log.entries[..given.len()]);
         assert_eq!(error.kind(), ErrorKind::Io, "{error:?}");
-        assert_eq!(error.at_segment().map(wal::SegmentId::get), Some(segment), "{error:?}");
+        assert_eq!(error.at_segment().map(SegmentId::get), Some(segment), "{error:?}");
         assert_eq!(error.at_offset(), Some(begin), "{error:?}");
         let failed = disk.counts().failed_reads - before;
         assert!(failed <= 2 * MOST_FAILING_READS, "{failed} reads failed");
@@ -98,7 +115,7 @@ fn a_sector_costs_a_replay_what_it_holds() {
         let found = reader.verify(|_| ()).unwrap();
         assert_eq!(found.verdict, Verdict::Corrupt);
         for finding in &found.findings {
-            assert_eq!(finding.segment.map(wal::SegmentId::get), Some(segment), "{finding:?}");
+            assert_eq!(finding.segment.map(SegmentId::get), Some(segment), "{finding:?}");
             assert_eq!(finding.offset, Some(begin), "{finding:?}");
         }
         assert_eq!(found.findings.len(), 1, "{:?}", found.findings);
@@ -141,4 +158,72 @@ fn a_sector_keeps_no_other_record_from_being_found() {
         let error = given.find_map(Result::err).unwrap();
         assert_eq!((given.next_lsn(), error.at_offset()), (first, Some(begin)), "{error:?}");
     }
+}
+
+/// Of a file beside the log that cannot be read `verify` said that reading it failed, and not why.
+#[test]
+fn verify_says_why_a_file_beside_the_log_cannot_be_read() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let wal = filled(&disk);
+    let bytes = disk.contents().unwrap().remove(&name(1)).unwrap();
+    wal.prune_before(Lsn::new(50)).unwrap();
+    wal.close().unwrap();
+    disk.create_new(&name(1)).unwrap().write_all_at(0, &bytes).unwrap();
+    disk.lose(&name(1), 0..512).unwrap();
+    let found = Reader::with_store(store(&disk)).verify(|_| ()).unwrap();
+    let [finding] = &found.findings[..] else { panic!("{:?}", found.findings) };
+    assert_eq!((finding.segment, finding.offset), (Some(SegmentId::FIRST), Some(0)));
+    let what =
+        "cannot be read: reading a segment header failed (simulated EIO, byte 0 is unreadable)";
+    assert_eq!(finding.what, what);
+}
+
+/// What is pruned so that a log can be opened on a full disk went without a word on what was damaged in it,
+/// or could not be read and was left, which the pruning of an open log tells. Found by reading.
+#[test]
+fn what_is_pruned_on_a_full_disk_is_named_where_it_is_damaged() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let wal = filled(&disk);
+    let disk = disk.kill();
+    drop(wal);
+    disk.set_room(Some(0));
+    disk.flip(&name(1), 60, 1).unwrap();
+    // The first frame, too, which proves that a file is the log's where its header does not.
+    disk.lose(&name(3), 0..8192).unwrap();
+    let keep = Retention::all().at_most_segments(2);
+    let (wal, recovery) = small(&disk).prune_if_full(keep).open().unwrap();
+    assert!(recovery.segments_pruned > 1, "{recovery:?}");
+    let told: Vec<_> = recovery.pruned_damaged.iter().map(ToString::to_string).collect();
+    let [first, third] = &told[..] else { panic!("{told:?}") };
+    let begins = "damaged when it was pruned: segment 1: segment header is damaged";
+    assert!(first.starts_with(begins), "{first}");
+    let begins = "pruned and still there: segment 3: reading a segment header failed";
+    assert!(third.starts_with(begins) && third.contains("simulated EIO"), "{third}");
+    assert_eq!(wal.last_lsn().get(), 60);
+    assert!(disk.list().unwrap().contains(&name(3)));
+}
+
+/// A seal that could not be read kept the segments from being listed and pruned, and each record of its
+/// segment from being found: all that was wanted of it was a time, or a shorter way. So did the last block of
+/// the newest segment, which nothing was written to yet, and where a seal may be. Found by reading.
+#[test]
+fn a_seal_that_cannot_be_read_keeps_nothing() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let wal = filled(&disk);
+    let newest = wal.list_segments().unwrap().len() as u64;
+    for segment in [2, newest] {
+        let end = disk.contents().unwrap()[&name(segment)].len() as u64;
+        disk.lose(&name(segment), end - 8..end).unwrap();
+    }
+    let listed = wal.list_segments().unwrap();
+    assert_eq!(listed.len() as u64, newest);
+    assert_eq!((listed[1].state, listed[2].state), (SegmentState::Cut, SegmentState::Sealed));
+    for lsn in 1..=60 {
+        let lsn = Lsn::new(lsn);
+        assert_eq!(wal.get(lsn).unwrap().unwrap().lsn, lsn);
+        let read = wal.read_from(lsn).unwrap().map(|entry| entry.unwrap().lsn);
+        assert_eq!(read.count() as u64, 61 - lsn.get());
+    }
+    let retained = wal.retain(&Retention::all().at_most_segments(2)).unwrap();
+    assert_eq!((retained.segments, retained.damaged), (newest - 2, Vec::new()));
 }
