@@ -22,13 +22,16 @@
 //! | [`storage`] | every way to take space and to write; making a segment; rotation | the raw file written in that way | |
 //! | [`reading`] | the same in each way of reading, and small reads; page cache warm and cold | `pread` | |
 //! | [`open`] | opening a log of many segments | looking at its files | `open` |
+//! | [`doubt`] | opening a killed log with many records in doubt | reading and writing them once | |
 //!
 //! To add a workload: a module with subjects and `rows`, a line in [`WORKLOADS`], and a benchmark
 //! target if criterion is to time it. To add a subject to a workload: one more closure in its
 //! `rows`.
 
 mod effort;
+mod killed;
 mod load;
+mod memory;
 mod raw;
 mod row;
 mod samples;
@@ -37,6 +40,7 @@ mod table;
 
 pub mod append;
 pub mod crowd;
+pub mod doubt;
 pub mod durable;
 pub mod naive;
 pub mod open;
@@ -59,7 +63,7 @@ pub use table::Table;
 pub type Workload = (&'static str, fn(&Scratch, Effort) -> anyhow::Result<Vec<Row>>);
 
 /// Every workload of the report, in its order.
-pub const WORKLOADS: [Workload; 11] = [
+pub const WORKLOADS: [Workload; 12] = [
     ("stage", stage::rows),
     ("append", append::rows),
     ("durable", durable::rows),
@@ -70,8 +74,12 @@ pub const WORKLOADS: [Workload; 11] = [
     ("scan", scan::rows),
     ("reading", reading::rows),
     ("open", open::rows),
+    ("doubt", doubt::rows),
     ("storage", storage::rows),
 ];
+
+/// Workloads that take many minutes: these are run where they are named, only.
+pub const LONG: [Workload; 1] = [("doubt-long", doubt::long_rows)];
 
 /// The value of a step of a benchmark, in a place that can return no error.
 ///
