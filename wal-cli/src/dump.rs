@@ -69,7 +69,9 @@ impl Segment {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(|cause| at(id, "opening a segment failed", cause))?,
         };
-        let size = reader.size().map_err(|cause| at(id, "measuring a segment failed", cause))?;
+        let size = reader
+            .size()
+            .map_err(|cause| Error::io("measuring a segment failed", cause).segment(id))?;
         let mut header = vec![0; HEADER_LEN];
         let read = reader.read_at(0, &mut header);
         header.truncate(read.map_err(|cause| at(id, READING, cause))?);
@@ -110,7 +112,7 @@ impl Segment {
 const READING: &str = "reading a segment failed";
 
 fn at(id: SegmentId, what: &'static str, cause: std::io::Error) -> Error {
-    Error::io(what, cause).segment(id)
+    Error::reading(what, cause).segment(id)
 }
 
 struct Dump {

@@ -105,7 +105,8 @@ impl Window<'_> {
                 let wanted = len.max(CHUNK).min(usize::try_from(self.end - offset)?);
                 self.bytes.resize(wanted, 0);
                 let read = self.segment.read_at(offset, &mut self.bytes).map_err(|cause| {
-                    Error::io("reading a segment failed", cause).segment(self.id).offset(offset)
+                    let error = Error::reading("reading a segment failed", cause);
+                    error.segment(self.id).offset(offset)
                 })?;
                 self.bytes.truncate(read);
                 self.at = offset;

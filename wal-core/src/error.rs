@@ -73,6 +73,7 @@ struct Inner {
     offset: Option<u64>,
     lsn: Option<Lsn>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+    reading: bool,
 }
 
 impl Error {
@@ -85,6 +86,7 @@ impl Error {
             offset: None,
             lsn: None,
             source: None,
+            reading: false,
         }))
     }
 
@@ -102,6 +104,23 @@ impl Error {
             _ => ErrorKind::Io,
         };
         Self::new(kind, what).because(source)
+    }
+
+    /// As [`io`](Self::io), of a call that was to open a segment for reading, or to read what it holds: so
+    /// that no word of `what` has to tell.
+    ///
+    /// ```
+    /// use std::io;
+    /// use wal_core::Error;
+    ///
+    /// let cause = || io::Error::other("Input/output error");
+    /// assert!(Error::reading("reading a segment failed", cause()).is_of_reading());
+    /// assert!(!Error::io("syncing a segment failed", cause()).is_of_reading());
+    /// ```
+    pub fn reading(what: impl Into<Cow<'static, str>>, source: io::Error) -> Self {
+        let mut error = Self::io(what, source);
+        Arc::make_mut(&mut error.0).reading = true;
+        error
     }
 
     /// Whether this says the same of the same place as `other`, its cause aside: what is found twice in
@@ -145,6 +164,11 @@ impl Error {
     /// What to do about it.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// Whether it is of a call that was to [read](Self::reading) a segment.
+    pub fn is_of_reading(&self) -> bool {
+        self.0.reading
     }
 
     /// What is wrong, without the place.
@@ -192,7 +216,7 @@ fn push_causes(line: &mut String, mut cause: Option<&(dyn StdError + 'static)>) 
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind: _, what, segment, offset, lsn, source: _ } = &*self.0;
+        let Inner { what, segment, offset, lsn, .. } = &*self.0;
         f.write_str(what)?;
         let mut mark = ": ";
         if let Some(segment) = segment {

@@ -228,7 +228,7 @@ fn unlike(id: SegmentId, what: &'static str, cause: std::io::Error) -> Error {
         let what = "what has the name of this segment is no file that can be read";
         return Error::new(ErrorKind::Corrupt, what).segment(id).because(cause);
     }
-    Error::io(what, cause).segment(id)
+    Error::reading(what, cause).segment(id)
 }
 
 /// Reads as many bytes as the medium gives before the first block that it does not, and says what is wrong
@@ -244,7 +244,7 @@ fn read_before(
     buffer: &mut [u8],
 ) -> (usize, Option<Error>) {
     let failed = |at: u64, cause| {
-        let error = Error::io("reading a segment failed", cause).segment(id).offset(at);
+        let error = Error::reading("reading a segment failed", cause).segment(id).offset(at);
         if is_unreadable(&error) { error.offset(at - at % BLOCK) } else { error }
     };
     let error = match reader.read_at(offset, buffer) {

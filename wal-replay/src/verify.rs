@@ -398,10 +398,7 @@ impl Verification {
 /// the caller that is what damage is. The error of a write, or of a call that the system refuses to this
 /// process, is none of these.
 pub fn is_unreadable(error: &Error) -> bool {
-    let reading = ["reading a segment", "opening a segment"];
-    error.kind() == ErrorKind::Io
-        && reading.iter().any(|what| error.what().starts_with(what))
-        && not_given(error)
+    error.kind() == ErrorKind::Io && error.is_of_reading() && not_given(error)
 }
 
 /// Whether the medium did not give the bytes of a segment, as a worn sector does: so they are gone as

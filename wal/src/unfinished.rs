@@ -66,7 +66,7 @@ fn blank_anchor(store: &dyn SegmentStore) -> Result<()> {
 pub(crate) fn header(store: &dyn SegmentStore, id: SegmentId) -> Result<Option<SegmentHeader>> {
     let mut bytes = vec![0; HEADER_LEN];
     let read = store.open(id).and_then(|segment| segment.read_at(0, &mut bytes));
-    let failed = |cause| Error::io("reading a segment header failed", cause).segment(id);
+    let failed = |cause| Error::reading("reading a segment header failed", cause).segment(id);
     bytes.truncate(read.map_err(failed)?);
     Ok(SegmentHeader::decode(&bytes).ok())
 }
