@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 use wal_core::{Flush, Lsn, Result};
 
 use super::is_final;
-use super::worker::{Rest, Worker};
+use super::worker::{FULL_DISK, Left, Rest, Worker};
 use crate::sync::{AtomicBool, AtomicU64, fence};
+
+/// What a full disk has taken is not synced more often than this, whatever the bound.
+const SHORTEST: Duration = Duration::from_micros(100);
 
 /// When a flush is due. Both are triggers and not caps: a flush takes along whatever is staged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub(super) struct Trigger {
     pub(super) age: Duration,
     /// The number of records that are not durable.
     pub(super) records: u64,
-    /// How long a full disk is left alone at the most.
+    /// How often what found room on a full disk meanwhile is synced.
     pub(super) again: Duration,
 }
 
@@ -105,6 +108,22 @@ impl Shared {
         }
     }
 
+    /// Leaves a full disk alone, but for this: an append or a wait that writes by itself may find room
+    /// meanwhile, and what that acknowledges is to be durable in time, too.
+    fn leave_full_disk(&self, log: &dyn Flush, rest: &Rest) -> Result<()> {
+        let again = self.trigger.again.max(SHORTEST);
+        let rounds = FULL_DISK.as_nanos() / again.as_nanos();
+        for _ in 0..rounds.max(1) {
+            if rest.leave_full_disk_for(again) == Left::Hurried || rest.stopping() {
+                break;
+            }
+            if log.written() > log.durable() {
+                log.sync()?;
+            }
+        }
+        Ok(())
+    }
+
     fn run(&self, log: &dyn Flush, rest: &Rest) {
         while !rest.stopping() {
             self.told.store(false, Ordering::Relaxed);
@@ -117,7 +136,9 @@ impl Shared {
                 }
                 // The task that waits for room goes on waiting, and nobody asks again for it.
                 self.wanted.store(true, Ordering::Release);
-                rest.leave_full_disk_for(self.trigger.again);
+                if self.leave_full_disk(log, rest).is_err_and(|error| is_final(&error)) {
+                    return;
+                }
                 continue;
             }
             let pending = pending(log);
@@ -139,11 +160,11 @@ impl Shared {
                 if is_final(&error) {
                     return;
                 }
-                // A full disk. Room may be found by an append or a wait that writes by itself, and what
-                // that acknowledges is to be durable in time, too: so what is left over keeps its age,
-                // and is due as soon as the disk was left alone.
+                // What is left over keeps its age: it is due as soon as the disk was left alone.
                 self.oldest.store(oldest, Ordering::Relaxed);
-                rest.leave_full_disk_for(self.trigger.again);
+                if self.leave_full_disk(log, rest).is_err_and(|error| is_final(&error)) {
+                    return;
+                }
             }
         }
     }

@@ -32,14 +32,11 @@ impl Interval {
     }
 }
 
-/// A full disk is not asked more often than this, whatever the bound.
-const SHORTEST: Duration = Duration::from_micros(100);
-
-/// A full disk is asked again within half of the time, too: what found room meanwhile, and is
-/// acknowledged, waits no longer for its sync than on any other disk.
+/// What finds room on a full disk meanwhile, and is acknowledged, waits no longer for its sync than on any
+/// other disk.
 fn trigger(within: Duration) -> Trigger {
     let half = within / 2;
-    Trigger { age: half, records: u64::MAX, again: half.clamp(SHORTEST, FULL_DISK) }
+    Trigger { age: half, records: u64::MAX, again: half.min(FULL_DISK) }
 }
 
 impl CommitStrategy for Interval {

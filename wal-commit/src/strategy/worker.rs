@@ -34,6 +34,14 @@ pub(super) struct Rest {
     full: AtomicBool,
 }
 
+/// How the time ended for which a full disk is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    Alone,
+    /// Somebody waits.
+    Hurried,
+}
+
 impl Worker {
     /// Starts the thread. `run` returns when it finds [`Rest::stopping`], or on a log that it can
     /// do no more for.
@@ -128,12 +136,11 @@ impl Rest {
         self.leave_full_disk_for(FULL_DISK);
     }
 
-    /// The same for a strategy that acknowledges before it syncs: its bound on what a power cut takes
-    /// may be shorter.
-    pub(super) fn leave_full_disk_for(&self, at_most: Duration) {
+    /// The same for so long at the most; says how it ended.
+    pub(super) fn leave_full_disk_for(&self, at_most: Duration) -> Left {
         self.full.store(true, Ordering::Relaxed);
         self.pause(at_most);
-        self.full.store(false, Ordering::Relaxed);
+        if self.full.swap(false, Ordering::Relaxed) { Left::Alone } else { Left::Hurried }
     }
 
     fn wake(&self) {
