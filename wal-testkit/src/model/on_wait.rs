@@ -12,6 +12,15 @@ use wal_core::{Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Re
 pub struct OnWait {
     log: Mutex<Option<Arc<dyn Flush>>>,
     acknowledges: Acknowledgement,
+    appends: Appends,
+}
+
+/// What an append does besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Appends {
+    Stage,
+    Write,
+    Commit,
 }
 
 impl OnWait {
@@ -23,11 +32,15 @@ impl OnWait {
     /// As one that acknowledges so: where that is less than durable, it writes with every append and
     /// never syncs by itself, as a thread would that is slower than everybody else.
     pub fn acknowledging(acknowledges: Acknowledgement) -> Self {
-        Self { log: Mutex::default(), acknowledges }
+        let durable = acknowledges == Acknowledgement::Durable;
+        let appends = if durable { Appends::Stage } else { Appends::Write };
+        Self { log: Mutex::default(), acknowledges, appends }
     }
 
-    fn is_durable(&self) -> bool {
-        self.acknowledges == Acknowledgement::Durable
+    /// As one that commits within every append. The log's own strategy of that kind has a thread for
+    /// callers that must not block, and whether that has come is chance.
+    pub fn and_on_append() -> Self {
+        Self { appends: Appends::Commit, ..Self::new() }
     }
 
     fn log(&self) -> Option<Arc<dyn Flush>> {
@@ -46,9 +59,11 @@ impl CommitStrategy for OnWait {
     }
 
     fn staged(&self, _: Lsn, _: Waiter) -> Result<()> {
-        match self.log() {
-            Some(log) if !self.is_durable() => log.write(),
-            _ => Ok(()),
+        let Some(log) = self.log() else { return Ok(()) };
+        match self.appends {
+            Appends::Stage => Ok(()),
+            Appends::Write => log.write(),
+            Appends::Commit => log.write().and_then(|()| log.sync()),
         }
     }
 
@@ -58,11 +73,8 @@ impl CommitStrategy for OnWait {
         if log.durable() >= lsn {
             return Ok(());
         }
-        if !self.is_durable() {
-            return log.write();
-        }
         log.write()?;
-        log.sync()
+        if self.acknowledges == Acknowledgement::Durable { log.sync() } else { Ok(()) }
     }
 
     fn stop(&self) {

@@ -100,7 +100,7 @@ impl Setup {
 
     fn strategy(self) -> Arc<dyn CommitStrategy> {
         match self.strategy {
-            Strategy::Sync => Arc::new(wal::parts::commit::Sync::new()),
+            Strategy::Sync => Arc::new(OnWait::and_on_append()),
             Strategy::Os => Arc::new(OnWait::acknowledging(Acknowledgement::Written)),
             Strategy::Interval(within) => {
                 Arc::new(OnWait::acknowledging(Acknowledgement::Buffered(within)))
