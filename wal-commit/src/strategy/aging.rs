@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use wal_core::{Flush, Lsn, Result};
 
 use super::is_final;
-use super::worker::{FULL_DISK, Left, Rest, Worker};
+use super::worker::{FULL_DISK, Rest, Worker};
 use crate::sync::{AtomicBool, AtomicU64, fence};
 
 /// What a full disk has taken is not synced more often than this, whatever the bound.
@@ -88,6 +88,8 @@ impl Aging {
     /// A task waits for what is staged to be written, which may block.
     pub(super) fn write_soon(&self) {
         self.shared.wanted.store(true, Ordering::Release);
+        // What ends one pause of many does not end the time for which a full disk is left alone.
+        self.worker.hurry();
         self.worker.wake();
     }
 
@@ -112,16 +114,10 @@ impl Shared {
     /// meanwhile, and what that acknowledges is to be durable in time, too.
     fn leave_full_disk(&self, log: &dyn Flush, rest: &Rest) -> Result<()> {
         let again = self.trigger.again.max(SHORTEST);
-        let rounds = FULL_DISK.as_nanos() / again.as_nanos();
-        for _ in 0..rounds.max(1) {
-            if rest.leave_full_disk_for(again) == Left::Hurried || rest.stopping() {
-                break;
-            }
-            if log.written() > log.durable() {
-                log.sync()?;
-            }
-        }
-        Ok(())
+        let pauses = FULL_DISK.as_nanos() / again.as_nanos();
+        rest.leave_full_disk_in(pauses.max(1), again, || {
+            if log.written() > log.durable() { log.sync() } else { Ok(()) }
+        })
     }
 
     fn run(&self, log: &dyn Flush, rest: &Rest) {
@@ -181,7 +177,80 @@ pub(super) fn pending_at(log: &dyn Flush, lsn: Lsn) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use wal_core::{Error, ErrorKind};
+
     use super::*;
+    use crate::sync::Mutex;
+
+    /// A log without room for its second record, whose first is written; each call is told, and waits.
+    struct Full {
+        called: Sender<&'static str>,
+        goes_on: Mutex<Receiver<()>>,
+    }
+
+    impl Full {
+        fn call(&self, what: &'static str) {
+            self.called.send(what).ok();
+            crate::flusher::lock(&self.goes_on).recv().ok();
+        }
+    }
+
+    impl Flush for Full {
+        fn staged(&self) -> Lsn {
+            Lsn::new(2)
+        }
+
+        fn written(&self) -> Lsn {
+            Lsn::new(1)
+        }
+
+        fn durable(&self) -> Lsn {
+            Lsn::ZERO
+        }
+
+        fn write(&self) -> Result<()> {
+            self.call("write");
+            Err(Error::new(ErrorKind::StorageFull, "no room"))
+        }
+
+        fn sync(&self) -> Result<()> {
+            self.call("sync");
+            Ok(())
+        }
+
+        fn sync_then(&self, _: &mut dyn FnMut()) -> Result<()> {
+            self.sync()
+        }
+
+        fn abandon(&self, _: Error) {}
+    }
+
+    /// A task that waited on a full disk, under a short bound, was told up to a second later whether there
+    /// is room: its wake ended one of the many short pauses, and not the time for which the thread leaves
+    /// the disk alone. Found by reading.
+    #[test]
+    fn a_task_that_waits_has_a_full_disk_asked_at_once() {
+        let (called, calls) = channel();
+        let (go_on, goes_on) = channel();
+        let aging =
+            Aging::new(Trigger { age: Duration::ZERO, records: u64::MAX, again: Duration::ZERO });
+        let log = Full { called, goes_on: Mutex::new(goes_on) };
+        aging.start("wal-test", Arc::new(log)).unwrap();
+        assert_eq!(calls.recv(), Ok("write"));
+        for _ in 0..3 {
+            go_on.send(()).unwrap();
+            assert_eq!(calls.recv(), Ok("sync"), "what is written is synced meanwhile");
+            go_on.send(()).unwrap();
+            assert_eq!(calls.recv(), Ok("sync"), "and nothing is asked of the disk besides");
+            aging.write_soon();
+            go_on.send(()).unwrap();
+            assert_eq!(calls.recv(), Ok("write"));
+        }
+        drop(go_on);
+        aging.stop();
+    }
 
     /// 99 records and 9 ms: nothing. The hundredth record, or the tenth millisecond: a flush.
     #[test]

@@ -34,14 +34,6 @@ pub(super) struct Rest {
     full: AtomicBool,
 }
 
-/// How the time ended for which a full disk is left alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
-    Alone,
-    /// Somebody waits.
-    Hurried,
-}
-
 impl Worker {
     /// Starts the thread. `run` returns when it finds [`Rest::stopping`], or on a log that it can
     /// do no more for.
@@ -133,14 +125,33 @@ impl Rest {
     /// Leaves a full disk alone: until somebody waits or makes room, and for [`FULL_DISK`] at the most,
     /// for others make room, too, and do not say so.
     pub(super) fn leave_full_disk(&self) {
-        self.leave_full_disk_for(FULL_DISK);
+        self.full.store(true, Ordering::Relaxed);
+        self.pause(FULL_DISK);
+        self.full.store(false, Ordering::Relaxed);
     }
 
-    /// The same for so long at the most; says how it ended.
-    pub(super) fn leave_full_disk_for(&self, at_most: Duration) -> Left {
+    /// The same in so many pauses of `each`, and does this behind each of them; until it fails, too. A task
+    /// that begins to wait while it is done is not overlooked.
+    pub(super) fn leave_full_disk_in(
+        &self,
+        pauses: u128,
+        each: Duration,
+        mut between: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
         self.full.store(true, Ordering::Relaxed);
-        self.pause(at_most);
-        if self.full.swap(false, Ordering::Relaxed) { Left::Alone } else { Left::Hurried }
+        let mut done = Ok(());
+        for _ in 0..pauses {
+            self.pause(each);
+            if !self.full.load(Ordering::Relaxed) || self.stopping() {
+                break;
+            }
+            done = between();
+            if done.is_err() {
+                break;
+            }
+        }
+        self.full.store(false, Ordering::Relaxed);
+        done
     }
 
     fn wake(&self) {
