@@ -355,8 +355,8 @@ impl Writer {
     fn anchor_of(&self, durable: Lsn, start: Start) -> Option<Anchor> {
         let (_, newest) = self.extent()?;
         if let Some(current) = &self.current {
-            let end = current.open.durable_end();
-            return Some(Anchor::new(self.log, newest, durable, start).durable_end(end));
+            let (first, end) = (current.open.header().first_lsn, current.open.durable_end());
+            return Some(Anchor::new(self.log, newest, durable, start).of_newest(first, end));
         }
         let known = self.store.read_anchor().ok().flatten();
         let known = known.and_then(|bytes| Anchor::decode(&bytes).ok());
@@ -369,7 +369,8 @@ impl Writer {
         let ends = [known.map(|known| (known.newest, known.durable_end)), vouched];
         let of_newest = ends.into_iter().flatten().filter(|&(id, _)| id == newest);
         let end = of_newest.map(|(_, end)| end).max().unwrap_or(0);
-        Some(Anchor::new(self.log, newest, last_lsn, start).durable_end(end))
+        let first_lsn = known.map_or(Lsn::ZERO, |known| known.knows_of(newest).0);
+        Some(Anchor::new(self.log, newest, last_lsn, start).of_newest(first_lsn, end))
     }
 
     /// Makes the segment that takes over from the current one, so that where there is no room for it
@@ -452,7 +453,7 @@ impl Writer {
             let before = open.header().first_lsn.previous();
             let last_lsn = before.max(self.noted).max(open.start().lsn.previous());
             let anchor = Anchor::new(self.log, id, last_lsn, open.start());
-            self.tell_anchor(anchor.durable_end(len))?;
+            self.tell_anchor(anchor.of_newest(open.header().first_lsn, len))?;
         }
         let size = self.size;
         if ending == Ending::OfSegment && size.saturating_sub(len) <= size / 16 {
@@ -519,7 +520,7 @@ impl Writer {
         };
         let MadeSegment { id, size, mut writer } = made;
         let open = OpenSegment::new(self.header(id, size, writer.space(), in_flight));
-        let start = open.start();
+        let (start, first_lsn) = (open.start(), open.header().first_lsn);
         let place = |error: Error| error.segment(id);
         if let Err(cause) = writer.append(&open.header().encode()) {
             self.abandon(MadeSegment { id, size, writer });
@@ -537,7 +538,7 @@ impl Writer {
         self.current = Some(CurrentSegment { open, writer });
         self.size = size;
         let anchor = Anchor::new(self.log, id, self.last_lsn, start);
-        self.tell_anchor(anchor.durable_end(HEADER_LEN as u64))?;
+        self.tell_anchor(anchor.of_newest(first_lsn, HEADER_LEN as u64))?;
         self.trim_predecessor()
     }
 

@@ -62,13 +62,14 @@ pub fn prune_first(
     let start = Start { segment: infos[at].id, lsn: infos[at].first_lsn };
     let last = &infos[infos.len() - stay];
     let (mut newest, mut last_lsn) = (last.id, last.first_lsn.previous());
-    let mut durable_end = 0;
+    let mut of_newest = (last.first_lsn, 0);
     if let Some(known) = known {
         // Of a segment that came after it the anchor knew nothing, and it vouches for no frame of that one.
         (newest, last_lsn) = (start.segment.max(known.newest), last_lsn.max(known.last_lsn));
-        durable_end = if newest == known.newest { known.durable_end } else { 0 };
+        of_newest = known.knows_of(newest);
     }
-    let told = Anchor::new(survey.newest.log, newest, last_lsn, start).durable_end(durable_end);
+    let told = Anchor::new(survey.newest.log, newest, last_lsn, start);
+    let told = told.of_newest(of_newest.0, of_newest.1);
     anchor::write(store, &told)?;
     let found = chain.removable(store, 0..at)?;
     let left = remove(store, found.proven.clone());

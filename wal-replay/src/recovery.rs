@@ -291,7 +291,7 @@ impl Repair<'_> {
         let header = current.open.header();
         let start = current.open.start();
         let told = Anchor::new(header.log, header.id, current.open.last_lsn(), start)
-            .durable_end(current.open.durable_end());
+            .of_newest(header.first_lsn, current.open.durable_end());
         anchor::renew(store, &told)?;
         resume.dead = remove(store, obsolete.into_iter().chain(passed_over).collect());
         let all = known_dead + u64::from(passed_over.is_some());

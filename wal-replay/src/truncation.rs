@@ -65,7 +65,7 @@ pub fn truncate(
     let failed = |error| Uncut { error, log: None };
     let header = current.open.header();
     let told = Anchor::new(header.log, header.id, current.open.last_lsn(), current.open.start())
-        .durable_end(current.open.durable_end());
+        .of_newest(header.first_lsn, current.open.durable_end());
     anchor::renew(store, &told).map_err(failed)?;
     obsolete.extend(&resume.dead);
     obsolete.sort_unstable();
@@ -91,8 +91,8 @@ fn lower(store: &dyn SegmentStore, lsn: Lsn, start: Option<Start>) -> Result<()>
     let start = start.unwrap_or(known.start);
     let newest = known.newest.max(start.segment);
     let last_lsn = known.last_lsn.min(lsn).max(start.lsn.previous());
-    let end = if newest == known.newest { known.durable_end } else { 0 };
-    anchor::write(store, &Anchor::new(known.log, newest, last_lsn, start).durable_end(end))
+    let (first_lsn, end) = known.knows_of(newest);
+    anchor::write(store, &Anchor::new(known.log, newest, last_lsn, start).of_newest(first_lsn, end))
 }
 
 /// What a truncation is to do.

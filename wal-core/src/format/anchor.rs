@@ -4,7 +4,7 @@ use super::{HEADER_LEN, Start, is_blank, put, u32_at, u64_at};
 use crate::{LogId, Lsn, SegmentId};
 
 /// Bytes of an encoded [`Anchor`].
-pub const ANCHOR_LEN: usize = 80;
+pub const ANCHOR_LEN: usize = 88;
 
 const MAGIC: [u8; 8] = *b"\x89WALANC\n";
 const VERSION: u32 = 1;
@@ -29,6 +29,9 @@ pub struct Anchor {
     /// What was durable of [`newest`](Self::newest): everything before this byte, its seal included
     /// where the log was closed. 0 where nothing is known.
     pub durable_end: u64,
+    /// The first record that [`newest`](Self::newest) may hold, by its header: none of them is a word on the
+    /// segments before it. [`Lsn::ZERO`] where it is not known.
+    pub first_lsn: Lsn,
 }
 
 /// Why bytes are no anchor that we can use.
@@ -44,13 +47,19 @@ pub enum AnchorFault {
 impl Anchor {
     /// The anchor of this log.
     pub const fn new(log: LogId, newest: SegmentId, last_lsn: Lsn, start: Start) -> Self {
-        Self { log, newest, last_lsn, start, durable_end: 0 }
+        Self { log, newest, last_lsn, start, durable_end: 0, first_lsn: Lsn::ZERO }
     }
 
-    /// Everything before this byte of the newest segment is durable.
-    pub const fn durable_end(mut self, end: u64) -> Self {
-        self.durable_end = end;
+    /// The newest segment begins with this record, and everything before this byte of it is durable.
+    pub const fn of_newest(mut self, first_lsn: Lsn, durable_end: u64) -> Self {
+        (self.first_lsn, self.durable_end) = (first_lsn, durable_end);
         self
+    }
+
+    /// What this anchor says of `newest`, if it is the one that it names: the first record and the durable
+    /// end, or that neither is known.
+    pub fn knows_of(&self, newest: SegmentId) -> (Lsn, u64) {
+        if newest == self.newest { (self.first_lsn, self.durable_end) } else { (Lsn::ZERO, 0) }
     }
 
     /// The anchor's bytes.
@@ -63,6 +72,7 @@ impl Anchor {
         put(&mut bytes, 40, &self.last_lsn.get().to_le_bytes());
         put(&mut bytes, 48, &self.start.encode());
         put(&mut bytes, 64, &self.durable_end.to_le_bytes());
+        put(&mut bytes, 72, &self.first_lsn.get().to_le_bytes());
         let crc = crc32c::crc32c(&bytes[..CRC_AT]);
         put(&mut bytes, CRC_AT, &crc.to_le_bytes());
         bytes
@@ -86,12 +96,13 @@ impl Anchor {
             last_lsn: Lsn::new(u64_at(bytes, 40)),
             start: Start::decode(&bytes[48..64]).ok_or(AnchorFault::Damaged)?,
             durable_end: u64_at(bytes, 64),
+            first_lsn: Lsn::new(u64_at(bytes, 72)),
         };
         let sensible = anchor.start.segment <= anchor.newest
             && anchor.start.lsn.previous() <= anchor.last_lsn
             && is_blank(&bytes[12..16])
             && (anchor.durable_end == 0 || anchor.durable_end >= HEADER_LEN as u64)
-            && is_blank(&bytes[72..CRC_AT]);
+            && is_blank(&bytes[80..CRC_AT]);
         if sensible { Ok(anchor) } else { Err(AnchorFault::Damaged) }
     }
 }
@@ -102,7 +113,8 @@ mod tests {
 
     fn anchor() -> Anchor {
         let start = Start { segment: SegmentId::new(3), lsn: Lsn::new(40) };
-        Anchor::new(LogId([7; 16]), SegmentId::new(9), Lsn::new(120), start).durable_end(1 << 40)
+        Anchor::new(LogId([7; 16]), SegmentId::new(9), Lsn::new(120), start)
+            .of_newest(Lsn::new(90), 1 << 40)
     }
 
     #[test]

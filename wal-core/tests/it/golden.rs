@@ -221,7 +221,8 @@ fn an_anchor_in_its_second_slot() {
     let start = |lsn| Start { segment: SegmentId::FIRST, lsn: Lsn::new(lsn) };
     let first = Anchor::new(header.log, SegmentId::FIRST, Lsn::ZERO, start(1));
     // The mark of the recovery is durable, too.
-    let second = Anchor::new(header.log, header.id, Lsn::new(41), start(31)).durable_end(0x2030);
+    let second = Anchor::new(header.log, header.id, Lsn::new(41), start(31));
+    let second = second.of_newest(header.first_lsn, 0x2030);
     let (mut slots, mut made) = (Slots::default(), vec![0; 2 * SLOT_LEN]);
     for anchor in [first, second] {
         let (at, slot) = slots.replace(&anchor.encode());

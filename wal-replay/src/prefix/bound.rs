@@ -46,7 +46,7 @@ impl Unread {
         let told = (ids.len() as u64 == number).then(|| told(store, last, &ids)).flatten();
         let anchored = known
             .filter(|anchor| behind.is_none() && anchor.newest <= last.id.next())
-            .map(|anchor| anchor.last_lsn);
+            .and_then(|anchor| counted(anchor, last));
         // A truncation takes the seal with it, before anything can follow its own segment; and within one
         // epoch there is none.
         let followed = if let (Some(behind), Some(before)) = (behind, before) {
@@ -78,6 +78,16 @@ impl Unread {
     pub(super) fn start(&self) -> Option<Start> {
         self.told.and_then(|(_, start)| start)
     }
+}
+
+/// The last record up to the end of `last` that counts by the word of this anchor, which names `last`, or
+/// the segment behind it. Of that one it may know records, which overrule others of the same numbers.
+fn counted(anchor: &Anchor, last: &SegmentHeader) -> Option<Lsn> {
+    if anchor.newest <= last.id {
+        return Some(anchor.last_lsn);
+    }
+    let first = Some(anchor.first_lsn).filter(|&first| first > Lsn::ZERO)?;
+    Some(anchor.last_lsn.min(first.previous()))
 }
 
 /// The first record of the segments of these numbers, the lowest of them all, and the latest start that

@@ -154,7 +154,8 @@ fn copy_anchor(wanted: &View, to: &dyn SegmentStore, found: &View) -> io::Result
         (Word::None | Word::Damaged, None) => to.write_anchor(&[]),
         (Word::None | Word::Damaged, Some(log)) => {
             let anchor = Anchor::new(log.id, log.newest, log.tail.last_lsn, log.start);
-            to.write_anchor(&anchor.encode())
+            let first_lsn = wanted.header(log.newest).map(|newest| newest.first_lsn);
+            to.write_anchor(&anchor.of_newest(first_lsn.unwrap_or_default(), 0).encode())
         }
         (word, _) => word.bytes().map_or(Ok(()), |bytes| to.write_anchor(&bytes)),
     }

@@ -6,7 +6,7 @@ use wal_testkit::model::{Case, replay};
 use crate::product::worlds;
 
 /// Each of these broke the log once.
-const FOUND: [(&str, &str); 20] = [
+const FOUND: [(&str, &str); 21] = [
     (
         "a header that says what it carries is on the platter, and what it carries is nowhere",
         "bytes: fault sync io 4 1; append 0; sync; append 0; wait 0; append 0; sync; kill; \
@@ -98,6 +98,11 @@ const FOUND: [(&str, &str); 20] = [
         "a refused write was blanked in the cache alone, and came back behind an opening that had shown none",
         "everything: fault sync full 4 18446744073709551615; append 0; truncate 1; fault create io 0 1; \
          wait 0; orphan; prune 0; cut tape:3.0.1",
+    ),
+    (
+        "the anchor knew a record of the newest segment; that one was lost, and a reader of what is before the \
+         damage took the anchor's word for a record that it had cut off",
+        "stale: append 0; truncate 1; append 0; truncate 1; append 1; close; short 5 0 512",
     ),
     (
         "rot was told as a change by another handle, which there was not",
