@@ -12,7 +12,7 @@ use wal_core::{Entry, Error, ErrorKind, Lsn, Position, Result, SegmentStore, Tra
 use crate::chain::{Chain, follows};
 use crate::frames::{Frame, FrameReader, Step};
 use crate::moved::{changed, follower, gone, was_cut};
-use crate::probe::{next_frame, probe};
+use crate::probe::{frame_behind, probe};
 use crate::scan::{if_readable, judge, seal_at, sealed_end};
 use crate::segment::{BLOCK, Segment};
 use crate::transforms::Transforms;
@@ -331,7 +331,7 @@ impl Cursor {
         let (true, Some(bad)) = (written && is_unreadable(error), error.at_offset()) else {
             return Ok(false);
         };
-        match next_frame(&place.segment, bad + BLOCK, place.frames.limit())? {
+        match frame_behind(&place.segment, bad + BLOCK, place.frames.limit())? {
             Some((offset, header)) if header.first_lsn <= self.next => {
                 place.frames.skip_to(offset);
                 Ok(true)

@@ -41,8 +41,28 @@ pub(crate) fn probe(segment: &Segment, lsn: Lsn) -> Result<u64> {
 /// cannot be read is passed: a frame with a part there is none that could be found.
 pub(crate) fn next_frame(
     segment: &Segment,
+    offset: u64,
+    end: u64,
+) -> Result<Option<(u64, FrameHeader)>> {
+    next(segment, offset, end, offset)
+}
+
+/// As [`next_frame`], behind what cannot be read and where more is known to be written: zeros may be the
+/// inside of a record that begins there, and are passed for as long as [`FAR`].
+pub(crate) fn frame_behind(
+    segment: &Segment,
+    offset: u64,
+    end: u64,
+) -> Result<Option<(u64, FrameHeader)>> {
+    next(segment, offset, end, offset.saturating_add(FAR))
+}
+
+/// The same; zeros before `passed` are passed.
+fn next(
+    segment: &Segment,
     mut offset: u64,
     end: u64,
+    passed: u64,
 ) -> Result<Option<(u64, FrameHeader)>> {
     let (mut window, mut bad) = (vec![0; WINDOW], 0);
     let far = match segment.header.unwritten {
@@ -52,7 +72,8 @@ pub(crate) fn next_frame(
     while offset < far {
         let (read, unreadable) = segment.read_before(offset, &mut window);
         let behind = unreadable.map(place_behind).transpose()?;
-        if behind.is_none() && (read < FRAME_HEADER_LEN || is_blank(&window[..read])) {
+        let blank = || offset >= passed && is_blank(&window[..read]);
+        if behind.is_none() && (read < FRAME_HEADER_LEN || blank()) {
             return Ok(None);
         }
         let mut at = 0;

@@ -160,6 +160,31 @@ fn a_sector_keeps_no_other_record_from_being_found() {
     }
 }
 
+/// A record of zeros that a lost sector had the head of was taken for the end of what was written, and the
+/// sound records behind it were not found: an error named the sector for each of them. Found by a search.
+#[test]
+fn a_sector_before_zeros_keeps_no_other_record_from_being_found() {
+    let disk = SimDisk::new(Profile::STRICT);
+    let builder = Wal::with_store(store(&disk)).segment_size(1 << 20).strategy(Strategy::Sync);
+    let (wal, _) = builder.open().unwrap();
+    for n in 1..=12_u8 {
+        wal.append(if n == 4 { vec![0; 64 << 10] } else { vec![n; 900] }).unwrap();
+    }
+    let entries: Vec<_> = wal.read_from(Lsn::FIRST).unwrap().map(|entry| entry.unwrap()).collect();
+    assert!(entries[3].position.offset < 2 * BLOCK);
+    disk.lose(&name(1), BLOCK..2 * BLOCK).unwrap();
+    for entry in &entries {
+        let before = disk.counts().failed_reads;
+        let got = wal.get(entry.lsn);
+        let failed = disk.counts().failed_reads - before;
+        assert!(failed <= MOST_FAILING_READS, "{}: {failed} reads failed", entry.lsn);
+        match got {
+            Ok(got) => assert_eq!(got.as_ref(), Some(entry)),
+            Err(error) => assert!(entry.lsn <= Lsn::new(4), "{}: {error:?}", entry.lsn),
+        }
+    }
+}
+
 /// Of a file beside the log that cannot be read `verify` said that reading it failed, and not why.
 #[test]
 fn verify_says_why_a_file_beside_the_log_cannot_be_read() {
