@@ -4,8 +4,9 @@ use wal_core::format::{Anchor, FrameKind, HEADER_LEN, SegmentHeader, Start};
 use wal_core::{Lsn, Result, SegmentId, SegmentStore};
 
 use crate::anchor::later;
+use crate::chain::is_damage;
 use crate::frames::{FrameReader, Step};
-use crate::scan::{if_readable, sealed_end};
+use crate::scan::{Scan, if_readable, sealed_end};
 use crate::segment::Segment;
 
 /// What is known of the segments that cannot be read behind a sound one.
@@ -55,8 +56,7 @@ impl Unread {
             let absent = known.filter(|it| it.newest > last.id && !ids.contains(&it.newest));
             ids.len() + usize::from(absent.is_some()) > 1
         };
-        let sealed = |last: &Segment| if_readable(sealed_end(last));
-        let whole = followed && sealed(&Segment::open_sound(store, last.id)?)?.is_some();
+        let whole = followed && is_sealed(&Segment::open_sound(store, last.id)?)?;
         Ok(Self { number, told, anchored, whole })
     }
 
@@ -77,6 +77,19 @@ impl Unread {
     /// Where the log begins by their word.
     pub(super) fn start(&self) -> Option<Start> {
         self.told.and_then(|(_, start)| start)
+    }
+}
+
+/// Whether there is a seal: at the end of the file, or behind its frames, where a rotation has left space
+/// behind it.
+fn is_sealed(segment: &Segment) -> Result<bool> {
+    if if_readable(sealed_end(segment))?.is_some() {
+        return Ok(true);
+    }
+    match Scan::whole(segment, &mut |_| Ok(())) {
+        Ok(scan) => Ok(scan.seal_len > 0),
+        Err(error) if is_damage(&error) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod after_close;
+mod before_damage;
 mod bystanders;
 mod crash_loop;
 mod doubt;
