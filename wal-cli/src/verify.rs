@@ -118,7 +118,7 @@ pub(crate) fn name(verdict: Verdict) -> &'static str {
 
 /// The findings in the tool's words.
 pub(crate) fn findings(found: &Verification) -> impl Iterator<Item = ToldFinding<'_>> {
-    found.findings.iter().map(|finding| ToldFinding::of(found, finding))
+    found.findings.iter().map(ToldFinding::of)
 }
 
 /// A finding as it is told.
@@ -132,17 +132,13 @@ pub(crate) struct ToldFinding<'a> {
 }
 
 impl<'a> ToldFinding<'a> {
-    fn of(found: &'a Verification, finding: &'a Finding) -> Self {
-        // The record that a torn tail would have begun with is the one after the log's last.
-        let tail = found.segments.last().is_some_and(|last| Some(last.id) == finding.segment);
-        let torn = tail && finding.verdict == Verdict::Torn && finding.offset.is_some();
-        let lsn = finding.lsn.or_else(|| torn.then(|| found.last_lsn.next()));
+    fn of(finding: &'a Finding) -> Self {
         Self {
             verdict: name(finding.verdict),
             what: &finding.what,
             segment: finding.segment.map(wal::SegmentId::get),
             offset: finding.offset,
-            lsn: lsn.map(Lsn::get),
+            lsn: finding.lsn.map(Lsn::get),
         }
     }
 }

@@ -332,7 +332,9 @@ impl Verification {
                 let error = Error::new(ErrorKind::Corrupt, what).segment(id).offset(offset);
                 self.note(&error)?;
             } else {
-                self.torn(what, id, Some(offset));
+                // Of a tail, the record that it would have begun with.
+                let lsn = bound.is_none().then(|| scan.as_ref().map(|scan| scan.last_lsn.next()));
+                self.torn(what, id, Some(offset), lsn.flatten());
             }
         }
         let header = Some(segment.header.clone());
@@ -344,14 +346,14 @@ impl Verification {
     fn begun(&mut self, ids: &[SegmentId]) {
         for &id in ids {
             let what = "a segment whose making was interrupted: there is nothing in it";
-            self.torn(what.to_owned(), id, None);
+            self.torn(what.to_owned(), id, None, None);
         }
     }
 
-    fn torn(&mut self, what: String, segment: SegmentId, offset: Option<u64>) {
+    fn torn(&mut self, what: String, segment: SegmentId, offset: Option<u64>, lsn: Option<Lsn>) {
         self.verdict = self.verdict.max(Verdict::Torn);
         let (verdict, segment) = (Verdict::Torn, Some(segment));
-        self.findings.push(Finding { verdict, what, segment, offset, lsn: None });
+        self.findings.push(Finding { verdict, what, segment, offset, lsn });
     }
 
     /// What lies there and is no segment of this log, or cannot be read.
