@@ -65,8 +65,22 @@ impl Carried<'_> {
         }
     }
 
+    /// How many bytes the padding between their pieces takes up at the most: of two pieces in a row one is
+    /// half of the largest or more.
+    pub(crate) fn padding_len(&self, alignment: u64) -> u64 {
+        let pieces = 2 * self.len() / PIECE as u64 + 1;
+        if alignment > FRAME_ALIGN as u64 {
+            pieces * (alignment + FRAME_HEADER_LEN as u64)
+        } else {
+            0
+        }
+    }
+
     /// Writes their frames. What was durable when they were written is what was when this began. The
     /// bytes that are not written yet when this returns, less than a piece, are left in `bytes`.
+    ///
+    /// Each piece ends on the segment's alignment: the frames may come from a segment that had another one,
+    /// and a store that writes past the cache takes whole blocks only.
     pub(crate) fn write(
         &self,
         open: &mut OpenSegment,
@@ -100,6 +114,8 @@ impl Carried<'_> {
                 timestamp: frame.header.timestamp,
             };
             if !bytes.is_empty() && bytes.len() as u64 + carried.len() > PIECE as u64 {
+                let stamp = Stamp { watermark, timestamp: 0 };
+                bytes.extend(open.padding_to_alignment(stamp).unwrap_or_default());
                 append(writer, bytes)?;
             }
             carried.push(open, bytes, watermark);

@@ -133,7 +133,7 @@ impl Fresh<'_> {
         let mut header = SegmentHeader::new(self.log, self.id, self.epoch, self.last_lsn.next(), 0);
         header.alignment = self.alignment;
         let open = OpenSegment::new(header);
-        let carried = self.carried.len();
+        let carried = self.carried.len() + self.carried.padding_len(u64::from(self.alignment));
         // As far as a seal behind what is carried would begin, but for which there is the mark.
         let block = SEAL_ALIGN.max(u64::from(self.alignment));
         let behind = round_up(open.end() + carried + FRAME_HEADER_LEN as u64, block);

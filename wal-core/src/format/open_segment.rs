@@ -217,10 +217,20 @@ impl OpenSegment {
     /// comes next begins one of its own; `None` where it does.
     #[must_use = "the frame must be written at the segment's end"]
     pub fn block_padding(&mut self, stamp: Stamp) -> Option<Vec<u8>> {
-        if self.is_at_block() {
+        self.padding_to(self.block(), stamp)
+    }
+
+    /// The bytes of a frame of padding up to the segment's alignment; `None` where it ends on that.
+    #[must_use = "the frame must be written at the segment's end"]
+    pub fn padding_to_alignment(&mut self, stamp: Stamp) -> Option<Vec<u8>> {
+        self.padding_to(u64::from(self.header.alignment), stamp)
+    }
+
+    fn padding_to(&mut self, border: u64, stamp: Stamp) -> Option<Vec<u8>> {
+        if self.end.is_multiple_of(border) {
             return None;
         }
-        let end = round_up(self.end + FRAME_HEADER_LEN as u64, self.block());
+        let end = round_up(self.end + FRAME_HEADER_LEN as u64, border);
         Some(self.padding_frame((end - self.end) as usize, stamp))
     }
 
