@@ -65,14 +65,14 @@ impl Carried<'_> {
         }
     }
 
-    /// How many bytes the padding between their pieces takes up at the most: of two pieces in a row one is
-    /// half of the largest or more.
+    /// How many bytes the padding between their pieces takes up at the most. Two pieces in a row are longer
+    /// together than [`PIECE`], or they were one; so there are fewer borders than halves of that in all.
     pub(crate) fn padding_len(&self, alignment: u64) -> u64 {
-        let pieces = 2 * self.len() / PIECE as u64 + 1;
-        if alignment > FRAME_ALIGN as u64 {
-            pieces * (alignment + FRAME_HEADER_LEN as u64)
-        } else {
-            0
+        match self {
+            Self::Doubtful(..) if alignment > FRAME_ALIGN as u64 => {
+                2 * self.len() / PIECE as u64 * (alignment + FRAME_HEADER_LEN as u64)
+            }
+            _ => 0,
         }
     }
 
