@@ -323,11 +323,8 @@ impl Cursor {
     fn steps_over(&mut self, error: &Error) -> Result<bool> {
         let Some(place) = &mut self.place else { return Ok(false) };
         // Behind a tear lie frames that are sound and no part of the log.
-        let written = match self.until {
-            _ if place.successor.is_some() => true,
-            Until::Lsn(last) => self.next <= last,
-            Until::End => false,
-        };
+        let written = place.successor.is_some()
+            || matches!(self.until, Until::Lsn(last) if self.next <= last);
         let (true, Some(bad)) = (written && is_unreadable(error), error.at_offset()) else {
             return Ok(false);
         };

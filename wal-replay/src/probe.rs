@@ -27,7 +27,7 @@ pub(crate) fn probe(segment: &Segment, lsn: Lsn) -> Result<u64> {
     let (mut low, mut high) = (HEADER_LEN as u64, segment.size_now()?);
     while high.saturating_sub(low) > NEAR {
         let middle = round_up(low + (high - low) / 2, FRAME_ALIGN as u64);
-        match next_frame(segment, middle, high)? {
+        match next_frame(segment, middle, high, middle)? {
             Some((offset, header)) if header.first_lsn <= lsn => low = offset,
             _ => high = middle,
         }
@@ -35,30 +35,21 @@ pub(crate) fn probe(segment: &Segment, lsn: Lsn) -> Result<u64> {
     Ok(low)
 }
 
-/// The first sound frame that begins from `offset` on and before `end`. Zeros are taken for the end
-/// of what was written, and so is much that is no frame where the space was used before; where they
-/// are the inside of a record, a frame behind them is missed, and the search goes on before them. What
-/// cannot be read is passed: a frame with a part there is none that could be found.
-pub(crate) fn next_frame(
-    segment: &Segment,
-    offset: u64,
-    end: u64,
-) -> Result<Option<(u64, FrameHeader)>> {
-    next(segment, offset, end, offset)
-}
-
-/// As [`next_frame`], behind what cannot be read and where more is known to be written: zeros may be the
-/// inside of a record that begins there, and are passed for as long as [`FAR`].
+/// A frame behind what cannot be read, where more is known to be written: zeros may be the inside of a
+/// record that begins there, and are passed for as long as [`FAR`].
 pub(crate) fn frame_behind(
     segment: &Segment,
     offset: u64,
     end: u64,
 ) -> Result<Option<(u64, FrameHeader)>> {
-    next(segment, offset, end, offset.saturating_add(FAR))
+    next_frame(segment, offset, end, offset.saturating_add(FAR))
 }
 
-/// The same; zeros before `passed` are passed.
-fn next(
+/// The first sound frame that begins from `offset` on and before `end`. From `passed` on zeros are taken for
+/// the end of what was written, and so is much that is no frame where the space was used before; where they
+/// are the inside of a record, a frame behind them is missed, and the search goes on before them. What
+/// cannot be read is passed: a frame with a part there is none that could be found.
+fn next_frame(
     segment: &Segment,
     mut offset: u64,
     end: u64,
