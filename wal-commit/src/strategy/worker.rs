@@ -125,13 +125,12 @@ impl Rest {
     /// Leaves a full disk alone: until somebody waits or makes room, and for [`FULL_DISK`] at the most,
     /// for others make room, too, and do not say so.
     pub(super) fn leave_full_disk(&self) {
-        self.full.store(true, Ordering::Relaxed);
-        self.pause(FULL_DISK);
-        self.full.store(false, Ordering::Relaxed);
+        let nothing = self.leave_full_disk_in(1, FULL_DISK, || Ok(()));
+        debug_assert!(nothing.is_ok(), "there is nothing to fail");
     }
 
-    /// The same in so many pauses of `each`, and does this behind each of them; until it fails, too. A task
-    /// that begins to wait while it is done is not overlooked.
+    /// The same in so many pauses of `each`, with `between` behind each of them; its failure ends it, too. A
+    /// task that begins to wait meanwhile is not overlooked.
     pub(super) fn leave_full_disk_in(
         &self,
         pauses: u128,
