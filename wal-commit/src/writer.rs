@@ -230,8 +230,7 @@ impl Writer {
         let (count, appended) = match &options.transform {
             None => {
                 let (count, first, end) = push_plain(open, staged, from, limits, stamp);
-                let padding = padding(open.end(), options.alignment)
-                    .map(|len| open.padding_frame(len, stamp));
+                let padding = open.padding_to_alignment(stamp);
                 let padding = padding.as_deref().unwrap_or_default();
                 let behind = Overlaid::new(&mut staged.buffer, end, padding, outgoing);
                 let appended = writer.append(&behind.buffer[first..end + padding.len()]);
@@ -256,9 +255,7 @@ impl Writer {
                         return Err(error);
                     }
                 };
-                if let Some(len) = padding(open.end(), options.alignment) {
-                    outgoing.extend(open.padding_frame(len, stamp));
-                }
+                outgoing.extend(open.padding_to_alignment(stamp).unwrap_or_default());
                 (count, writer.append(outgoing))
             }
         };
@@ -303,9 +300,7 @@ impl Writer {
         };
         let before = open.mark();
         let mut bytes = open.start_frame(start, stamp);
-        if let Some(len) = padding(open.end(), self.options.alignment) {
-            bytes.extend(open.padding_frame(len, stamp));
-        }
+        bytes.extend(open.padding_to_alignment(stamp).unwrap_or_default());
         if let Err(cause) = writer.append(&bytes) {
             let place = Position { segment: open.header().id, offset: writer.end() };
             open.undo(before);
@@ -718,16 +713,7 @@ fn seal_in_flight(size: u64) -> u64 {
     size / 4096
 }
 
-/// How long a padding frame must be for a flush that ends at `end` to end on `alignment`.
-fn padding(end: u64, alignment: u32) -> Option<usize> {
-    if end.is_multiple_of(u64::from(alignment)) {
-        return None;
-    }
-    let len = round_up(end + FRAME_HEADER_LEN as u64, u64::from(alignment)) - end;
-    usize::try_from(len).ok()
-}
-
-/// The most bytes that [`padding`] adds.
+/// The most bytes that padding up to the alignment adds.
 fn padding_at_most(alignment: u32) -> u64 {
     u64::from(alignment) + FRAME_HEADER_LEN as u64
 }
