@@ -1,9 +1,12 @@
-//! What is before a segment that is lost can be read.
+//! What is before a segment that is lost can be read, and nothing that the segment has overruled.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use wal::{Lsn, Reader, SegmentId, Wal};
+use wal::{ErrorKind, Lsn, Reader, SegmentId, Wal};
+
+use crate::damaged_readers::texts;
 
 type Lose = fn(&Path);
 
@@ -41,5 +44,58 @@ fn b3_a_lost_segment_hides_none_before_it() {
             let read = read.take_while(Result::is_ok).count() as u64;
             assert_eq!(read, first.get() - 1, "{how}, {len}");
         }
+    }
+}
+
+/// A truncation overruled records 6 to 10, and the header of the segment that says so is damaged. What is
+/// before the damage was taken to be all of the segment before, and printed what had been overruled.
+#[test]
+fn replay_brings_back() {
+    for offset in [100, 300, 4092] {
+        let dir = tempfile::tempdir().unwrap();
+        let (wal, _) = Wal::builder(dir.path()).open().unwrap();
+        for n in 1..=10 {
+            wal.append_durable(format!("overruled {n}")).unwrap();
+        }
+        wal.truncate_after(Lsn::new(5)).unwrap();
+        for n in 6..=10 {
+            wal.append_durable(format!("in force {n}")).unwrap();
+        }
+        wal.close().unwrap();
+        let newest = dir.path().join("00000000000000000002.wal");
+        fs::File::options().write(true).open(newest).unwrap().write_at(&[1], offset).unwrap();
+
+        let reader = Reader::open(dir.path()).unwrap();
+        assert_eq!(reader.survey().unwrap_err().kind(), ErrorKind::Corrupt);
+        let chain = reader.prefix().unwrap().unwrap();
+        let expected: Vec<_> = (1..=5).map(|n| format!("overruled {n}")).collect();
+        assert_eq!(texts(reader.read_chain(&chain, Lsn::FIRST).unwrap()), expected, "{offset}");
+    }
+}
+
+/// The same where nothing of the newest segment can be read, or it is gone: the anchor says through which
+/// record the one before counts. Without an anchor nothing proves that any of it does.
+#[test]
+fn replay_brings_back_nothing_of_a_segment_that_is_gone() {
+    for (anchor, expected) in [(true, 5), (false, 0)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (wal, _) = Wal::builder(dir.path()).open().unwrap();
+        for n in 1..=10 {
+            wal.append_durable(format!("record {n}")).unwrap();
+        }
+        wal.truncate_after(Lsn::new(5)).unwrap();
+        wal.append_durable("in force").unwrap();
+        wal.close().unwrap();
+        let newest = dir.path().join("00000000000000000002.wal");
+        fs::File::options().write(true).open(newest).unwrap().write_at(&[0; 4096], 0).unwrap();
+        if !anchor {
+            fs::remove_file(dir.path().join("ANCHOR")).unwrap();
+        }
+        let reader = Reader::open(dir.path()).unwrap();
+        let read = match reader.prefix().unwrap() {
+            Some(chain) => texts(reader.read_chain(&chain, Lsn::FIRST).unwrap()),
+            None => Vec::new(),
+        };
+        assert_eq!(read.len(), expected, "{read:?}");
     }
 }

@@ -8,6 +8,7 @@ mod after_close;
 mod before_damage;
 mod bystanders;
 mod crash_loop;
+mod damaged_readers;
 mod doubt;
 mod emfile;
 mod hooked;
