@@ -8,34 +8,48 @@ use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk, SimFiles}
 
 use super::{commit, over};
 
-/// A write of many frames found no room for all of them, and the ones that had got there looked like
-/// records that may have been acknowledged: they were in doubt, and took more room than there was.
-#[test]
-fn b2_frames_of_a_write_that_had_no_room_are_not_in_doubt() {
+/// Appends records of so many bytes, and waits for each that is a multiple of `each`, until there is no
+/// room for one.
+fn append_until_refused(wal: &Wal, len: usize, each: u64) {
+    while let Ok(lsn) = wal.append(vec![7; len]) {
+        if lsn.get() % each == 0 && wal.wait_for_lsn(lsn).wait().is_err() {
+            break;
+        }
+    }
+}
+
+/// A log in small frames, in the store over this disk.
+fn small_frames(disk: &SimDisk, segment_size: u64, store: impl Fn(FileStore) -> FileStore) -> Wal {
+    let files = Arc::new(SimFiles::new(disk.clone()));
+    let mut config = Config::default();
+    (config.segment_size, config.frame_size) = (segment_size, 1500);
+    let store = Arc::new(store(FileStore::over(files)));
+    Wal::with_store(store).config(config).open().unwrap().0
+}
+
+/// Writes find this much room, in KiB, and the process dies; then there is none for the next opening.
+fn opens_behind_refused_writes(preparation: Preparation, room: u64) {
     for records in 1..40 {
         let disk = SimDisk::new(Profile::STRICT);
-        let files = Arc::new(SimFiles::new(disk.clone()));
-        let store = Arc::new(FileStore::over(files).preparation(Preparation::None));
-        let mut config = Config::default();
-        config.segment_size = 1 << 20;
-        config.frame_size = 1500;
-        let (wal, _) = Wal::with_store(store).config(config).open().unwrap();
+        let wal = small_frames(&disk, 1 << 20, |store| store.preparation(preparation));
         commit(&wal, &[1; 700]);
-        disk.set_room(Some(20 << 10));
-        while let Ok(lsn) = wal.append([7; 700]) {
-            if lsn.get() % records == 0 && wal.wait_for_lsn(lsn).wait().is_err() {
-                break;
-            }
-        }
+        disk.set_room(Some(room << 10));
+        append_until_refused(&wal, 700, records);
         let last = wal.durable_lsn();
         let disk = disk.kill();
         drop(wal);
         disk.set_room(Some(0));
-        let (_, recovery) = over(&disk).open().unwrap_or_else(|error| {
-            panic!("{records} records at a time, {last} durable: {error:?}")
-        });
-        assert_eq!(recovery.last_lsn, last, "{records} records at a time");
+        let place = format!("{room} KiB, {records} records at a time, {last} durable");
+        let (_, recovery) = over(&disk).open().unwrap_or_else(|error| panic!("{place}: {error:?}"));
+        assert_eq!(recovery.last_lsn, last, "{place}");
     }
+}
+
+/// A write of many frames found no room for all of them, and the ones that had got there looked like
+/// records that may have been acknowledged: they were in doubt, and took more room than there was.
+#[test]
+fn b2_frames_of_a_write_that_had_no_room_are_not_in_doubt() {
+    opens_behind_refused_writes(Preparation::None, 20);
 }
 
 /// As above, where space was prepared in steps: a write found room in what was prepared, and none behind
@@ -43,30 +57,7 @@ fn b2_frames_of_a_write_that_had_no_room_are_not_in_doubt() {
 #[test]
 fn b2_frames_in_prepared_space_of_a_write_that_had_no_room_are_not_in_doubt() {
     for room in [20, 24, 36, 44] {
-        for records in 1..40 {
-            let disk = SimDisk::new(Profile::STRICT);
-            let files = Arc::new(SimFiles::new(disk.clone()));
-            let store = FileStore::over(files).preparation(Preparation::Chunks(16 << 10));
-            let mut config = Config::default();
-            config.segment_size = 1 << 20;
-            config.frame_size = 1500;
-            let (wal, _) = Wal::with_store(Arc::new(store)).config(config).open().unwrap();
-            commit(&wal, &[1; 700]);
-            disk.set_room(Some(room << 10));
-            while let Ok(lsn) = wal.append([7; 700]) {
-                if lsn.get() % records == 0 && wal.wait_for_lsn(lsn).wait().is_err() {
-                    break;
-                }
-            }
-            let last = wal.durable_lsn();
-            let disk = disk.kill();
-            drop(wal);
-            disk.set_room(Some(0));
-            let place = format!("{room} KiB, {records} records at a time, {last} durable");
-            let (_, recovery) =
-                over(&disk).open().unwrap_or_else(|error| panic!("{place}: {error:?}"));
-            assert_eq!(recovery.last_lsn, last, "{place}");
-        }
+        opens_behind_refused_writes(Preparation::Chunks(16 << 10), room);
     }
 }
 
@@ -82,21 +73,14 @@ fn b2_nothing_is_left_of_a_direct_write_that_had_no_room() {
             .flat_map(|(len, batch)| [(len, batch, false), (len, batch, true)])
         {
             let disk = SimDisk::new(Profile::STRICT);
-            let files = Arc::new(SimFiles::new(disk.clone()));
-            let store = FileStore::over(files).preparation(preparation).writing(Writing::Direct);
-            let mut config = Config::default();
-            config.segment_size = 64 << 10;
-            config.frame_size = 1500;
-            let (wal, _) = Wal::with_store(Arc::new(store)).config(config).open().unwrap();
+            let wal = small_frames(&disk, 64 << 10, |store| {
+                store.preparation(preparation).writing(Writing::Direct)
+            });
             while wal.current_segment().is_none_or(|(id, end)| id.get() < 2 || end < 20_000) {
                 commit(&wal, &vec![1; len]);
             }
             disk.set_room(Some(10 << 10));
-            while let Ok(lsn) = wal.append(vec![7; len]) {
-                if lsn.get() % batch == 0 && wal.wait_for_lsn(lsn).wait().is_err() {
-                    break;
-                }
-            }
+            append_until_refused(&wal, len, batch);
             let last = wal.durable_lsn();
             if pruned {
                 let second = wal.current_segment().unwrap().0;
