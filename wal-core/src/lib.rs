@@ -22,6 +22,7 @@ pub mod format;
 mod id;
 mod lsn;
 mod making;
+mod medium;
 mod replay;
 mod resume;
 mod store;
@@ -37,6 +38,7 @@ pub use files::{Access, DIRECT_ALIGNMENT, FileId, FileInfo, FileKind, Files, Ope
 pub use id::{CodecId, Epoch, LogId, Position, SegmentId, TransformId};
 pub use lsn::Lsn;
 pub use making::{MadeSegment, abandon, make_segment};
+pub use medium::medium_failed;
 pub use replay::{Applications, ReplayEngine, ReplayReport, ReplayTarget, Scope};
 pub use resume::{CurrentSegment, Resume, Uncut};
 pub use store::{

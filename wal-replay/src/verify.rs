@@ -7,6 +7,7 @@ use std::io;
 use wal_core::format::{Anchor, FrameHeader, FrameKind, Predecessor, Records, SegmentHeader};
 use wal_core::{
     Error, ErrorKind, Lsn, Position, Result, SegmentId, SegmentStore, TransformId, Unwritten,
+    medium_failed,
 };
 
 use crate::anchor;
@@ -403,26 +404,10 @@ pub fn is_unreadable(error: &Error) -> bool {
     error.kind() == ErrorKind::Io && error.is_of_reading() && not_given(error)
 }
 
-/// Whether the medium did not give the bytes of a segment, as a worn sector does: so they are gone as
-/// wrong ones are, and the others are not. What the system refuses to this process says nothing of them.
+/// Whether the medium did not give the bytes of a segment.
 fn not_given(error: &Error) -> bool {
-    use io::ErrorKind::{
-        ConnectionAborted, HostUnreachable, Interrupted, InvalidInput, NetworkDown,
-        NetworkUnreachable, NotConnected, OutOfMemory, PermissionDenied, StaleNetworkFileHandle,
-        TimedOut, Unsupported,
-    };
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    let refused = |cause: &io::Error| {
-        let refusals = [Interrupted, InvalidInput, OutOfMemory, PermissionDenied, Unsupported];
-        // Where the files are is not to be reached, which says nothing of a medium either.
-        let away = [ConnectionAborted, HostUnreachable, NetworkDown, NetworkUnreachable];
-        let gone = [NotConnected, StaleNetworkFileHandle, TimedOut];
-        // Too many open files; links that lead to themselves.
-        let numbers = matches!(cause.raw_os_error(), Some(23 | 24 | 40));
-        let kinds = [&refusals[..], &away, &gone].concat();
-        kinds.contains(&cause.kind()) || numbers
-    };
-    error.at_segment().is_some() && cause.is_some_and(|cause| !refused(cause))
+    error.at_segment().is_some() && cause.is_some_and(medium_failed)
 }
 
 fn unreadable(error: &Error) -> String {

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use wal_core::{Fenced, SegmentReader};
+use wal_core::{SegmentReader, medium_failed};
 
 /// Bytes that a disk cannot read at the least, where it cannot read some.
 const SECTOR: usize = 4096;
@@ -40,24 +40,10 @@ pub(super) fn read_leniently(
     Ok((at, whole))
 }
 
-/// Whether the bytes are to blame, and not the asking.
+/// Whether the bytes are to blame, and not the asking, nor what has the segment's name.
 fn is_unreadable(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        Interrupted, InvalidData, InvalidInput, NotFound, OutOfMemory, PermissionDenied,
-        Unsupported, WouldBlock,
-    };
-    !Fenced::is_source_of(error)
-        && !matches!(
-            error.kind(),
-            Interrupted
-                | InvalidData
-                | InvalidInput
-                | NotFound
-                | OutOfMemory
-                | PermissionDenied
-                | Unsupported
-                | WouldBlock
-        )
+    use io::ErrorKind::{InvalidData, NotFound};
+    medium_failed(error) && !matches!(error.kind(), InvalidData | NotFound)
 }
 
 /// A reader that counts what cannot be read as zeros: to keep the rest of it.
