@@ -28,8 +28,8 @@ use crate::walk::{Body, Piece, walk};
 pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
-    /// One JSON object a line, told apart by "type": segment, frame, damage, `used_before`,
-    /// changed, finding, verdict
+    /// One JSON object a line, told apart by "type": segment, frame, damage, unreadable,
+    /// `used_before`, changed, finding, verdict
     #[arg(long)]
     json: bool,
 }
@@ -174,6 +174,17 @@ impl Dump {
                     }
                     Form::Text => self.out.text(format_args!(
                         "  {offset:>12} {bytes:>10}  no frame header is sound in these bytes"
+                    )),
+                }
+            }
+            Piece::Unreadable(range) => {
+                let (offset, bytes) = (range.start, range.end - range.start);
+                match self.form {
+                    Form::Json => {
+                        self.out.json(&Damage { r#type: "unreadable", segment, offset, bytes })
+                    }
+                    Form::Text => self.out.text(format_args!(
+                        "  {offset:>12} {bytes:>10}  the disk does not give these bytes: what has a part there is BAD"
                     )),
                 }
             }

@@ -17,7 +17,9 @@
 //!    successor whose header says that the segment is longer, and the log's anchor, which knows of a
 //!    record, and how far a closed or a repaired segment was durable.
 //! 2. A sound frame header further from `X` than could ever have been in flight means corruption.
-//! 3. Nothing but zeros from `X` on is the end of the log; anything else there is a torn tail.
+//! 3. Nothing but zeros from `X` on is the end of the log; anything else there is a torn tail. A block further
+//!    on that the medium does not give counts as anything else; one that the frame at `X` has a part in is an
+//!    error, since that frame may be sound.
 //!
 //! Where the segment's header says that its space was used before
 //! ([`Unwritten::Anything`](wal_core::Unwritten)), bytes that are not sound frame headers of this very

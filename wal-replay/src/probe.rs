@@ -3,7 +3,7 @@
 use wal_core::format::{
     FRAME_ALIGN, FRAME_HEADER_LEN, FrameHeader, HEADER_LEN, is_blank, round_up,
 };
-use wal_core::{Error, Lsn, Result, Unwritten};
+use wal_core::{Lsn, Result, Unwritten};
 
 use crate::frames::{FrameReader, Step};
 use crate::segment::{BLOCK, Segment};
@@ -61,8 +61,8 @@ fn next_frame(
         _ => end.min(offset.saturating_add(FAR)),
     };
     while offset < far {
-        let (read, unreadable) = segment.read_before(offset, &mut window);
-        let behind = unreadable.map(place_behind).transpose()?;
+        let (read, unreadable) = segment.read_up_to_bad(offset, &mut window)?;
+        let behind = unreadable.map(|bad| bad + BLOCK);
         let blank = || offset >= passed && is_blank(&window[..read]);
         if behind.is_none() && (read < FRAME_HEADER_LEN || blank()) {
             return Ok(None);
@@ -84,14 +84,6 @@ fn next_frame(
         }
     }
     Ok(None)
-}
-
-/// The end of the block that this error is at, if it says that the medium does not give it.
-fn place_behind(error: Error) -> Result<u64> {
-    match error.at_offset() {
-        Some(bad) if is_unreadable(&error) => Ok(bad + BLOCK),
-        _ => Err(error),
-    }
 }
 
 /// Whether the body is the header's, too.

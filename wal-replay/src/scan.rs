@@ -8,7 +8,7 @@ use wal_core::{Error, ErrorKind, Lsn, Position, Result, Unwritten};
 
 use crate::doubt::{Doubt, Place};
 use crate::frames::{Frame, FrameReader, Step};
-use crate::segment::Segment;
+use crate::segment::{BLOCK, BadBlocks, Segment};
 use crate::verify::is_unreadable;
 
 /// Bytes looked through at a time behind the first fault.
@@ -43,6 +43,9 @@ pub struct Scan {
     pub doubt_bytes: u64,
     /// How it ends.
     pub ending: Ending,
+    /// The first block behind its frames that the medium does not give, if there is one: such a block
+    /// counts as one with any bytes in it.
+    pub unreadable: Option<u64>,
     /// Bytes read.
     pub scanned: u64,
 }
@@ -122,12 +125,8 @@ impl Scan {
                     tally.add(segment, &frame)?;
                     visit(&frame)?;
                     if frame.header.kind == FrameKind::Seal {
-                        let behind = reader.offset();
-                        let ending = match segment.last_written(behind)? {
-                            None => Ending::Sealed,
-                            Some(end) => Ending::Torn { offset: behind, bytes: end - behind },
-                        };
-                        return tally.finish(segment, ending);
+                        let behind = behind_seal(segment, reader.offset())?;
+                        return tally.finish(segment, behind);
                     }
                 }
                 Step::Fault(FrameFault::Kind(_) | FrameFault::Flags(_)) => {
@@ -141,7 +140,7 @@ impl Scan {
                     ));
                 }
                 Step::Fault(_) | Step::Limit => match judge(segment, offset, tally.next()) {
-                    Ok(ending) => return tally.finish(segment, ending),
+                    Ok(behind) => return tally.finish(segment, behind),
                     Err(damage) => {
                         // Or the log is being written: its frames appear while they are looked at.
                         reader = FrameReader::new(offset, segment.size);
@@ -185,10 +184,10 @@ impl Scan {
             return Err(segment.corrupt(what, successor.length, tally.next()));
         }
         // The seal is not needed here; where it is damaged, no record is hurt.
-        let mut ending = Ending::Open;
+        let mut behind = Behind { ending: Ending::Open, unreadable: None };
         let sealed_len = successor.length + successor.seal_len;
         if successor.seal_len > 0 {
-            ending = Ending::Torn { offset: successor.length, bytes: successor.seal_len };
+            behind.ending = Ending::Torn { offset: successor.length, bytes: successor.seal_len };
             reader.set_limit(sealed_len);
             if let Step::Frame(frame) = reader.step(segment)?
                 && frame.header.kind == FrameKind::Seal
@@ -196,13 +195,10 @@ impl Scan {
             {
                 tally.add(segment, &frame)?;
                 visit(&frame)?;
-                ending = match segment.last_written(sealed_len)? {
-                    None => Ending::Sealed,
-                    Some(end) => Ending::Torn { offset: sealed_len, bytes: end - sealed_len },
-                };
+                behind = behind_seal(segment, sealed_len)?;
             }
         }
-        tally.finish(segment, ending)
+        tally.finish(segment, behind)
     }
 
     fn by_seal(segment: &Segment, frame: &Frame) -> Result<Self> {
@@ -222,6 +218,7 @@ impl Scan {
             doubt_lsn: seal.max_lsn,
             doubt_bytes: 0,
             ending: Ending::Sealed,
+            unreadable: None,
             scanned: HEADER_LEN as u64 + frame.header.frame_len(),
         })
     }
@@ -243,6 +240,25 @@ pub(crate) fn seal_at(segment: &Segment, offset: u64) -> Result<Option<Frame>> {
         Step::Frame(frame) if frame.header.kind == FrameKind::Seal => Ok(Some(frame)),
         _ => Ok(None),
     }
+}
+
+/// What is behind the frames of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Behind {
+    pub(crate) ending: Ending,
+    /// The first block of it that the medium does not give.
+    pub(crate) unreadable: Option<u64>,
+}
+
+/// What is behind a seal that ends before this byte: nothing but space never written, or bytes that belong
+/// to nothing.
+fn behind_seal(segment: &Segment, end: u64) -> Result<Behind> {
+    let written = segment.last_written(end)?;
+    let ending = match written.end {
+        None => Ending::Sealed,
+        Some(last) => Ending::Torn { offset: end, bytes: last - end },
+    };
+    Ok(Behind { ending, unreadable: written.bad.first })
 }
 
 /// What was looked for, none where the medium does not give it: for what helps, as a seal does, and is not
@@ -316,7 +332,7 @@ impl Tally {
         Err(segment.corrupt("seal does not fit the frames before it", frame.offset, self.next()))
     }
 
-    fn finish(mut self, segment: &Segment, ending: Ending) -> Result<Scan> {
+    fn finish(mut self, segment: &Segment, behind: Behind) -> Result<Scan> {
         let (lsn, end) = self.durable;
         self.doubt.hear_durable(lsn.min(self.open.last_lsn()), end.min(self.open.end()));
         let first = self.doubt.first(segment, self.at)?;
@@ -332,7 +348,8 @@ impl Tally {
             doubt: first.offset,
             doubt_lsn: first.lsn,
             doubt_bytes: self.at.record_bytes - first.record_bytes,
-            ending,
+            ending: behind.ending,
+            unreadable: behind.unreadable,
             scanned: segment.size,
         })
     }
@@ -343,17 +360,21 @@ impl Tally {
 /// Bytes that are neither zeros nor a frame belong to the torn tail, but in space of a former life. They
 /// are no proof that more was in flight than can have been: zeros that were being written far ahead, or a
 /// block that the file just got, may read as anything after a power cut.
-pub(crate) fn judge(segment: &Segment, offset: u64, lsn: Lsn) -> Result<Ending> {
+///
+/// A block further on that the medium does not give counts as such bytes. The bytes at `offset` were read, and
+/// are no frame: what the block holds belongs to no record that could still be given, and all it could say is
+/// that the record at `offset` was durable. A medium that lost both has lost two blocks.
+pub(crate) fn judge(segment: &Segment, offset: u64, lsn: Lsn) -> Result<Behind> {
     let reused = segment.header.unwritten != Unwritten::Zeros;
     // The end of what is not as it was before anything was written, and of the last frame.
     let (mut last_written, mut last_frame) = (None, None);
-    let mut unknown = None;
+    let (mut unknown, mut passed) = (None, BadBlocks::default());
     let mut chunk = vec![0; CHUNK + FRAME_HEADER_LEN];
     let mut at = offset;
     while at < segment.size {
-        // What is before a block that cannot be read may tell damage by itself.
-        let (read, unreadable) = segment.read_before(at, &mut chunk);
-        if read == 0 && unreadable.is_none() {
+        let (read, error) = segment.read_before(at, &mut chunk);
+        let bad = error.map(|error| passed.pass(error)).transpose()?;
+        if read == 0 && bad.is_none() {
             break;
         }
         let advance = read.min(CHUNK);
@@ -387,16 +408,20 @@ pub(crate) fn judge(segment: &Segment, offset: u64, lsn: Lsn) -> Result<Ending> 
                 last_frame = last_frame.max(behind);
             }
         }
-        if let Some(error) = unreadable {
-            return Err(error);
-        }
         at += advance as u64;
+        if let Some(bad) = bad.filter(|bad| *bad <= at) {
+            at = (bad + BLOCK).min(segment.size);
+            if !reused {
+                last_written = Some(at);
+            }
+        }
     }
     // What is not understood is not cut.
     if let Some(place) = unknown {
         return Err(newer(segment, place));
     }
-    let Some(end) = last_written else { return Ok(Ending::Open) };
+    let unreadable = passed.first;
+    let Some(end) = last_written else { return Ok(Behind { ending: Ending::Open, unreadable }) };
     let bytes = end - offset;
     let bound = segment.header.in_flight;
     let wide = last_frame.map_or(0, |end| end - offset);
@@ -404,7 +429,7 @@ pub(crate) fn judge(segment: &Segment, offset: u64, lsn: Lsn) -> Result<Ending> 
         let what = "damage is wider than what can have been in flight";
         return Err(segment.corrupt(what, offset, lsn));
     }
-    Ok(Ending::Torn { offset, bytes })
+    Ok(Behind { ending: Ending::Torn { offset, bytes }, unreadable })
 }
 
 fn newer(segment: &Segment, offset: u64) -> Error {

@@ -17,6 +17,9 @@ pub(crate) const BLOCK: u64 = 4096;
 const CHUNK: usize = 256 * 1024;
 /// How often a file that another writer may be using again is opened anew.
 const LOOKS: usize = 3;
+/// Blocks that cannot be read and are passed where the end of a segment is looked for: a failing disk takes
+/// seconds for each of them.
+const MOST_BAD: usize = 16;
 /// How far something without a header is looked through, to say what it is.
 const LOOKED_AT: u64 = 1 << 20;
 
@@ -100,7 +103,7 @@ impl Segment {
                 // What is behind decides something only where it can be a beginning; else it is looked
                 // at for the words of the error, and a stray sparse file may be as large as it likes.
                 let end = if begins_late { size.min(LOOKED_AT) } else { size };
-                let written = last_written(&*reader, id, HEADER_LEN as u64, end)?;
+                let written = last_written(&*reader, id, HEADER_LEN as u64, end)?.end;
                 if !begins_late && written.is_none() {
                     let ours = is_part_of_header(&header);
                     return Ok(if ours { Opened::Begun } else { Opened::Garbled });
@@ -195,18 +198,58 @@ impl Segment {
         read_before(&*self.reader, self.header.id, offset, buffer)
     }
 
+    /// As [`read_before`](Self::read_before) where the block that the medium does not give is known by its
+    /// place, and is no error.
+    pub(crate) fn read_up_to_bad(
+        &self,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<(usize, Option<u64>)> {
+        let (read, error) = self.read_before(offset, buffer);
+        let Some(error) = error else { return Ok((read, None)) };
+        bad_block(&error).map_or(Err(error), |bad| Ok((read, Some(bad))))
+    }
+
     /// Damage at this byte, where this record was expected.
     pub(crate) fn corrupt(&self, what: &'static str, offset: u64, lsn: Lsn) -> Error {
         Error::new(ErrorKind::Corrupt, what).segment(self.header.id).offset(offset).lsn(lsn)
     }
 
-    /// The end of the last 4096-byte block from `from` on that holds anything but what was never
-    /// written; none where that can be anything.
-    pub(crate) fn last_written(&self, from: u64) -> Result<Option<u64>> {
+    /// What was written from `from` on, as far as it can be told: nothing where space never written can be
+    /// anything.
+    pub(crate) fn last_written(&self, from: u64) -> Result<Written> {
         if self.header.unwritten != Unwritten::Zeros {
-            return Ok(None);
+            return Ok(Written::default());
         }
         last_written(&*self.reader, self.header.id, from, self.size)
+    }
+}
+
+/// What is behind some byte and is not zeros.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// The end of the last block of it, a block that the medium does not give being one.
+    pub(crate) end: Option<u64>,
+    /// The blocks that the medium does not give.
+    pub(crate) bad: BadBlocks,
+}
+
+/// Blocks that the medium does not give, and that count as ones with any bytes in them.
+#[derive(Debug, Default)]
+pub(crate) struct BadBlocks {
+    /// Where the first one begins.
+    pub(crate) first: Option<u64>,
+    passed: usize,
+}
+
+impl BadBlocks {
+    /// Takes note of the block that this error is at, and says where it begins. Any other error stays one, and
+    /// so does that of a block too many.
+    pub(crate) fn pass(&mut self, error: Error) -> Result<u64> {
+        self.passed += 1;
+        let bad = bad_block(&error).filter(|_| self.passed <= MOST_BAD).ok_or(error)?;
+        self.first = self.first.or(Some(bad));
+        Ok(bad)
     }
 }
 
@@ -273,24 +316,31 @@ fn last_written(
     id: SegmentId,
     from: u64,
     size: u64,
-) -> Result<Option<u64>> {
-    let mut last = None;
+) -> Result<Written> {
+    let mut written = Written::default();
     let mut chunk = vec![0; CHUNK];
     let mut offset = from;
     while offset < size {
-        let (read, unreadable) = read_before(reader, id, offset, &mut chunk);
-        if let Some(error) = unreadable {
-            return Err(error);
-        }
-        if read == 0 {
+        let (read, error) = read_before(reader, id, offset, &mut chunk);
+        let bad = error.map(|error| written.bad.pass(error)).transpose()?;
+        if read == 0 && bad.is_none() {
             break;
         }
         for (number, block) in chunk[..read].chunks(4096).enumerate() {
             if !is_blank(block) {
-                last = Some(offset + (number * 4096 + block.len()) as u64);
+                written.end = Some(offset + (number * 4096 + block.len()) as u64);
             }
         }
         offset += read as u64;
+        if let Some(bad) = bad {
+            offset = (bad + BLOCK).min(size);
+            written.end = Some(offset);
+        }
     }
-    Ok(last)
+    Ok(written)
+}
+
+/// The place of the block that the medium does not give, where that is the error.
+fn bad_block(error: &Error) -> Option<u64> {
+    error.at_offset().filter(|_| is_unreadable(error))
 }

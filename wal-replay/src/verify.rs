@@ -329,6 +329,9 @@ impl Verification {
                 Some(_) => format!("{bytes} bytes behind the seal that nothing vouches for"),
                 None => format!("torn tail: {bytes} bytes that nothing vouches for"),
             };
+            let bad = scan.as_ref().and_then(|scan| scan.unreadable);
+            let bad = bad.map(|bad| format!("; the block at {bad} cannot be read"));
+            let what = what + &bad.unwrap_or_default();
             if seal && sealed_by_the_next {
                 let error = Error::new(ErrorKind::Corrupt, what).segment(id).offset(offset);
                 self.note(&error)?;

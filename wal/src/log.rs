@@ -290,7 +290,9 @@ impl Wal {
     }
 
     /// Writes and syncs everything, seals the log and lets go of it, so that it can be opened again.
-    /// Later appends of all handles are refused; reading goes on. A second close finds nothing to do.
+    /// Later appends of all handles are refused; reading goes on. A second close finds nothing to do;
+    /// beside one that is still at work it returns before the threads of the strategy have ended, and until
+    /// they have the lock is held.
     ///
     /// - [`StorageFull`](ErrorKind::StorageFull): nothing is lost, and the log is still held. What is
     ///   staged stays in memory, and a close once there is room writes it.

@@ -252,3 +252,45 @@ fn a_seal_that_cannot_be_read_keeps_nothing() {
     let retained = wal.retain(&Retention::all().at_most_segments(2)).unwrap();
     assert_eq!((retained.segments, retained.damaged), (newest - 2, Vec::new()));
 }
+
+/// A sector in the space that a killed log had prepared and never written to kept it from being opened: it
+/// could hold what vouches for a record that is not there. Any other bytes in its place are a torn tail, and so
+/// is this; the block that holds the last record still is none, and neither is one that it has a part in.
+#[test]
+fn a_sector_behind_the_end_of_a_killed_log_costs_nothing() {
+    let filled = filled(&SimDisk::new(Profile::STRICT));
+    let newest = filled.list_segments().unwrap().last().unwrap().id.get();
+    let last = filled.get(Lsn::new(60)).unwrap().unwrap().position;
+    drop(filled);
+    let (end, mut opened_again) = (16 * 1024, 0);
+    for block in (last.offset / BLOCK..end / BLOCK).map(|block| block * BLOCK) {
+        let disk = SimDisk::new(Profile::STRICT);
+        let wal = self::filled(&disk);
+        let disk = disk.kill();
+        drop(wal);
+        disk.lose(&name(newest), block + 512..block + 1024).unwrap();
+        let found = Reader::with_store(store(&disk)).verify(|_| ()).unwrap();
+        let holds_a_part = block < last.offset + 700 + 48;
+        let opened = small(&disk).open();
+        let [finding] = &found.findings[..] else { panic!("{:?}", found.findings) };
+        assert_eq!(finding.segment.map(SegmentId::get), Some(newest));
+        if holds_a_part {
+            assert_eq!((found.verdict, finding.offset), (Verdict::Corrupt, Some(block)));
+            assert!(opened.is_err());
+            continue;
+        }
+        assert_eq!(found.verdict, Verdict::Torn, "{block}: {found:?}");
+        let why = format!("; the block at {block} cannot be read");
+        assert!(finding.what.ends_with(&why), "{}", finding.what);
+        let (wal, _) = opened.unwrap();
+        assert_eq!(wal.last_lsn().get(), 60);
+        wal.append_durable("on").unwrap();
+        wal.close().unwrap();
+        // The sector went with the space behind the end.
+        let (wal, recovery) = small(&disk).open().unwrap();
+        assert_eq!((recovery.bytes_truncated, wal.last_lsn().get()), (0, 61), "{recovery:?}");
+        assert_eq!(wal.read_from(Lsn::FIRST).unwrap().map(Result::unwrap).count(), 61);
+        opened_again += 1;
+    }
+    assert!(opened_again > 0);
+}
