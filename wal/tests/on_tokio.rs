@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, timeout};
 use wal::{ErrorKind, Lsn, Strategy, Wal};
-use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk, SimStore};
+use wal_testkit::{Call, CutChoice, Fault, FaultRule, Profile, SimDisk, SimStore, Throttled};
 
 fn log() -> (SimDisk, Wal) {
     let disk = SimDisk::new(Profile::STRICT);
@@ -53,6 +53,32 @@ async fn many_tasks_on_one_thread_share_syncs() {
     }
     assert_eq!(left(&disk), 500);
     assert!(wal.syncs() < 250, "{} syncs for 500 commits", wal.syncs());
+}
+
+/// Threads that block, each of which flushed by itself since a task may not get its turn beside them: 64 of
+/// them got a fourteenth of the records durable that they had got through the task. Those who come while a
+/// sync is under way share the next one.
+#[tokio::test]
+async fn threads_that_block_share_syncs() {
+    const THREADS: u64 = 16;
+    const RECORDS: u64 = 40;
+    let disk = SimDisk::new(Profile::STRICT);
+    let sim = Arc::new(SimStore::new(disk.clone()));
+    let store = Throttled::new(sim, Duration::from_millis(3));
+    let (wal, _) = Wal::with_store(Arc::new(store)).strategy(Strategy::Tokio).open().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..RECORDS {
+                    let lsn = wal.append(b"record").unwrap();
+                    wal.wait_for_lsn(lsn).wait().unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(left(&disk), THREADS * RECORDS);
+    let syncs = wal.syncs();
+    assert!(syncs < THREADS * RECORDS / 2, "{syncs} syncs for {} records", THREADS * RECORDS);
 }
 
 /// A wait that is given up loses nothing and stalls nobody: the record becomes durable, and so do

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -24,8 +24,9 @@ use super::worker::{Rest, Worker};
 /// The I/O is done by a thread of the log's own, and not by a blocking thread of the runtime, of which
 /// there is a number that others can use up.
 ///
-/// A thread that blocks for a record, also one of the runtime's own, flushes by itself: the task may
-/// wait for that very thread.
+/// A thread that blocks for a record, also one of the runtime's own, does not wait for the task, which may
+/// wait for that very thread. It flushes by itself where no flush is under way, and else leaves its record to
+/// the log's thread, which takes along all that was staged meanwhile.
 ///
 /// A wait that is dropped loses nothing: what is staged is flushed, whether anybody waits or not.
 ///
@@ -42,8 +43,11 @@ pub struct TokioCommit {
 struct Shared {
     log: Mutex<Option<Arc<dyn Flush>>>,
     more: Notify,
-    /// Whether the thread is to flush, for the task.
+    /// Whether the thread is to flush, for the task or for threads that block.
     wanted: AtomicBool,
+    /// Whether the thread is at work, so that no other begins to flush. A hint: what is left to the thread is
+    /// told to it.
+    helped: AtomicBool,
     /// It has.
     done: Notify,
     /// It has ended.
@@ -116,7 +120,13 @@ impl CommitStrategy for TokioCommit {
         }
         match waiter {
             // The task may be waiting for this thread, which may be all that the runtime has.
-            Waiter::Thread => self.shared.flush_through(lsn),
+            Waiter::Thread => {
+                if !self.shared.flush_now(lsn)? {
+                    self.shared.wanted.store(true, Ordering::Release);
+                    self.helper.wake();
+                }
+                Ok(())
+            }
             Waiter::Task if self.shared.ended.load(Ordering::SeqCst) => {
                 Err(Error::new(ErrorKind::Invalid, "the runtime that flushes the log has ended"))
             }
@@ -158,14 +168,24 @@ impl Shared {
         let _over = Over(self);
         while !rest.stopping() {
             if !self.wanted.swap(false, Ordering::AcqRel) {
+                self.helped.store(false, Ordering::Relaxed);
                 rest.rest(|| self.wanted.load(Ordering::Acquire));
                 continue;
             }
-            if let Err(error) = self.flush_and_gather(log) {
-                if is_final(&error) {
-                    return;
+            // Both the task and a thread may have asked for the same records.
+            if log.staged() > log.durable() {
+                self.helped.store(true, Ordering::Relaxed);
+                if let Err(error) = self.flush_and_gather(log) {
+                    if is_final(&error) {
+                        return;
+                    }
+                    // A thread that waits for room goes on waiting, and does not ask again. Nor does the
+                    // task, which is told when this has gone well: it may wait for that very thread.
+                    self.wanted.store(true, Ordering::Release);
+                    self.helped.store(false, Ordering::Relaxed);
+                    rest.leave_full_disk();
+                    continue;
                 }
-                rest.leave_full_disk();
             }
             self.done.notify_one();
         }
@@ -188,7 +208,30 @@ impl Shared {
         self.log().is_none_or(|log| log.staged() <= log.durable())
     }
 
-    /// Flushes once it can, unless somebody else has done so by then.
+    /// Flushes at once, unless a flush is under way, or the log's thread is at work.
+    fn flush_now(&self, lsn: Lsn) -> Result<bool> {
+        if self.over.load(Ordering::Acquire) {
+            return self.flush_through(lsn).map(|()| true);
+        }
+        if self.helped.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        // Behind the turn: a waker that closes the log waits for it.
+        let _later = WakeLater::begin();
+        let _turn = match self.flushing.try_lock() {
+            Ok(turn) => turn,
+            // A panic under it has poisoned the log already.
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+        };
+        let Some(log) = self.log() else { return Ok(true) };
+        if log.durable() < lsn {
+            self.lead(&*log)?;
+        }
+        Ok(true)
+    }
+
+    /// Flushes once it can, unless another has done so by then.
     fn flush_through(&self, lsn: Lsn) -> Result<()> {
         // Behind the turn: a waker that closes the log waits for it.
         let _later = WakeLater::begin();
