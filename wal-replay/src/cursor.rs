@@ -64,6 +64,13 @@ struct Cuts {
     seen: u64,
 }
 
+impl Cuts {
+    #[inline]
+    fn is_seen(&self) -> bool {
+        self.count.load(Ordering::SeqCst) == self.seen
+    }
+}
+
 /// The segment that is being read.
 struct Place {
     segment: Segment,
@@ -247,17 +254,21 @@ impl Cursor {
         Ok(())
     }
 
+    /// Gives nothing more, and says why.
+    fn end_with(&mut self, error: Error) -> Error {
+        let cut = error.kind() == ErrorKind::NotFound && was_cut(&*self.store, self.next);
+        (self.place, self.frame, self.until) = (None, None, Until::End);
+        if cut { changed().lsn(self.next) } else { error }
+    }
+
     fn advance(&mut self) -> Result<Option<Entry>> {
         loop {
             if self.is_done() {
                 return Ok(None);
             }
-            if let Some(Cuts { count, seen }) = &mut self.cuts {
-                let now = count.load(Ordering::SeqCst);
-                if now != *seen {
-                    *seen = now;
-                    self.catch_up()?;
-                }
+            if let Some(cuts) = self.cuts.as_mut().filter(|cuts| !cuts.is_seen()) {
+                cuts.seen = cuts.count.load(Ordering::SeqCst);
+                self.catch_up()?;
             }
             if let Some(frame) = &mut self.frame {
                 if let Some(entry) = frame.entry(self.next)? {
@@ -273,6 +284,7 @@ impl Cursor {
     }
 
     /// Whether there is nothing more that it was made for.
+    #[inline]
     fn is_done(&self) -> bool {
         matches!(self.until, Until::Lsn(last) if self.next > last) || self.next > self.bound
     }
@@ -465,19 +477,24 @@ fn miscounted(position: Position, lsn: Lsn) -> Error {
 impl Iterator for Cursor {
     type Item = Result<Entry>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let mut entry = self.advance();
-        if let Err(error) = &entry
-            && error.kind() == ErrorKind::NotFound
-            && was_cut(&*self.store, self.next)
+        // Most entries are in the frame that is open already: nothing is looked at for them but whether the
+        // log was cut.
+        if !self.is_done()
+            && self.cuts.as_ref().is_none_or(Cuts::is_seen)
+            && let Some(frame) = &mut self.frame
         {
-            entry = Err(changed().lsn(self.next));
+            match frame.entry(self.next) {
+                Ok(Some(entry)) => {
+                    self.next = self.next.next();
+                    return Some(Ok(entry));
+                }
+                Ok(None) => self.frame = None,
+                Err(error) => return Some(Err(self.end_with(error))),
+            }
         }
-        if entry.is_err() {
-            (self.place, self.frame) = (None, None);
-            self.until = Until::End;
-        }
-        entry.transpose()
+        self.advance().map_err(|error| self.end_with(error)).transpose()
     }
 }
 

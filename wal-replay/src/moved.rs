@@ -4,7 +4,7 @@
 //! the log off, and, when it opens the log, goes on in a fresh segment that says how much of the one before
 //! counts. It never asks readers. So a reader that finds something wrong, or the end, asks in turn.
 
-use wal_core::{Error, ErrorKind, Lsn, Result, SegmentStore};
+use wal_core::{Error, ErrorKind, Lsn, Result, SegmentId, SegmentStore};
 
 use crate::chain::listed;
 use crate::scan::Scan;
@@ -35,9 +35,37 @@ pub(crate) fn changed() -> Error {
     Error::new(ErrorKind::Changed, "the log was cut, or opened anew, while it was read: look again")
 }
 
+/// What has become of the segment that was the newest when the reader came.
+pub(crate) enum Newest {
+    /// It still is.
+    Still,
+    /// This one follows it by now, and is in force.
+    FollowedBy(Segment),
+    /// It is not there any more, and none that follows it.
+    Gone,
+}
+
+/// What has become of this segment, which was the newest when the reader came. A number is given to one segment
+/// and never to another one, so one that is still listed is still there.
+pub(crate) fn newest(store: &dyn SegmentStore, segment: &Segment) -> Result<Newest> {
+    let present = listed(store)?;
+    if let Some(next) = follower_among(store, segment, &present) {
+        return Ok(Newest::FollowedBy(next));
+    }
+    let there = present.binary_search(&segment.header.id).is_ok();
+    Ok(if there { Newest::Still } else { Newest::Gone })
+}
+
 /// The segment in force that follows this one by now, where it was the newest when the reader came.
 pub(crate) fn follower(store: &dyn SegmentStore, segment: &Segment) -> Result<Option<Segment>> {
-    let present = listed(store)?;
+    Ok(follower_among(store, segment, &listed(store)?))
+}
+
+fn follower_among(
+    store: &dyn SegmentStore,
+    segment: &Segment,
+    present: &[SegmentId],
+) -> Option<Segment> {
     let above = present.partition_point(|&id| id <= segment.header.id);
     for &id in &present[above..] {
         // What is no segment, or gone again, is the survey's business.
@@ -47,10 +75,10 @@ pub(crate) fn follower(store: &dyn SegmentStore, segment: &Segment) -> Result<Op
                 before.id == segment.header.id && before.identity == segment.identity
             });
         if follows && is_in_force(&other) {
-            return Ok(Some(other));
+            return Some(other);
         }
     }
-    Ok(None)
+    None
 }
 
 /// Whether the segment holds all that it was to carry.

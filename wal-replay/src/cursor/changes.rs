@@ -6,7 +6,7 @@ use wal_core::{Error, Result};
 
 use super::{Cursor, Place, Until};
 use crate::frames::FrameReader;
-use crate::moved::{changed, follower, gone};
+use crate::moved::{Newest, changed, follower, gone, newest};
 use crate::segment::Segment;
 
 impl Cursor {
@@ -31,20 +31,26 @@ impl Cursor {
     /// read, from this byte on; says whether anything was, and the place is another one then.
     pub(super) fn catch_up_at(&mut self, offset: u64) -> Result<bool> {
         let Some(Place { segment, successor, .. }) = &self.place else { return Ok(false) };
-        if successor.as_ref().is_some_and(|next| !next.is_gone(&*self.store)) {
-            return Ok(false);
-        }
-        match follower(&*self.store, segment)? {
-            Some(next) => {
-                let Some(place) = self.place.take() else { return Ok(false) };
-                self.follow(place, next, offset).map(|()| true)
+        if let Some(next) = successor {
+            if !next.is_gone(&*self.store) {
+                return Ok(false);
             }
+            return match follower(&*self.store, segment)? {
+                Some(next) => self.follow_from(next, offset),
+                None => Err(gone(&*self.store, segment, self.next).unwrap_or_else(changed)),
+            };
+        }
+        match newest(&*self.store, segment)? {
+            Newest::Still => Ok(false),
+            Newest::FollowedBy(next) => self.follow_from(next, offset),
             // It can itself be what was cut off, and a file that is open can still be read.
-            None if successor.is_none() => {
-                gone(&*self.store, segment, self.next).map_or(Ok(false), Err)
-            }
-            None => Err(gone(&*self.store, segment, self.next).unwrap_or_else(changed)),
+            Newest::Gone => gone(&*self.store, segment, self.next).map_or(Ok(false), Err),
         }
+    }
+
+    fn follow_from(&mut self, next: Segment, offset: u64) -> Result<bool> {
+        let Some(place) = self.place.take() else { return Ok(false) };
+        self.follow(place, next, offset).map(|()| true)
     }
 
     /// Goes on in this segment and then in `next`, which follows it by now; or at once in that one.
