@@ -123,7 +123,14 @@ fn before_damage(
     }
     let chain = match log.reader.prefix() {
         Ok(Some(chain)) => chain,
-        Ok(None) => return Ok(Some(damage)),
+        Ok(None) => {
+            tell(
+                "note: nothing is printed of what is before the damage: the segment that is lost may have cut \
+                 it off, and nothing proves that it counts. To see it all the same, copy the segments before, \
+                 without ANCHOR, into a directory of their own, and read that",
+            );
+            return Ok(Some(damage));
+        }
         // Its writer is faster than the look at all headers; the damage is there all the same.
         Err(error) if error.kind() == ErrorKind::Changed => return Ok(Some(damage)),
         Err(error) => return Err(error.into()),

@@ -372,7 +372,10 @@ pub(crate) fn judge(segment: &Segment, offset: u64, lsn: Lsn) -> Result<Behind> 
     let mut chunk = vec![0; CHUNK + FRAME_HEADER_LEN];
     let mut at = offset;
     while at < segment.size {
-        let (read, error) = segment.read_before(at, &mut chunk);
+        // Nothing behind what there was when the segment was opened: where a writer has gone on meanwhile, that
+        // vouches for frames which are complete by now, and which reached behind the end then.
+        let there = usize::try_from(segment.size - at).unwrap_or(usize::MAX).min(chunk.len());
+        let (read, error) = segment.read_before(at, &mut chunk[..there]);
         let bad = error.map(|error| passed.pass(error)).transpose()?;
         if read == 0 && bad.is_none() {
             break;

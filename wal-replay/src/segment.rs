@@ -321,7 +321,8 @@ fn last_written(
     let mut chunk = vec![0; CHUNK];
     let mut offset = from;
     while offset < size {
-        let (read, error) = read_before(reader, id, offset, &mut chunk);
+        let there = usize::try_from(size - offset).unwrap_or(usize::MAX).min(CHUNK);
+        let (read, error) = read_before(reader, id, offset, &mut chunk[..there]);
         let bad = error.map(|error| written.bad.pass(error)).transpose()?;
         if read == 0 && bad.is_none() {
             break;

@@ -38,12 +38,14 @@ impl Unread {
     ) -> Result<Self> {
         let before = behind.and_then(|behind| behind.predecessor);
         let ceiling = behind.map_or(SegmentId::new(u64::MAX), |behind| behind.id);
-        let ids: Vec<_> =
-            unsound.iter().copied().filter(|&id| id > last.id && id < ceiling).collect();
+        // The run of numbers that `behind` names is in force, and of those before the run none is that lies
+        // behind `last`: of a segment that a recovery passed over nothing is asked.
+        let run = before.map_or(last.id.next(), |before| before.since.max(last.id.next()));
+        let ids: Vec<_> = unsound.iter().copied().filter(|&id| id >= run && id < ceiling).collect();
         // The last of them.
         let anchored = known.filter(|_| behind.is_none()).map(|anchor| anchor.newest);
         let top = before.map(|before| before.id).or(anchored).max(ids.last().copied());
-        let number = top.map_or(0, |top| top.get().saturating_sub(last.id.get()));
+        let number = top.map_or(0, |top| top.next().get().saturating_sub(run.get()));
         let told = (ids.len() as u64 == number).then(|| told(store, last, &ids)).flatten();
         let anchored = known
             .filter(|anchor| behind.is_none() && anchor.newest <= last.id.next())

@@ -11,6 +11,7 @@ mod crash_loop;
 mod damaged_readers;
 mod doubt;
 mod emfile;
+mod grown;
 mod hooked;
 mod last_block;
 mod lock;
