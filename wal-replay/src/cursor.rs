@@ -443,6 +443,15 @@ impl Cursor {
         }
         let Some(place) = self.place.take() else { return Ok(false) };
         let Err(damage) = found else { return Ok(false) };
+        // All of its records were given: what is left of it is padding and a seal, and where it was pruned its
+        // file may be another segment's by now. The log goes on in the next one.
+        if let Some(successor) = &place.successor
+            && self.next >= successor.header.first_lsn
+            && place.segment.is_gone(&*self.store)
+        {
+            self.place = Some(place);
+            return self.leave(true).map(|()| true);
+        }
         // A segment that is in force now says that this frame was written: nobody has cut it off.
         let why = match &place.successor {
             Some(_) => gone(&*self.store, &place.segment, self.next),
