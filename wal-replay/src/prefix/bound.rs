@@ -1,6 +1,6 @@
 //! How much of a log counts before a segment that cannot be read.
 
-use wal_core::format::{Anchor, FrameKind, HEADER_LEN, SegmentHeader, Start};
+use wal_core::format::{Anchor, FrameKind, HEADER_LEN, Seal, SegmentHeader, Start};
 use wal_core::{Lsn, Result, SegmentId, SegmentStore};
 
 use crate::anchor::later;
@@ -38,15 +38,23 @@ impl Unread {
     ) -> Result<Self> {
         let before = behind.and_then(|behind| behind.predecessor);
         let ceiling = behind.map_or(SegmentId::new(u64::MAX), |behind| behind.id);
-        // The run of numbers that `behind` names is in force, and of those before the run none is that lies
-        // behind `last`: of a segment that a recovery passed over nothing is asked.
-        let run = before.map_or(last.id.next(), |before| before.since.max(last.id.next()));
-        let ids: Vec<_> = unsound.iter().copied().filter(|&id| id >= run && id < ceiling).collect();
+        let ids: Vec<_> =
+            unsound.iter().copied().filter(|&id| id > last.id && id < ceiling).collect();
+        let sealed = sealed_through(&Segment::open_sound(store, last.id)?)?;
+        // Of a number that a recovery passed over nothing is asked: `behind` names a run that begins later, and
+        // nothing lies there. It could also have been lost; but a truncation takes the seal of what it cuts.
+        let next = last.id.next();
+        let run = before.map_or(next, |before| before.since.max(next));
+        let passed_over = run > next && sealed.is_some() && ids.iter().all(|&id| id >= run);
+        let from = if passed_over { run } else { next };
         // The last of them.
         let anchored = known.filter(|_| behind.is_none()).map(|anchor| anchor.newest);
         let top = before.map(|before| before.id).or(anchored).max(ids.last().copied());
-        let number = top.map_or(0, |top| top.next().get().saturating_sub(run.get()));
+        let number = top.map_or(0, |top| top.next().get().saturating_sub(from.get()));
         let told = (ids.len() as u64 == number).then(|| told(store, last, &ids)).flatten();
+        // And what was lost had records, which are missing between the two.
+        let follows = |first: Lsn| sealed.is_some_and(|last| first <= last.next());
+        let told = told.filter(|(first, _)| !passed_over || follows(*first));
         let anchored = known
             .filter(|anchor| behind.is_none() && anchor.newest <= last.id.next())
             .and_then(|anchor| counted(anchor, last));
@@ -58,7 +66,7 @@ impl Unread {
             let absent = known.filter(|it| it.newest > last.id && !ids.contains(&it.newest));
             ids.len() + usize::from(absent.is_some()) > 1
         };
-        let whole = followed && is_sealed(&Segment::open_sound(store, last.id)?)?;
+        let whole = followed && sealed.is_some();
         Ok(Self { number, told, anchored, whole })
     }
 
@@ -82,15 +90,15 @@ impl Unread {
     }
 }
 
-/// Whether there is a seal: at the end of the file, or behind its frames, where a rotation has left space
-/// behind it.
-fn is_sealed(segment: &Segment) -> Result<bool> {
-    if if_readable(sealed_end(segment))?.is_some() {
-        return Ok(true);
+/// The last record of a segment that has a seal: at the end of the file, or behind its frames, where a rotation
+/// has left space behind it.
+fn sealed_through(segment: &Segment) -> Result<Option<Lsn>> {
+    if let Some(frame) = if_readable(sealed_end(segment))? {
+        return Ok(Seal::decode(&frame.body).map(|seal| seal.max_lsn));
     }
     match Scan::whole(segment, &mut |_| Ok(())) {
-        Ok(scan) => Ok(scan.seal_len > 0),
-        Err(error) if is_damage(&error) => Ok(false),
+        Ok(scan) => Ok((scan.seal_len > 0).then_some(scan.last_lsn)),
+        Err(error) if is_damage(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
