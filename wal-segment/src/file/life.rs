@@ -14,6 +14,7 @@ use super::syncs::Syncs;
 use super::{Ahead, Caching, FileKind, Files, Preparation, Recycling, Writing, anchor, name};
 use crate::sync::thread::JoinHandle;
 use crate::sync::{AtomicBool, Ordering};
+use crate::system;
 
 /// How a store works. Constant once it is locked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +43,9 @@ pub(super) struct Life {
     /// Whether the lock of the store is still there, and not only writers and syncers.
     held: AtomicBool,
     process: u32,
+    /// As [`system::process`] counts forks: asked before each write, where a call of the system costs as
+    /// much as a tenth of the write.
+    forks: u32,
     /// Freed last: fields go in this order, after `drop`.
     lock: FileLock,
 }
@@ -71,6 +75,7 @@ impl Life {
             thread: OnceLock::new(),
             held: AtomicBool::new(true),
             process: process::id(),
+            forks: system::process(),
             lock,
         });
         let mut names = files.list()?;
@@ -99,11 +104,19 @@ impl Life {
 
     /// Fails as [`Fenced`] in a process that was forked off.
     pub(super) fn check_process(&self) -> io::Result<()> {
-        if !self.is_foreign() {
-            return Ok(());
-        }
+        if self.is_foreign() { Err(self.forked()) } else { Ok(()) }
+    }
+
+    /// The same before each write, at the price of a load. It does not see a process that a bare system
+    /// call `clone` has made; the sync behind the write does, before anything is acknowledged as durable.
+    pub(super) fn check_fork(&self) -> io::Result<()> {
+        if self.forks == system::process() { Ok(()) } else { Err(self.forked()) }
+    }
+
+    #[cold]
+    fn forked(&self) -> io::Error {
         let what = format!("process {} opened this, and was forked since", self.process);
-        Err(Fenced(what).into())
+        Fenced(what).into()
     }
 
     /// Fails as [`Fenced`] where another writer may have the lock: in a process that was forked off,
