@@ -11,13 +11,14 @@ const TEARS: u64 = 24;
 #[derive(Clone, Copy, Debug)]
 pub struct Workloads {
     length: u32,
+    recoveries: Recoveries,
 }
 
 impl Workloads {
     /// Those of this many operations, upon each of the beginnings: the longer ones upon nothing and
     /// upon what a kill has left.
-    pub fn new(length: u32) -> Self {
-        Self { length }
+    pub fn new(length: u32, recoveries: Recoveries) -> Self {
+        Self { length, recoveries }
     }
 
     /// How many there are.
@@ -34,8 +35,8 @@ impl Workloads {
     }
 
     /// Runs number `index` in this world with the power failing at every operation of the disk that
-    /// its last operation does, and checks what each cut leaves; up to two operations also with
-    /// another failure at every operation of the recovery from the first few cuts. Says how many
+    /// its last operation does, and checks what each cut leaves; where recoveries are interrupted, also
+    /// with another failure at every operation of the recovery from the first few cuts. Says how many
     /// images were checked.
     pub fn run(&self, world: &World, index: u64) -> Result<u64, Box<Failure>> {
         let beginnings = self.beginnings();
@@ -44,8 +45,7 @@ impl Workloads {
         let beginning = beginnings.into_iter().nth(at).unwrap_or_default();
         let beginning = apart(|| Beginning::make(world, beginning))?;
         let workload = self.workload(index / count);
-        let recoveries = if self.length > 2 { Recoveries::Whole } else { Recoveries::Interrupted };
-        beginning.crash_everywhere(world, &workload, Fan::Extremes(recoveries))
+        beginning.crash_everywhere(world, &workload, Fan::Extremes(self.recoveries))
     }
 
     fn workload(self, mut number: u64) -> Vec<Step> {

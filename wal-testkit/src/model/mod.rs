@@ -49,7 +49,7 @@ pub use exhaustive::Workloads;
 pub use invariant::{Invariant, Violation};
 pub use on_wait::OnWait;
 pub use random::{history, random};
-pub use run::{Failure, replay};
+pub use run::{Failure, Recoveries, replay};
 pub use shrink::shrink;
 pub use step::{Block, Step};
 pub use world::{Damaged, Full, OnFull, World};

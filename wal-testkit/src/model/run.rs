@@ -20,7 +20,8 @@ use super::{Case, Cut, Damaged, Step, World};
 use crate::{CutChoice, History, LogUnderTest, Room, SimDisk};
 use opening::panicked;
 
-pub(super) use fan::{Fan, Recoveries};
+pub(super) use fan::Fan;
+pub use fan::Recoveries;
 pub(super) use stop::Stop;
 
 /// A case that broke an invariant.

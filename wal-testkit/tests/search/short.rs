@@ -1,7 +1,7 @@
 //! What continuous integration runs of the search.
 
 use wal_testkit::liars::{LogLie, LyingLog};
-use wal_testkit::model::{Damaged, Failure, Full, Workloads, World, random, shrink};
+use wal_testkit::model::{Damaged, Failure, Full, Recoveries, Workloads, World, random, shrink};
 use wal_testkit::{Profile, SimDisk};
 
 use crate::product::worlds;
@@ -12,7 +12,7 @@ fn the_log_survives_every_short_workload() {
     let worlds = worlds();
     let mut images = 0;
     for (length, worlds) in [(0, &worlds[..]), (1, &worlds[..1]), (1, &worlds[2..3])] {
-        let workloads = Workloads::new(length);
+        let workloads = Workloads::new(length, Recoveries::Interrupted);
         for world in worlds {
             for index in 0..workloads.count() {
                 images += survived(world, workloads.run(world, index));

@@ -9,12 +9,15 @@ pub(crate) const USAGE: &str = "\
 Searches for a crash that the log does not survive: histories on a simulated disk, power cuts at
 any operation, also of a recovery, and a model that says what may be found.
 
-    crash-search [--minutes N] [--seed S] [--exhaustive] [--threads N] [--world NAME]
+    crash-search [--minutes N] [--seed S] [--exhaustive] [--longest N] [--threads N] [--world NAME]
     crash-search --replay 'CASE'
 
     --minutes N     random histories for so long, 0.5 for half a minute; 1 without --exhaustive
     --seed S        the same seed runs the same histories; 0
-    --exhaustive    first every workload of up to three operations, crashed at every operation
+    --exhaustive    first every workload of up to so many operations as --longest says, crashed at
+                    every operation; of all but the longest, their recoveries, too
+    --longest N     3; of two, some ten thousand workloads, an hour or more, and 13 times as many of
+                    every one more
     --threads N     as many as there are processors
     --world NAME    one world only: a store, a strategy and a kind of disk
     --replay CASE   runs one case and prints what happens
@@ -29,6 +32,8 @@ pub(crate) struct Args {
     pub(crate) time: Duration,
     pub(crate) seed: u64,
     pub(crate) exhaustive: Exhaustive,
+    /// Operations of the longest workloads of the exhaustive search.
+    pub(crate) longest: u32,
     pub(crate) threads: usize,
     pub(crate) world: Option<String>,
     pub(crate) replay: Option<String>,
@@ -48,6 +53,7 @@ impl Args {
             time: Duration::ZERO,
             seed: 0,
             exhaustive: Exhaustive::No,
+            longest: 3,
             threads: thread::available_parallelism().map_or(1, NonZero::get),
             world: None,
             replay: None,
@@ -62,6 +68,7 @@ impl Args {
                 "--threads" => args.threads = number::<usize>(&value()?)?.max(1),
                 "--world" => args.world = Some(value()?),
                 "--replay" => args.replay = Some(value()?),
+                "--longest" => args.longest = number(&value()?)?,
                 "--exhaustive" => args.exhaustive = Exhaustive::Yes,
                 "--help" | "-h" => return Ok(None),
                 other => return Err(format!("{other} is not known")),

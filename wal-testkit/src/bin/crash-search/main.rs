@@ -16,10 +16,7 @@ use std::process::ExitCode;
 use args::{Args, Exhaustive, USAGE};
 use search::{End, Outcome, Search, a_minute};
 use wal_testkit::History;
-use wal_testkit::model::{Case, Failure, Workloads, World, random, replay, shrink};
-
-/// Operations of the longest workloads of the exhaustive search.
-const LONGEST: u32 = 3;
+use wal_testkit::model::{Case, Failure, Recoveries, Workloads, World, random, replay, shrink};
 
 fn main() -> ExitCode {
     let args = match Args::parse(env::args().skip(1)) {
@@ -80,8 +77,10 @@ fn search(args: &Args, worlds: &[World]) -> ExitCode {
     let count = worlds.len() as u64;
     let world = |number: u64| &worlds[usize::try_from(number % count).unwrap_or(0)];
     if args.exhaustive == Exhaustive::Yes {
-        for length in 0..=LONGEST {
-            let workloads = Workloads::new(length);
+        for length in 0..=args.longest {
+            let recoveries =
+                if length < args.longest { Recoveries::Interrupted } else { Recoveries::Whole };
+            let workloads = Workloads::new(length, recoveries);
             let what = format!("workloads of {length}");
             let end = End::Jobs(workloads.count() * count);
             let outcome = Search::run(&what, args.threads, end, |number| {

@@ -27,9 +27,12 @@ pub(in crate::model) enum Fan {
     Extremes(Recoveries),
 }
 
+/// Whether the power fails in the recoveries from a crash, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::model) enum Recoveries {
+pub enum Recoveries {
+    /// It does not.
     Whole,
+    /// At each of their operations, for the first few cuts of each crash.
     Interrupted,
 }
 
