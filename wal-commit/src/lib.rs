@@ -24,6 +24,8 @@
 //! queue of a watermark. No lock but `syncing` is held during a sync, except where a segment ends;
 //! several may hold `syncing` where the store lets syncs overlap.
 
+#![allow(unexpected_cfgs, reason = "`shuttle` is set by hand, for a model checker")]
+
 mod append;
 mod flusher;
 mod options;
@@ -40,9 +42,11 @@ mod writer;
 
 pub use options::{Options, WhenDiskFull, WhenFull};
 pub use pipeline::Pipeline;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", shuttle))]
 pub use strategy::TokioCommit;
 pub use strategy::{
     FlushThread, GroupCommit, Interval, Os, Parallel, Pipelined, Sync, Tuning, Window,
 };
+#[cfg(shuttle)]
+pub use sync::runtime::Handle;
 pub use wait::Wait;

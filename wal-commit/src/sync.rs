@@ -6,6 +6,9 @@
 
 #![allow(unexpected_cfgs, reason = "`loom` and `shuttle` are set by hand, for a model checker")]
 
+#[cfg(any(feature = "tokio", shuttle))]
+pub(crate) mod runtime;
+
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::{
     sync::atomic::{AtomicBool, AtomicU64, fence},

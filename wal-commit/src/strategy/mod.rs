@@ -1,5 +1,7 @@
 //! The strategies: who flushes, and when.
 
+#![allow(unexpected_cfgs, reason = "`shuttle` is set by hand, for a model checker")]
+
 mod aging;
 mod flush_thread;
 mod gather;
@@ -10,7 +12,7 @@ mod parallel;
 mod pipelined;
 mod sync;
 mod sync_time;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", shuttle))]
 mod tokio_commit;
 mod watch;
 mod window;
@@ -23,7 +25,7 @@ pub use os::Os;
 pub use parallel::Parallel;
 pub use pipelined::Pipelined;
 pub use sync::Sync;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", shuttle))]
 pub use tokio_commit::TokioCommit;
 pub use window::{Tuning, Window};
 

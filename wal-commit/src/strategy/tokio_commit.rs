@@ -1,11 +1,9 @@
 //! [`TokioCommit`]: a task on the user's runtime.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, TryLockError};
 
-use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use wal_core::{
     Acknowledgement, CommitStrategy, Error, ErrorKind, Flush, Lsn, Result, Waiter, WakeLater,
 };
@@ -14,6 +12,9 @@ use super::gather::Gather;
 use super::is_final;
 use super::watch::Watch;
 use super::worker::{Rest, Worker};
+use crate::flusher::lock;
+use crate::sync::runtime::{Handle, Notify};
+use crate::sync::{AtomicBool, Mutex};
 
 /// Group commit by a task on a Tokio runtime: it decides when to flush, in its turn among the tasks
 /// that append, so that all who are ready share one. The next flush starts when the last has ended and
@@ -269,11 +270,17 @@ struct End(Arc<Shared>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.ended.store(true, Ordering::SeqCst);
-        if !self.0.stopping.load(Ordering::Acquire) {
-            // For those who wait already; what goes wrong reaches them through the watermark.
-            let _ = self.0.flush_through(Lsn::new(u64::MAX));
+        let Self(shared) = self;
+        if shared.stopping.load(Ordering::Acquire) {
+            // The log is being closed, and the task has ended for that: a task that waits now waits for the
+            // close, which flushes its record. It is not to be told that the runtime has ended.
+            return;
         }
+        if !shared.over.load(Ordering::Acquire) {
+            shared.ended.store(true, Ordering::SeqCst);
+        }
+        // For those who wait already; what goes wrong reaches them through the watermark.
+        let _ = shared.flush_through(Lsn::new(u64::MAX));
     }
 }
 
@@ -286,11 +293,6 @@ impl Drop for Over<'_> {
         self.0.done.notify_one();
         self.0.more.notify_one();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic under one of these has poisoned the log already.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for TokioCommit {

@@ -19,6 +19,7 @@ mod committing;
 mod common;
 mod failing;
 mod locking;
+mod on_a_runtime;
 mod planted;
 mod threads;
 mod world;

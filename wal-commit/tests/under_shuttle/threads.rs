@@ -93,7 +93,7 @@ fn enough_records_are_a_flush() {
 }
 
 /// The thread goes to rest beside the append, each time anew.
-fn nobody_waits(strategy: impl CommitStrategy + 'static) {
+pub(crate) fn nobody_waits(strategy: impl CommitStrategy + 'static) {
     let world = World::new(strategy, one_segment());
     join((0..2).map(|name| {
         world.spawn(move |world| {
@@ -194,7 +194,7 @@ fn a_truncation_comes_before_an_append_or_after_it() {
 /// Producers who wait for a full disk to have room, one who says that there may be some, and, where
 /// `closes`, one who closes in the middle: nobody is told of the full disk but he, and nobody is
 /// left waiting.
-fn wait_for_a_full_disk(strategy: impl CommitStrategy + 'static, closes: bool) {
+pub(crate) fn wait_for_a_full_disk(strategy: impl CommitStrategy + 'static, closes: bool) {
     let mut options = small_segments();
     options.when_disk_full = WhenDiskFull::Wait;
     let world = World::with(strategy, options, Fate::Full);
@@ -309,7 +309,7 @@ fn who_waits_for_a_full_disk_hears_of_a_failure() {
 }
 
 /// Tasks wait for room, and each gets it: nobody else appends to make the strategy flush.
-fn tasks_wait_for_room(strategy: impl CommitStrategy + 'static) {
+pub(crate) fn tasks_wait_for_room(strategy: impl CommitStrategy + 'static) {
     let mut options = small_segments();
     (options.buffer_size, options.when_full) = (1, WhenFull::Refuse);
     let world = World::new(strategy, options);
@@ -355,7 +355,7 @@ fn a_durable_append_is_durable_whatever_the_strategy() {
 /// It is asked before anything of the log is touched: nothing of the batch is staged, nothing is
 /// poisoned, and the record that was staged is flushed for its waiter as ever. (It was asked twice, and
 /// the second time under the lock of the stage, behind the write that had made room.)
-fn a_batch_panics(strategy: impl CommitStrategy + 'static) {
+pub(crate) fn a_batch_panics(strategy: impl CommitStrategy + 'static) {
     struct Dies;
     impl AsRef<[u8]> for Dies {
         fn as_ref(&self) -> &[u8] {
@@ -387,7 +387,7 @@ fn a_batch_that_panics_leaves_nobody_waiting() {
 
 /// A close that finds no room has ended the strategy. A thread that waits beside it is told, whenever
 /// it began, and behind it a wait writes by itself.
-fn close_without_room(strategy: impl CommitStrategy + 'static) {
+pub(crate) fn close_without_room(strategy: impl CommitStrategy + 'static) {
     let world = World::new(strategy, small_segments());
     world.disk.set_room(Some(0));
     let lsn = world.log.append(b"kept").unwrap();
@@ -416,7 +416,7 @@ fn a_close_without_room_leaves_no_thread_waiting() {
 }
 
 /// The same for a task that waits for room to append.
-fn no_room_and_a_close(strategy: impl CommitStrategy + 'static) {
+pub(crate) fn no_room_and_a_close(strategy: impl CommitStrategy + 'static) {
     let mut options = small_segments();
     (options.buffer_size, options.when_full) = (1, WhenFull::Refuse);
     let world = World::new(strategy, options);
