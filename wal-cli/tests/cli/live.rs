@@ -1,6 +1,8 @@
 //! A log that another process holds open.
 
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use serde_json::json;
@@ -43,8 +45,14 @@ fn a_second_writer_is_refused_and_told_what_to_do() {
     assert_eq!(log.run("replay", &[]).exits(0).stdout, b"one\ntwo\nthree\n");
 }
 
+/// How many records are written beside a round of looks, at the most.
+const BESIDE: u64 = 5000;
+
 /// Frames appear while they are looked at. A cursor once took one that had come since it last read,
 /// and which later ones vouched for, for corruption.
+///
+/// The writer gets a number of records for each round of looks. While it wrote on and on, each look had
+/// more to read than the one before, and on a machine with other work the last ones took minutes.
 #[test]
 fn a_log_that_grows_while_it_is_read_is_never_damaged() {
     let log = Log::new();
@@ -52,32 +60,42 @@ fn a_log_that_grows_while_it_is_read_is_never_damaged() {
     writer.commit("0");
     let Writer { child, stdin, acks } = &mut writer;
     thread::scope(|scope| {
+        let (rounds, begun) = sync_channel::<()>(0);
         scope.spawn(move || {
-            // Until the other side is killed.
             let mut n = 1_u64;
-            while writeln!(stdin, "{n}").is_ok() {
-                n += 1;
+            for () in begun {
+                let last = n + BESIDE;
+                // Until the other side is killed.
+                while n < last && writeln!(stdin, "{n}").is_ok() {
+                    n += 1;
+                }
             }
         });
         scope.spawn(move || std::io::copy(acks, &mut std::io::sink()));
-        let looks = || {
+        let log = &log;
+        let looks = move || {
             for _ in 0..15 {
-                let read = log.run("replay", &["--json"]);
-                let lsns = read.lines();
-                let last =
-                    lsns.last().map(|line| line.contains(&format!("\"lsn\":{},", lsns.len())));
-                assert_eq!((read.code, last), (0, Some(true)), "{}", read.stderr);
-                for verb in ["verify", "stat"] {
-                    let ran = log.run(verb, &[]);
-                    // A write under way may look torn to a single look, never corrupt.
-                    assert!([0, 3].contains(&ran.code), "{verb}: {} {}", ran.text(), ran.stderr);
-                }
+                // Waits until the records of the last round are with the writer.
+                rounds.send(()).unwrap();
+                look(log);
             }
         };
-        let looked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(looks));
+        let looked = catch_unwind(AssertUnwindSafe(looks));
         child.kill().unwrap();
         if let Err(panic) = looked {
-            std::panic::resume_unwind(panic);
+            resume_unwind(panic);
         }
     });
+}
+
+fn look(log: &Log) {
+    let read = log.run("replay", &["--json"]);
+    let lsns = read.lines();
+    let last = lsns.last().map(|line| line.contains(&format!("\"lsn\":{},", lsns.len())));
+    assert_eq!((read.code, last), (0, Some(true)), "{}", read.stderr);
+    for verb in ["verify", "stat"] {
+        let ran = log.run(verb, &[]);
+        // A write under way may look torn to a single look, never corrupt.
+        assert!([0, 3].contains(&ran.code), "{verb}: {} {}", ran.text(), ran.stderr);
+    }
 }
