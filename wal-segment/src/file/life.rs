@@ -43,9 +43,6 @@ pub(super) struct Life {
     /// Whether the lock of the store is still there, and not only writers and syncers.
     held: AtomicBool,
     process: u32,
-    /// As [`system::process`] counts forks: asked before each write, where a call of the system costs as
-    /// much as a tenth of the write.
-    forks: u32,
     /// Freed last: fields go in this order, after `drop`.
     lock: FileLock,
 }
@@ -75,7 +72,6 @@ impl Life {
             thread: OnceLock::new(),
             held: AtomicBool::new(true),
             process: process::id(),
-            forks: system::process(),
             lock,
         });
         let mut names = files.list()?;
@@ -107,10 +103,10 @@ impl Life {
         if self.is_foreign() { Err(self.forked()) } else { Ok(()) }
     }
 
-    /// The same before each write, at the price of a load. It does not see a process that a bare system
-    /// call `clone` has made; the sync behind the write does, before anything is acknowledged as durable.
+    /// The same at the price of a load, before each write: a child writes at the end that it knows of, over
+    /// what its parent has acknowledged since. (A call of the system was a tenth of such a write.)
     pub(super) fn check_fork(&self) -> io::Result<()> {
-        if self.forks == system::process() { Ok(()) } else { Err(self.forked()) }
+        if self.process == system::process() { Ok(()) } else { Err(self.forked()) }
     }
 
     #[cold]
