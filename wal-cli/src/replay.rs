@@ -71,7 +71,7 @@ fn each(
         let survey = match log.reader.survey() {
             Ok(None) => return Ok(None),
             Ok(Some(survey)) => survey,
-            Err(error) => return before_damage(log, error, next, last, print),
+            Err(error) => return before_damage(log, error, next, printed, last, print),
         };
         let start = survey.chain.start;
         if printed && next.is_some_and(|next| next < start.lsn) {
@@ -103,7 +103,7 @@ fn each(
             continue;
         }
         if !log.was_pruned(Some(start), &error) {
-            return before_damage(log, error, next, last, print);
+            return before_damage(log, error, next, printed, last, print);
         }
     }
 }
@@ -114,6 +114,7 @@ fn before_damage(
     log: &Log,
     damage: Error,
     next: Option<Lsn>,
+    printed: bool,
     last: Lsn,
     print: &mut dyn FnMut(&Entry) -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Error>> {
@@ -124,11 +125,15 @@ fn before_damage(
     let chain = match log.reader.prefix() {
         Ok(Some(chain)) => chain,
         Ok(None) => {
-            tell(
-                "note: nothing is printed of what is before the damage: the segment that is lost may have cut \
-                 it off, and nothing proves that it counts. To see it all the same, copy the segments before, \
-                 without ANCHOR, into a directory of their own, and read that",
-            );
+            // Before the first segment there is nothing to be told of.
+            if log.segments()?.first().copied() != damage.at_segment() {
+                let nothing = if printed { "nothing more" } else { "nothing" };
+                tell(format_args!(
+                    "note: {nothing} is printed of what is before the damage: the segment that is lost may \
+                     have cut it off, and nothing proves that it counts. To see it all the same, copy the \
+                     segments before, without ANCHOR, into a directory of their own, and read that",
+                ));
+            }
             return Ok(Some(damage));
         }
         // Its writer is faster than the look at all headers; the damage is there all the same.

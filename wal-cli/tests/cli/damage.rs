@@ -165,6 +165,17 @@ fn a_damaged_segment_header_leaves_everything_before_it_readable() {
     }
 }
 
+/// Of a log whose first segment is damaged nothing can be left out before the damage: a note said that it
+/// was, and told how to read what is not there.
+#[test]
+fn replay_tells_of_what_it_leaves_out_and_of_nothing_else() {
+    let left_out = "is printed of what is before the damage";
+    let log = Log::of(&numbered(1000));
+    flip(&log.segments()[0], 10);
+    let ran = log.run("replay", &[]).exits(4);
+    assert!(ran.stdout.is_empty() && !ran.stderr.contains(left_out), "{}", ran.stderr);
+}
+
 #[test]
 fn where_there_is_no_log_every_tool_says_so_with_1() {
     let log = Log::new();
