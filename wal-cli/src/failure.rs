@@ -99,7 +99,8 @@ fn hint(error: &Error) -> Option<&'static str> {
             }
         }),
         ErrorKind::Changed => Some(
-            "nothing is wrong with the log: its writer has cut it, or opened it anew; run again",
+            "nothing is wrong with the log: its writer has cut or pruned it, or opened it anew; run again, or \
+             let the program that writes it copy it",
         ),
         ErrorKind::Unsupported => {
             Some("this is no damage: a newer `wal` reads it, or the program that wrote it")

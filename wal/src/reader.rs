@@ -102,7 +102,8 @@ impl Reader {
         mut look: impl FnMut(Option<&Survey>) -> Result<T>,
     ) -> Result<T> {
         let mut survey = self.survey()?;
-        for _ in 0..LOOKS {
+        let mut looks = 0;
+        loop {
             let error = match look(survey.as_ref()) {
                 Err(error) if by_a_writer(&error) => error,
                 looked => return looked,
@@ -112,9 +113,14 @@ impl Reader {
             {
                 return Err(error);
             }
+            looks += 1;
+            if looks > LOOKS {
+                // Of a log that is sound no file is missing, and nothing is damaged.
+                let what = "the log is pruned or cut faster than it is read";
+                return Err(Error::new(ErrorKind::Changed, what).because(error));
+            }
             survey = again;
         }
-        look(survey.as_ref())
     }
 
     /// As [`read_from`](Self::read_from), over a chain that a [`survey`](Self::survey) or a

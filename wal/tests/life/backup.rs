@@ -286,3 +286,18 @@ fn a_target_that_fails_leaves_no_part_that_passes_for_the_whole() {
     }
     assert_eq!(check(&wal), (1, 60));
 }
+
+/// A copy whose source is pruned under every one of its beginnings ended with "not found", the name of a
+/// file, and nothing that said why: a sound log looked as if it had lost one.
+#[test]
+fn a_log_that_is_pruned_faster_than_it_is_copied_has_changed() {
+    let (memory, wal) = filled(200);
+    let pruning = wal.clone();
+    let target = Meddling::each_time(move || {
+        fill(&pruning, 100);
+        pruning.prune_before(pruning.last_lsn()).unwrap();
+    });
+    let ended = Reader::with_store(memory).backup_to(target).unwrap_err();
+    assert_eq!(ended.kind(), ErrorKind::Changed, "{}", ended.report());
+    assert!(ended.report().contains("faster than it is read"), "{}", ended.report());
+}

@@ -98,16 +98,25 @@ pub(crate) fn frames(store: &Arc<dyn SegmentStore>) -> Vec<(Lsn, u32, u64, u8)> 
     frames
 }
 
-/// Does something else when the first segment is made in it.
+/// Does something else when a segment is made in it.
 pub(crate) struct Meddling {
     store: MemoryStore,
-    meddle: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    meddle: Mutex<Box<dyn FnMut() + Send>>,
 }
 
 impl Meddling {
+    /// At the first.
     pub(crate) fn new(meddle: impl FnOnce() + Send + 'static) -> Arc<Self> {
-        let meddle = Mutex::new(Some(Box::new(meddle) as Box<dyn FnOnce() + Send>));
-        Arc::new(Self { store: MemoryStore::new(), meddle })
+        let mut meddle = Some(meddle);
+        Self::each_time(move || {
+            if let Some(meddle) = meddle.take() {
+                meddle();
+            }
+        })
+    }
+
+    pub(crate) fn each_time(meddle: impl FnMut() + Send + 'static) -> Arc<Self> {
+        Arc::new(Self { store: MemoryStore::new(), meddle: Mutex::new(Box::new(meddle)) })
     }
 }
 
@@ -131,9 +140,7 @@ impl SegmentStore for Meddling {
     }
 
     fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
-        if let Some(meddle) = self.meddle.lock().unwrap().take() {
-            meddle();
-        }
+        self.meddle.lock().unwrap()();
         self.store.create(id, size)
     }
 
