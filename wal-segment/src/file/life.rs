@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::process;
 use std::sync::{Arc, OnceLock};
 
 use wal_core::{Fenced, SegmentId, StoreLock};
@@ -71,7 +70,7 @@ impl Life {
             dir_syncs: Arc::clone(dir_syncs),
             thread: OnceLock::new(),
             held: AtomicBool::new(true),
-            process: process::id(),
+            process: system::process(),
             lock,
         });
         let mut names = files.list()?;
@@ -93,26 +92,21 @@ impl Life {
         self.held.load(Ordering::Acquire)
     }
 
-    /// This process is not the one that took the lock, but was forked off it.
+    /// This process is not the one that took the lock, but was forked off it. At the price of a load: it is
+    /// asked before each write, for a child writes at the end that it knows of, over what its parent has
+    /// acknowledged since.
     pub(super) fn is_foreign(&self) -> bool {
-        self.process != process::id()
+        self.process != system::process()
     }
 
     /// Fails as [`Fenced`] in a process that was forked off.
     pub(super) fn check_process(&self) -> io::Result<()> {
-        if self.is_foreign() { Err(self.forked()) } else { Ok(()) }
-    }
-
-    /// The same at the price of a load, before each write: a child writes at the end that it knows of, over
-    /// what its parent has acknowledged since. (A call of the system was a tenth of such a write.)
-    pub(super) fn check_fork(&self) -> io::Result<()> {
-        if self.process == system::process() { Ok(()) } else { Err(self.forked()) }
+        if self.is_foreign() { Err(Self::forked()) } else { Ok(()) }
     }
 
     #[cold]
-    fn forked(&self) -> io::Error {
-        let what = format!("process {} opened this, and was forked since", self.process);
-        Fenced(what).into()
+    fn forked() -> io::Error {
+        Fenced("the process that opened this was forked since".into()).into()
     }
 
     /// Fails as [`Fenced`] where another writer may have the lock: in a process that was forked off,

@@ -9,6 +9,7 @@ use wal_core::{Fenced, Utc};
 
 use super::transfer::{read_full, write_all};
 use super::{Access, FileInfo, FileKind, Files, OpenFile, platform};
+use crate::system;
 
 /// The file that is locked. It stays when the lock goes.
 const NAME: &str = "LOCK";
@@ -42,14 +43,14 @@ struct Locked {
 
 impl Locked {
     fn new(file: Arc<dyn OpenFile>) -> Self {
-        Self { file, process: process::id() }
+        Self { file, process: system::process() }
     }
 }
 
 impl Drop for Locked {
     fn drop(&mut self) {
         // A process that was forked off shares the lock with the one that took it.
-        if self.process == process::id() {
+        if self.process == system::process() {
             // Where it fails, the lock goes with the file.
             self.file.unlock().ok();
         }

@@ -131,7 +131,7 @@ impl FileWriter {
 
 impl SegmentWriter for FileWriter {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.syncer.segment.life.check_fork()?;
+        self.syncer.segment.life.check_process()?;
         self.syncer.syncs.check()?;
         if self.garbage_end > self.end {
             self.clear_garbage()?;

@@ -7,6 +7,7 @@ use super::OpenFile;
 use super::syncs::Syncs;
 use super::transfer::write_zeros;
 use crate::sync::{self, Condvar, Mutex, MutexGuard};
+use crate::system;
 
 /// Bytes that are zeroed and synced at a time: a sync of the segment that comes meanwhile waits for
 /// so many at the most, and so does an append that has caught up.
@@ -123,7 +124,7 @@ impl Ahead {
     /// Asks for `step` bytes at a time.
     pub(super) fn new(zeros: Arc<Zeros>, step: u64) -> Self {
         let seen = zeros.state().done;
-        Self { zeros, step: step.max(PIECE), seen, resume: 0, process: std::process::id() }
+        Self { zeros, step: step.max(PIECE), seen, resume: 0, process: system::process() }
     }
 
     /// Sees to it that nobody zeroes what comes before `end` any more; the writer has come to `from`.
@@ -177,7 +178,7 @@ impl Drop for Ahead {
     fn drop(&mut self) {
         // In a process that was forked off no thread writes zeros, and a piece that was being written
         // would be waited for without end.
-        if self.process == std::process::id() {
+        if self.process == system::process() {
             // The end of the file is the next one's to cut.
             drop(self.zeros.stop());
         }

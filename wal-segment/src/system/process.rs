@@ -1,10 +1,10 @@
 //! [`process`]: telling a process from the one that it was forked from, at the price of a load.
 
-/// The number of this process: the same at every call, and another one in a process that was forked from
-/// this one, however that was done.
+/// A number that is the same at every call, and another one in a process that was forked from this one,
+/// however that was done, and from any that was forked from that.
 ///
 /// It costs two loads from memory on Linux, where the number of the process costs a call of the system: it
-/// is asked at every append, and before every write. Elsewhere it is asked of the system.
+/// is asked at every append, and before every write. Elsewhere it is the number of the process.
 pub fn process() -> u32 {
     system::process()
 }
@@ -13,7 +13,7 @@ pub fn process() -> u32 {
 mod system {
     use std::process;
     use std::ptr;
-    use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
     use libc::c_void;
 
@@ -26,53 +26,60 @@ mod system {
     /// appends is staged and written as by a thread.
     static NUMBER: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
 
-    /// The kernel has no such page.
-    static NONE: AtomicBool = AtomicBool::new(false);
+    /// In the place of the page where the kernel has none: then the system is asked.
+    static NONE: AtomicU32 = AtomicU32::new(0);
+
+    /// No number of this process, or of one before it, is larger. A child has it as it was, and takes the
+    /// next. The number of the process would not do: that of a child in a name space of its own is 1, as its
+    /// parent's may be.
+    static LARGEST: AtomicU32 = AtomicU32::new(0);
 
     const SIZE: usize = 4096;
 
     pub(super) fn process() -> u32 {
-        let page = NUMBER.load(Ordering::Acquire);
+        let mut page = NUMBER.load(Ordering::Acquire);
         if page.is_null() {
-            return first();
+            page = first();
+        }
+        if ptr::eq(page, &raw const NONE) {
+            return process::id();
         }
         // SAFETY: a page that is there is never unmapped, and is read and written as this atomic alone;
         // the kernel changes it in no process that has a thread yet.
         let number = unsafe { &*page };
         match number.load(Ordering::Relaxed) {
-            0 => noted(number),
-            known => known,
+            0 => take(number),
+            taken => taken,
         }
     }
 
+    /// Of two threads that come at once one's number stays.
     #[cold]
-    fn noted(number: &AtomicU32) -> u32 {
-        let process = process::id();
-        number.store(process, Ordering::Relaxed);
-        process
+    fn take(number: &AtomicU32) -> u32 {
+        // Before it is in the page: a child that is made in between must not take the same.
+        let next = LARGEST.fetch_add(1, Ordering::SeqCst) + 1;
+        match number.compare_exchange(0, next, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => next,
+            Err(others) => others,
+        }
     }
 
-    /// Makes the page. Two threads that come at once each make one, and one of them is kept; a lock
-    /// could be held in a child by a thread that is not there.
+    /// Makes the page, or finds that there is none. Two threads that come at once each do so, and what one of
+    /// them found stays; a lock could be held in a child by a thread that is not there.
     #[cold]
-    fn first() -> u32 {
-        if !NONE.load(Ordering::Relaxed) {
-            match wiped_page() {
-                Some(page) => keep(page),
-                None => NONE.store(true, Ordering::Relaxed),
+    fn first() -> *mut AtomicU32 {
+        let page = wiped_page();
+        let found = page.unwrap_or((&raw const NONE).cast_mut());
+        let before =
+            NUMBER.compare_exchange(ptr::null_mut(), found, Ordering::AcqRel, Ordering::Acquire);
+        match (before, page) {
+            (Ok(_), _) => found,
+            (Err(others), None) => others,
+            (Err(others), Some(page)) => {
+                // SAFETY: nobody has seen this one.
+                unsafe { libc::munmap(page.cast(), SIZE) };
+                others
             }
-        }
-        process::id()
-    }
-
-    fn keep(page: *mut AtomicU32) {
-        // SAFETY: the page is this function's until it is stored.
-        noted(unsafe { &*page });
-        let kept =
-            NUMBER.compare_exchange(ptr::null_mut(), page, Ordering::AcqRel, Ordering::Acquire);
-        if kept.is_err() {
-            // SAFETY: nobody has seen this one.
-            unsafe { libc::munmap(page.cast(), SIZE) };
         }
     }
 
@@ -117,27 +124,4 @@ mod system {
 }
 
 #[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::process;
-
-    /// A child that no handler of the C library has seen. It was taken for its parent: it appended at the
-    /// end that it knew of, over 18 of 23 records that the parent had acknowledged since.
-    #[test]
-    fn a_child_of_a_bare_clone_is_another_process() {
-        let parent = process();
-        assert_eq!(parent, process());
-        // SAFETY: the child does nothing but load from memory, ask for its number, and end.
-        let child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
-        if child == 0 {
-            let told = process() != parent && process() == std::process::id();
-            // SAFETY: ends the child, with no destructor of the parent's.
-            unsafe { libc::_exit(i32::from(!told)) };
-        }
-        let mut status = 0;
-        let child = libc::pid_t::try_from(child).unwrap();
-        // SAFETY: waits for a child of this test's own.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "the child: {status}");
-        assert_eq!(parent, process());
-    }
-}
+mod tests;
