@@ -302,7 +302,7 @@ fn not_run(test: &str, why: &str) {
 /// How often the log is pruned beside one look: less often than a look begins again, so however slow the
 /// one is beside the other, it comes to its end. (On a machine with much other work a copy found the log
 /// pruned at each of its beginnings.)
-const PRUNED: u32 = 4;
+const PRUNED: u32 = 8;
 
 /// Listing, replaying and copying ended with 1, "No such file or directory", beside a writer that prunes.
 #[test]
@@ -322,7 +322,7 @@ fn f11_every_look_beside_a_writer_that_prunes_looks_again() {
                 (0..PRUNED).for_each(|_| append_and_prune(writer));
             }
         });
-        for round in 0..6 {
+        for round in 0..12 {
             for verb in ["segments", "replay", "stat", "dump", "verify", "backup"] {
                 let copy = root.path().join(format!("copy-{round}"));
                 let args = if verb == "backup" { vec![copy.to_str().unwrap()] } else { vec![] };
