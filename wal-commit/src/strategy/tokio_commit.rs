@@ -279,7 +279,7 @@ impl Drop for End {
         if !shared.over.load(Ordering::Acquire) {
             shared.ended.store(true, Ordering::SeqCst);
         }
-        // For those who wait already; what goes wrong reaches them through the watermark.
+        // For threads and tasks that wait already; what goes wrong reaches them through the watermark.
         let _ = shared.flush_through(Lsn::new(u64::MAX));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Under shuttle a task is one more thread whose steps the checker orders, and a [`Notify`] is what
 //! Tokio documents for one that a single task waits for: at most one permit, which a call leaves where
-//! nobody waits. The checker's own Tokio (`shuttle-tokio`) would bring a benchmark harness with plotting
+//! the task does not wait. The checker's own Tokio (`shuttle-tokio`) would bring a benchmark harness with plotting
 //! into every build of the checkers.
 
 #[cfg(not(shuttle))]

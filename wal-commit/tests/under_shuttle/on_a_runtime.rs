@@ -67,7 +67,7 @@ fn a_truncation_comes_before_an_append_or_after_it_on_a_runtime() {
 }
 
 /// The runtime ends while threads and a task commit. A thread's wait ends well whenever it began; a task's
-/// wait does, or says that the runtime has ended; nobody is left waiting. What is staged when the runtime
+/// wait does, or says that the runtime has ended; no thread and no task is left waiting. What is staged when the runtime
 /// ends is flushed with no further call.
 #[test]
 fn a_runtime_that_ends_leaves_nobody_waiting() {
@@ -100,7 +100,7 @@ fn a_runtime_that_ends_leaves_nobody_waiting() {
     });
 }
 
-/// What was staged before the runtime ended is flushed by its end: nobody else waits.
+/// What was staged before the runtime ended is flushed by its end, with no thread or task that waits.
 #[test]
 fn the_end_of_a_runtime_flushes_what_is_staged() {
     explore(|| {

@@ -76,7 +76,7 @@ mod system {
             (Ok(_), _) => found,
             (Err(others), None) => others,
             (Err(others), Some(page)) => {
-                // SAFETY: nobody has seen this one.
+                // SAFETY: no other thread has seen this page.
                 unsafe { libc::munmap(page.cast(), SIZE) };
                 others
             }
@@ -101,7 +101,7 @@ mod system {
         if is_wiped(page) {
             return Some(page.cast());
         }
-        // SAFETY: mapped above, and known to nobody else.
+        // SAFETY: mapped above, and no other thread has seen it.
         unsafe { libc::munmap(page, SIZE) };
         None
     }

@@ -4,25 +4,24 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use wal::parts::core::{Guarantees, SegmentReader, SegmentStore, SegmentWriter, StoreLock};
+use wal::parts::core::{SegmentReader, SegmentStore};
 use wal::parts::segment::{FileStore, Preparation};
 use wal::{Lsn, Reader, SegmentId, Verdict, Wal};
 use wal_testkit::{Profile, SimDisk, SimFiles};
 
+use crate::opening::Opening;
+
 /// What there was of the segment when it was opened: its header, and a part of its first frame.
 const OPENED: u64 = 8192;
 
-/// A store of which every segment has this size when it is opened, and its own at once behind that.
+/// A segment that has this size when it is opened, and its own at once behind that.
 #[derive(Debug)]
-struct Growing(FileStore);
-
-#[derive(Debug)]
-struct GrowingReader {
+struct Growing {
     below: Box<dyn SegmentReader>,
     opened: AtomicBool,
 }
 
-impl SegmentReader for GrowingReader {
+impl SegmentReader for Growing {
     fn size(&self) -> io::Result<u64> {
         let size = self.below.size()?;
         Ok(if self.opened.swap(false, SeqCst) { size.min(OPENED) } else { size })
@@ -30,46 +29,6 @@ impl SegmentReader for GrowingReader {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.below.read_at(offset, buffer)
-    }
-}
-
-impl SegmentStore for Growing {
-    fn guarantees(&self) -> Guarantees {
-        self.0.guarantees()
-    }
-
-    fn lock(&self) -> io::Result<Box<dyn StoreLock>> {
-        self.0.lock()
-    }
-
-    fn list(&self) -> io::Result<Vec<SegmentId>> {
-        self.0.list()
-    }
-
-    fn create(&self, id: SegmentId, size: u64) -> io::Result<Box<dyn SegmentWriter>> {
-        self.0.create(id, size)
-    }
-
-    fn open(&self, id: SegmentId) -> io::Result<Box<dyn SegmentReader>> {
-        let below = self.0.open(id)?;
-        Ok(Box::new(GrowingReader { below, opened: AtomicBool::new(true) }))
-    }
-
-    fn trim(&self, id: SegmentId, len: u64) -> io::Result<()> {
-        self.0.trim(id, len)
-    }
-
-    fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
-        self.0.remove(ids)
-    }
-
-    /// It was read before the writer went on.
-    fn read_anchor(&self) -> io::Result<Option<Vec<u8>>> {
-        Ok(None)
-    }
-
-    fn write_anchor(&self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_anchor(bytes)
     }
 }
 
@@ -87,7 +46,12 @@ fn a_segment_that_grows_while_it_is_read_is_not_damaged() {
     let (wal, _) = Wal::with_store(Arc::new(store())).open().unwrap();
     wal.append_durable(vec![7; 100_000]).unwrap();
     wal.close().unwrap();
-    let reader = Reader::with_store(Arc::new(Growing(store())));
+    // It was read before the writer went on.
+    disk.remove("ANCHOR").unwrap();
+    let open = |below: &FileStore, id: SegmentId| -> io::Result<Box<dyn SegmentReader>> {
+        Ok(Box::new(Growing { below: below.open(id)?, opened: AtomicBool::new(true) }))
+    };
+    let reader = Reader::with_store(Arc::new(Opening { below: store(), open }));
     let survey = reader.survey().unwrap().unwrap();
     for cursor in [reader.read_from(Lsn::FIRST), reader.read_chain(&survey.chain, Lsn::FIRST)] {
         // It is not of the time at which the reader came, but may be seen.

@@ -18,6 +18,7 @@ mod lock;
 mod lost_without_a_crash;
 mod no_room;
 mod non_blocking;
+mod opening;
 mod oversize;
 mod paced;
 mod place;
